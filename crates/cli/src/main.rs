@@ -1,0 +1,4 @@
+//! The program `modelfolio`.
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

@@ -1,0 +1,119 @@
+//! What an evaluator measured: raw facts, from which every number of a report is derived.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// Everything that one evaluation run measured, before any derivation.
+///
+/// Its canonical JSON is the sample blob of a report: with the suite and it, anybody recomputes the price.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measurement {
+    /// The protocol that was run.
+    pub protocol: Protocol,
+    /// The model that is priced.
+    pub model: SubjectMeasurement,
+    /// The frozen reference, measured in the same rounds; none without a reference.
+    pub reference: Option<SubjectMeasurement>,
+    /// One entry for every fresh child process in which times were taken.
+    pub rounds: Vec<RoundMeasurement>,
+    /// The inference runtime.
+    pub runtime: Runtime,
+    /// The machine, as far as the operating system tells.
+    pub machine: Machine,
+}
+
+/// The measuring plan of EVALUATION 4, with the numbers it was run with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protocol {
+    /// `quick` or `full`.
+    pub name: String,
+    /// Rounds, each in a fresh child process.
+    pub rounds: u32,
+    /// Interleaved single-stream triples (model, reference, control) in a round.
+    pub pairs: u32,
+    /// Timed offline batches of each side in a round.
+    pub offline_batches: u32,
+    /// Items in an offline batch.
+    pub offline_batch_items: u32,
+    /// Threads of one operator inside ONNX Runtime.
+    pub threads: u32,
+    /// Seed of every random order in the run.
+    pub seed: u64,
+}
+
+/// What was measured of one model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubjectMeasurement {
+    /// Digest of the safetensors file.
+    pub checkpoint: Digest,
+    /// Digest of the graph as it was received, before binding.
+    pub graph: Digest,
+    /// Items that were scored.
+    pub items: u64,
+    /// One character an item, in order: `1` right, `0` wrong. Empty for a metric that is not counted by items.
+    pub right: String,
+    /// Whether every output was a finite number; false makes quality 0.
+    pub finite: bool,
+    /// SHA-256 of all outputs as little-endian bytes: comparable within one runtime version and processor only.
+    pub outputs: Digest,
+    /// SHA-256 of the u32 little-endian argmax of every item: comparable across machines.
+    pub decisions: Digest,
+    /// Largest resident bytes of a child with this session alone; none where the system does not tell.
+    pub peak_bytes: Option<u64>,
+    /// Nodes run, by execution provider, as ONNX Runtime reports it.
+    pub providers: std::collections::BTreeMap<String, u64>,
+}
+
+/// Raw times of one round. All times in nanoseconds of the monotonic clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoundMeasurement {
+    /// Counts from 0.
+    pub number: u32,
+    /// Single-item runs; the k-th entry of each side belongs to the k-th triple. Sides that do not exist are empty.
+    pub single_stream: Sides,
+    /// Whole offline batches of `offline_batch_items`; there is no control here.
+    pub offline: Sides,
+}
+
+/// Times of the three sessions of a round, in nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sides {
+    /// The model.
+    pub model: Vec<u64>,
+    /// The frozen reference.
+    pub reference: Vec<u64>,
+    /// A second session of the reference: the A/A control.
+    pub control: Vec<u64>,
+}
+
+/// The inference runtime of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runtime {
+    /// Version of ONNX Runtime.
+    pub onnxruntime: String,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Whether weights were prepacked in the timed sessions.
+    pub prepacking: bool,
+}
+
+/// The machine of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// Processor model.
+    pub processor: String,
+    /// Logical processors.
+    pub processors: u32,
+    /// Kernel release.
+    pub kernel: String,
+    /// Load average over one minute before and after, in thousandths.
+    pub load_milli: [u64; 2],
+}

@@ -1,0 +1,16 @@
+//! Values and rules of modelfolio: checkpoints, suites, evaluations, prices, the fund.
+//!
+//! Laws of this crate: no input or output, no clock, no random numbers, no async.
+//! Time and ids come in as values; every derivation is a pure function, so that any machine reaches the same result.
+//! Money is integers; `f64` lives in [`evaluation`] alone, up to the point where a price becomes integer micro-credits.
+
+pub mod amount;
+pub mod canonical;
+pub mod checkpoint;
+pub mod digest;
+pub mod evaluation;
+pub mod fund;
+pub mod index;
+pub mod name;
+pub mod suite;
+pub mod time;

@@ -1,0 +1,162 @@
+//! Receiving one object: stream in, checks on the way, visible only when all is well.
+
+use bytes::Bytes;
+use domain::{
+    checkpoint::{Header, HeaderError, TensorKey},
+    digest::Digest,
+};
+use futures::{Stream, StreamExt};
+use sha2::Digest as _;
+use tokio::io::AsyncWriteExt;
+
+use crate::{CheckpointVerifier, ObjectStorage, StorageError};
+
+/// What an object is, and so which rules its bytes must meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// A safetensors file: weights, or the cases of a suite.
+    Checkpoint,
+    /// A weightless ONNX graph.
+    Graph,
+    /// Bytes that this program wrote itself, such as a report.
+    Document,
+}
+
+impl ObjectKind {
+    /// Most bytes of an object of this kind: graphs hold no weights (EVALUATION 6), documents are ours.
+    #[must_use]
+    pub const fn bytes_max(self) -> u64 {
+        match self {
+            Self::Checkpoint => 1 << 40,
+            Self::Graph => 64 << 20,
+            Self::Document => 1 << 30,
+        }
+    }
+}
+
+/// An object that was received whole and is stored.
+#[derive(Debug)]
+pub struct Received {
+    /// Its identity.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+    /// What the header says, for a checkpoint.
+    pub checkpoint: Option<ReceivedCheckpoint>,
+}
+
+/// The manifest of a received checkpoint.
+#[derive(Debug)]
+pub struct ReceivedCheckpoint {
+    /// The checked header.
+    pub header: Header,
+    /// One key a tensor, in the order of the header.
+    pub keys: Vec<TensorKey>,
+}
+
+/// Why an object was not stored. Nothing is left behind in any case.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// The sender's file breaks a rule of safetensors.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// The bytes are not those that were announced.
+    #[error("bytes have digest {found}, announced was {declared}")]
+    WrongDigest {
+        /// What the sender said.
+        declared: Digest,
+        /// What arrived.
+        found: Digest,
+    },
+    /// Fewer or more bytes than announced.
+    #[error("{found} bytes arrived, announced were {declared}")]
+    WrongLength {
+        /// What the sender said.
+        declared: u64,
+        /// What arrived.
+        found: u64,
+    },
+    /// More bytes than an object of the kind may have.
+    #[error("object has more than {bytes_max} bytes")]
+    TooLarge {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The sender broke off.
+    #[error("transfer broke off after {after} bytes: {reason}")]
+    Interrupted {
+        /// Bytes that had arrived.
+        after: u64,
+        /// What the connection said.
+        reason: String,
+    },
+    /// Our own storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl ReceiveError {
+    /// The closed code of the refusal.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Header(e) => e.code(),
+            Self::WrongDigest { .. } => "wrong_digest",
+            Self::WrongLength { .. } => "wrong_length",
+            Self::TooLarge { .. } => "object_too_large",
+            Self::Interrupted { .. } => "transfer_interrupted",
+            Self::Storage(_) => "storage",
+        }
+    }
+}
+
+impl ObjectStorage {
+    /// Receives an object: hashes and checks it while it streams into the staging folder, then makes it visible.
+    ///
+    /// `declared` is the digest and `length` the size that the sender announced, if any.
+    ///
+    /// # Errors
+    /// See [`ReceiveError`]; the staged bytes are removed before it returns.
+    pub async fn receive<S, E>(
+        &self,
+        kind: ObjectKind,
+        declared: Option<Digest>,
+        length: Option<u64>,
+        stream: S,
+    ) -> Result<Received, ReceiveError>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+        E: std::fmt::Display,
+    {
+        let mut staged = self.stage().await?;
+        let mut stream = std::pin::pin!(stream);
+        let mut sha = sha2::Sha256::new();
+        let mut verifier =
+            (kind == ObjectKind::Checkpoint).then(|| CheckpointVerifier::new(length));
+        let mut bytes = 0u64;
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk
+                .map_err(|e| ReceiveError::Interrupted { after: bytes, reason: e.to_string() })?;
+            bytes += chunk.len() as u64;
+            if bytes > kind.bytes_max() {
+                return Err(ReceiveError::TooLarge { bytes_max: kind.bytes_max() });
+            }
+            sha.update(&chunk);
+            if let Some(verifier) = &mut verifier {
+                verifier.update(&chunk)?;
+            }
+            staged.file().write_all(&chunk).await.map_err(StorageError::staging)?;
+        }
+        if let Some(declared) = length.filter(|l| *l != bytes) {
+            return Err(ReceiveError::WrongLength { declared, found: bytes });
+        }
+        let checkpoint = verifier.map(CheckpointVerifier::finish).transpose()?;
+        let digest = Digest::from_bytes(sha.finalize().into());
+        if let Some(declared) = declared.filter(|d| *d != digest) {
+            return Err(ReceiveError::WrongDigest { declared, found: digest });
+        }
+        self.publish(staged, digest).await?;
+        let checkpoint = checkpoint.map(|(header, keys)| ReceivedCheckpoint { header, keys });
+        Ok(Received { digest, bytes, checkpoint })
+    }
+}

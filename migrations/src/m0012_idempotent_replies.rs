@@ -1,0 +1,40 @@
+//! Idempotent replies: a mutation asked twice answers twice and happens once.
+
+use sea_orm_migration::prelude::{
+    DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait,
+};
+
+use crate::table::{self, Changes, TableDefinition, bigint, text};
+
+const TABLES: &[TableDefinition] = &[TableDefinition {
+    name: "idempotent_reply",
+    columns: &[
+        text("actor"),
+        text("key"),
+        text("operation"),
+        text("request_digest"),
+        text("reply"),
+        bigint("recorded_at"),
+    ],
+    key: &["actor", "key"],
+    unique: &[],
+    searched: &[],
+    references: &[],
+    checks: &[],
+    changes: Changes::None,
+}];
+
+/// Creates the tables above; back, it drops them.
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        table::create(manager, TABLES).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        table::drop(manager, TABLES).await
+    }
+}

@@ -1,2 +1,53 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
-fn main() {}
+//!
+//! `cargo run --release -p benchmarks -- loop|load` measures and writes a folder under `benchmarks/runs`.
+//! No claim about speed stands anywhere without such a folder.
+
+mod load;
+mod onnx_graphs;
+mod record;
+mod timing_loop;
+
+use std::process::ExitCode;
+
+/// Why a benchmark has no result.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Runtime(#[from] evaluator::runtime::RuntimeError),
+    #[error(transparent)]
+    Ort(#[from] ort::Error),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("child: {0}")]
+    Child(String),
+    #[error("graph: {0}")]
+    Graph(#[from] evaluator::graph::GraphError),
+    #[error("header: {0}")]
+    Header(#[from] domain::checkpoint::HeaderError),
+}
+
+fn main() -> ExitCode {
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    let arguments = arguments.iter().map(String::as_str).collect::<Vec<_>>();
+    let done = match arguments[..] {
+        ["loop"] => timing_loop::run(),
+        ["load"] => load::run(),
+        [load::CHILD, graph, prepacking, library] => {
+            load::child(graph, prepacking == "on", library)
+        }
+        _ => {
+            eprintln!("usage: benchmarks loop|load");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

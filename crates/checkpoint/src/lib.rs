@@ -9,6 +9,6 @@ mod receive;
 mod storage;
 mod verifier;
 
-pub use receive::{ObjectKind, ReceiveError, Received, ReceivedCheckpoint};
+pub use receive::{ObjectKind, ReceiveError, Received, ReceivedCheckpoint, Sha256Stream};
 pub use storage::{ObjectStorage, OpenError, StorageError};
 pub use verifier::CheckpointVerifier;

@@ -110,6 +110,23 @@ impl ReceiveError {
     }
 }
 
+/// SHA-256 of bytes that come in pieces.
+#[derive(Clone, Debug, Default)]
+pub struct Sha256Stream(sha2::Sha256);
+
+impl Sha256Stream {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest::from_bytes(self.0.finalize().into())
+    }
+}
+
 impl ObjectStorage {
     /// Receives an object: hashes and checks it while it streams into the staging folder, then makes it visible.
     ///
@@ -130,7 +147,7 @@ impl ObjectStorage {
     {
         let mut staged = self.stage().await?;
         let mut stream = std::pin::pin!(stream);
-        let mut sha = sha2::Sha256::new();
+        let mut sha = Sha256Stream::default();
         let mut verifier =
             (kind == ObjectKind::Checkpoint).then(|| CheckpointVerifier::new(length));
         let mut bytes = 0u64;
@@ -151,7 +168,7 @@ impl ObjectStorage {
             return Err(ReceiveError::WrongLength { declared, found: bytes });
         }
         let checkpoint = verifier.map(CheckpointVerifier::finish).transpose()?;
-        let digest = Digest::from_bytes(sha.finalize().into());
+        let digest = sha.finish();
         if let Some(declared) = declared.filter(|d| *d != digest) {
             return Err(ReceiveError::WrongDigest { declared, found: digest });
         }

@@ -15,8 +15,9 @@ use object_store::{
     GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart,
     local::LocalFileSystem, memory::InMemory,
 };
-use sha2::Digest as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::receive::Sha256Stream;
 
 /// Objects under their SHA-256, immutable once visible.
 #[derive(Clone, Debug)]
@@ -231,7 +232,7 @@ impl ObjectStorage {
         let mut stream = self.stream(digest, None).await?;
         let file = tokio::fs::File::create_new(path).await.map_err(StorageError::Staging)?;
         let mut copy = Staged { file, path: path.to_owned(), published: false };
-        let (mut sha, mut bytes) = (sha2::Sha256::new(), 0);
+        let (mut sha, mut bytes) = (Sha256Stream::default(), 0);
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(StorageError::Staging)?;
             sha.update(&chunk);
@@ -239,7 +240,7 @@ impl ObjectStorage {
             copy.file.write_all(&chunk).await.map_err(StorageError::Staging)?;
         }
         copy.file.flush().await.map_err(StorageError::Staging)?;
-        let found = Digest::from_bytes(sha.finalize().into());
+        let found = sha.finish();
         if found != digest {
             return Err(StorageError::Damaged { digest, found });
         }

@@ -15,7 +15,7 @@ enum Stage {
     /// Length field and JSON are being collected; `wanted` is 8 until the length is known.
     Prefix { bytes: Vec<u8>, wanted: u64 },
     /// The header is checked; tensors pass by.
-    Data { header: Header, keys: Vec<TensorKey>, hasher: Option<TensorKeyHasher>, at: u64 },
+    Data { header: Header, keys: Vec<TensorKey>, hasher: Option<Box<TensorKeyHasher>>, at: u64 },
 }
 
 impl CheckpointVerifier {
@@ -72,7 +72,7 @@ impl CheckpointVerifier {
             };
             let take = chunk.len().min((tensor.end - *at) as usize);
             hasher
-                .get_or_insert_with(|| TensorKeyHasher::new(tensor.dtype, &tensor.shape))
+                .get_or_insert_with(|| Box::new(TensorKeyHasher::new(tensor.dtype, &tensor.shape)))
                 .update(&chunk[..take]);
             *at += take as u64;
             chunk = &chunk[take..];

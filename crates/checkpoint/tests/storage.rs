@@ -1,4 +1,5 @@
 //! One suite for every backend: what is stored comes back whole, what is refused leaves nothing.
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use bytes::Bytes;
 use checkpoint::{ObjectKind, ObjectStorage, ReceiveError, StorageError};
@@ -53,7 +54,7 @@ async fn stores_and_serves(storage: ObjectStorage, data: &std::path::Path) {
 
 async fn refuses_and_forgets(storage: ObjectStorage, data: &std::path::Path) {
     let good = file("5000", 5000);
-    let cases: Vec<(&str, Vec<u8>, Option<Digest>, Option<u64>)> = vec![
+    let cases = [
         ("wrong_digest", good.clone(), Some(Digest::of(b"else")), None),
         ("truncated", good[..4000].to_vec(), None, None),
         ("wrong_tensor_size", file("4999", 5000), None, None),

@@ -1,1 +1,101 @@
-//! placeholder
+//! The command line: every subcommand, progress bars, exit codes.
+//!
+//! Exit codes: 0 done, 1 the input is at fault, 2 usage, 3 the environment is at fault.
+
+mod commands;
+mod demo;
+mod exit;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Failure;
+
+/// Store model checkpoints, measure them, and run index funds over the priced models.
+#[derive(Parser)]
+#[command(name = "modelfolio", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// From nothing to a priced, rebalanced, struck index over 25 real checkpoints.
+    Demo(demo::DemoArguments),
+    /// Serve API, playground and dashboard; prints one line `listening on http://…`.
+    Serve(commands::serve::ServeArguments),
+    /// Take evaluation jobs from the database.
+    Worker(commands::worker::WorkerArguments),
+    /// Evaluate a model folder on a suite folder, without any server.
+    Evaluate(commands::evaluate::EvaluateArguments),
+    /// Show header, tensors and digests of a safetensors file, and what is wrong with it.
+    Inspect {
+        /// The file.
+        file: PathBuf,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Access tokens.
+    #[command(subcommand)]
+    Token(commands::token::TokenCommand),
+    /// Bring the database up to date.
+    Migrate(commands::InstallationArguments),
+    /// The ONNX Runtime library.
+    #[command(subcommand)]
+    Runtime(commands::runtime::RuntimeCommand),
+    /// Print the GraphQL schema in SDL.
+    Schema,
+    /// Run inference for a parent process.
+    #[command(name = "__child", hide = true)]
+    Child,
+}
+
+/// Runs the program and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; clap says which is which.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    // The child is single-threaded from its first breath: no runtime, no log, nothing that takes time or memory.
+    if let Command::Child = arguments.command {
+        return service::child_main();
+    }
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Environment(format!("cannot start threads: {e}")))
+        .and_then(|runtime| runtime.block_on(run(arguments.command)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("modelfolio: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Serve(arguments) => commands::serve::run(arguments).await,
+        Command::Worker(arguments) => commands::worker::run(arguments).await,
+        Command::Evaluate(arguments) => commands::evaluate::run(arguments).await,
+        Command::Inspect { file, json } => commands::inspect::run(&file, json),
+        Command::Token(command) => commands::token::run(command).await,
+        Command::Migrate(arguments) => commands::migrate(&arguments).await,
+        Command::Runtime(command) => commands::runtime::run(command).await,
+        Command::Schema => {
+            print!("{}", server::sdl());
+            Ok(())
+        }
+        Command::Child => Ok(()),
+    }
+}

@@ -1,4 +1,5 @@
 //! The program `modelfolio`.
+
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    cli::main()
 }

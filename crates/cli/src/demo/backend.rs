@@ -1,0 +1,188 @@
+//! The demo's line to its server: a call whose connection breaks is sent again to a new server, under the same idempotency key.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use client::{Client, ClientError, ObjectKind, Uploaded};
+use serde_json::Value;
+use service::Scope;
+
+use super::processes::Process;
+use crate::exit::Failure;
+
+/// Times that a server is started again before the demo gives up.
+const RESTARTS_MAX: u32 = 20;
+
+/// Server, worker, and one token for every party.
+pub(crate) struct Backend {
+    program: PathBuf,
+    data: PathBuf,
+    listen: String,
+    server: Process,
+    worker: Process,
+    client: Client,
+    tokens: HashMap<String, String>,
+    restarts: u32,
+}
+
+impl Backend {
+    /// Starts server and worker on `data` and makes the parties' tokens.
+    ///
+    /// # Errors
+    /// [`Failure::Environment`] if something does not start.
+    pub(crate) async fn start(
+        data: &Path,
+        listen: &str,
+        parties: &[(&str, Scope)],
+    ) -> Result<Self, Failure> {
+        let program = std::env::current_exe()
+            .map_err(|e| Failure::Environment(format!("own program: {e}")))?;
+        let (server, url) = Process::server(&program, listen, data).await?;
+        let installation = server::Installation::in_folder(data);
+        let mut tokens = HashMap::new();
+        for (owner, scope) in parties {
+            let minted = server::mint_token(&installation, owner, &[*scope], None).await;
+            tokens.insert((*owner).to_owned(), minted.map_err(Failure::environment)?);
+        }
+        let worker = Process::worker(&program, data)?;
+        let client = Client::new(&url, None).map_err(Failure::environment)?;
+        let (data, listen) = (data.to_owned(), listen.to_owned());
+        Ok(Self { program, data, listen, server, worker, client, tokens, restarts: 0 })
+    }
+
+    /// The server's address at this moment.
+    pub(crate) fn url(&self) -> &str {
+        self.client.base()
+    }
+
+    /// Sends a GraphQL operation as `owner` (nobody, if empty).
+    ///
+    /// # Errors
+    /// [`Failure::Input`] with the server's refusal, [`Failure::Environment`] if it cannot be kept alive.
+    pub(crate) async fn call(
+        &mut self,
+        owner: &str,
+        query: &str,
+        variables: Value,
+    ) -> Result<Value, Failure> {
+        loop {
+            match self.client_of(owner).graphql(query, variables.clone()).await {
+                Err(error) if error.is_connection() => self.restart(&error).await?,
+                other => return other.map_err(|e| refused(owner, &e)),
+            }
+        }
+    }
+
+    /// Sends one mutation: `field(input: {…}) { selection }`; the key makes a repetition harmless.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(crate) async fn mutate(
+        &mut self,
+        owner: &str,
+        field: &str,
+        key: &str,
+        mut input: Value,
+        selection: &str,
+    ) -> Result<Value, Failure> {
+        input["idempotencyKey"] = Value::from(key);
+        let mut name = field[..1].to_uppercase();
+        name.push_str(&field[1..]);
+        let query = format!(
+            "mutation($input: {name}Input!) {{ {field}(input: $input) {{ {selection} }} }}"
+        );
+        let mut answer = self.call(owner, &query, serde_json::json!({ "input": input })).await?;
+        Ok(answer[field].take())
+    }
+
+    /// Uploads bytes as `owner`.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(crate) async fn upload(
+        &mut self,
+        owner: &str,
+        bytes: &'static [u8],
+        kind: ObjectKind,
+    ) -> Result<Uploaded, Failure> {
+        loop {
+            match self.client_of(owner).upload_bytes(Bytes::from_static(bytes), kind).await {
+                Err(error) if error.is_connection() => self.restart(&error).await?,
+                other => return other.map_err(|e| refused(owner, &e)),
+            }
+        }
+    }
+
+    /// Starts the worker again if it has ended.
+    ///
+    /// # Errors
+    /// [`Failure::Environment`] if it ends too often.
+    pub(crate) fn keep_worker(&mut self) -> Result<(), Failure> {
+        if self.worker.has_ended() {
+            self.count_restart("the worker ended")?;
+            self.worker = Process::worker(&self.program, &self.data)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the server again if it has ended.
+    ///
+    /// # Errors
+    /// [`Failure::Environment`] if it ends too often.
+    pub(crate) async fn keep_server(&mut self) -> Result<(), Failure> {
+        if self.server.has_ended() { self.start_server("the server ended").await } else { Ok(()) }
+    }
+
+    /// Ends both processes.
+    pub(crate) async fn stop(self) {
+        self.worker.stop().await;
+        self.server.stop().await;
+    }
+
+    fn client_of(&self, owner: &str) -> Client {
+        self.tokens
+            .get(owner)
+            .map_or_else(|| self.client.clone(), |token| self.client.with_token(token))
+    }
+
+    async fn restart(&mut self, error: &ClientError) -> Result<(), Failure> {
+        // A connection that was cut while the server lives is simply tried again, a little later.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        if self.server.has_ended() {
+            self.start_server(&error.to_string()).await
+        } else {
+            self.count_restart(&error.to_string())
+        }
+    }
+
+    async fn start_server(&mut self, why: &str) -> Result<(), Failure> {
+        self.count_restart(why)?;
+        let (server, url) = Process::server(&self.program, &self.listen, &self.data).await?;
+        self.server = server;
+        self.client = Client::new(&url, None).map_err(Failure::environment)?;
+        Ok(())
+    }
+
+    fn count_restart(&mut self, why: &str) -> Result<(), Failure> {
+        self.restarts += 1;
+        if self.restarts > RESTARTS_MAX {
+            let log = self.data.join("demo.log");
+            return Err(Failure::Environment(format!(
+                "{why} ({RESTARTS_MAX} restarts); the log is {}",
+                log.display()
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn refused(owner: &str, error: &ClientError) -> Failure {
+    let who = if owner.is_empty() { "the demo" } else { owner };
+    match error.code() {
+        Some(code) => Failure::Input(format!("{who}: {error} ({code})")),
+        None => Failure::Environment(format!("{who}: {error}")),
+    }
+}

@@ -1,0 +1,358 @@
+//! One evaluation, from files to a measurement.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use domain::{
+    evaluation::{Measurement, Protocol, RoundMeasurement, Runtime, SubjectMeasurement},
+    suite::Suite,
+};
+use tempfile::TempDir;
+
+use crate::{
+    device::Device,
+    error::{EvaluationError, Side, Stage},
+    machine::{load_milli, machine},
+    plan::Plan,
+    protocol::{Answer, ChildLimits, INPUTS_FILE, Job, JobInput, OUTPUTS_FILE, Task},
+    safetensors_file::{FileError, SafetensorsFile},
+    score::{Scored, choice},
+    spawn::{Watch, run},
+    subject::{Prepared, Subject, io_error, link_or_copy},
+    timing::Random,
+};
+
+/// Address space of a child beside its weights: library, arenas, activations.
+const ADDRESS_SPACE_BASE: u64 = 4 << 30;
+/// Address space for each byte of weights: mapped, prepacked, widened to f32, and again for the control.
+const ADDRESS_SPACE_FACTOR: u64 = 8;
+/// Largest file that a child may write, and the parent reads.
+const OUTPUT_BYTES_MAX: u64 = 4 << 30;
+
+/// What one evaluation needs.
+pub struct Request<'a> {
+    /// The model that is measured.
+    pub model: &'a Subject,
+    /// The frozen reference; without one there are times, and nothing to compare them with.
+    pub reference: Option<&'a Subject>,
+    /// The suite.
+    pub suite: &'a Suite,
+    /// `cases.safetensors` of the suite.
+    pub cases: &'a Path,
+    /// The measuring plan with its seed; see [`crate::protocols`].
+    pub protocol: Protocol,
+    /// Where to run.
+    pub device: Device,
+    /// The program whose [`crate::CHILD_ARGUMENT`] calls [`crate::child_main`]; usually this program itself.
+    pub child: &'a Path,
+    /// The ONNX Runtime library; see [`crate::runtime::find_or_install`].
+    pub library: &'a Path,
+    /// Where private folders are made; on the file system of the checkpoints it saves a copy. None: the system's place.
+    pub scratch: Option<&'a Path>,
+    /// Limits of every child.
+    pub limits: Limits,
+    /// Set to true by another thread, it ends the evaluation within milliseconds.
+    pub cancel: &'a AtomicBool,
+    /// Called before each child, and about twice a second while one runs.
+    pub progress: &'a dyn Fn(Progress),
+}
+
+/// Limits of every child process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Time by the clock until a child is killed.
+    pub wall: Duration,
+    /// Address space in bytes; none gives 4 GiB and 8 bytes for each byte of weights.
+    pub memory_bytes: Option<u64>,
+}
+
+impl Default for Limits {
+    /// Fifteen minutes a child, memory by the size of the weights.
+    fn default() -> Self {
+        Self { wall: Duration::from_secs(900), memory_bytes: None }
+    }
+}
+
+/// Where an evaluation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The step that runs now.
+    pub stage: Stage,
+    /// Children that are done.
+    pub done: u32,
+    /// Children in all.
+    pub total: u32,
+}
+
+/// The measurement, and what only the labels tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Everything that was measured.
+    pub measurement: Measurement,
+    /// The labels of the items that were scored.
+    pub labels: LabelFacts,
+}
+
+/// The labels of the items that were scored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelFacts {
+    /// Items of each class; as many classes as the model's output has.
+    pub counts: Vec<u64>,
+}
+
+impl LabelFacts {
+    /// Items of the most frequent class: a price never uses a `chance` below its share (SUITE).
+    #[must_use]
+    pub fn majority(&self) -> u64 {
+        self.counts.iter().copied().max().unwrap_or(0)
+    }
+}
+
+/// Measures a model, and its reference beside it, in fresh child processes (EVALUATION 4).
+///
+/// Blocks until done; everything but times is a function of the request.
+///
+/// # Errors
+/// Everything that can be known before a child runs is an error then, with the field or tensor named.
+/// How a child failed otherwise.
+pub fn evaluate(request: &Request<'_>) -> Result<Evaluation, EvaluationError> {
+    if request.device != Device::Cpu {
+        return Err(EvaluationError::DeviceUnusable { device: request.device.to_string() });
+    }
+    let load_before = load_milli();
+    let evaluator = Evaluator::prepare(request)?;
+    let (model, counts, version) = evaluator.measure(&evaluator.model)?;
+    let reference = match &evaluator.reference {
+        Some(reference) => Some(evaluator.measure(reference)?.0),
+        None => None,
+    };
+    let rounds = (0..request.protocol.rounds)
+        .map(|number| evaluator.round(number))
+        .collect::<Result<Vec<_>, _>>()?;
+    let measurement = Measurement {
+        protocol: request.protocol.clone(),
+        model,
+        reference,
+        rounds,
+        runtime: Runtime {
+            onnxruntime: version,
+            device: request.device.to_string(),
+            prepacking: true,
+        },
+        machine: machine(load_before),
+    };
+    Ok(Evaluation { measurement, labels: LabelFacts { counts } })
+}
+
+/// An evaluation whose inputs are checked and laid out.
+struct Evaluator<'a> {
+    request: &'a Request<'a>,
+    plan: Plan,
+    model: Prepared,
+    reference: Option<Prepared>,
+    folder: TempDir,
+    done: std::cell::Cell<u32>,
+}
+
+impl<'a> Evaluator<'a> {
+    fn prepare(request: &'a Request<'a>) -> Result<Self, EvaluationError> {
+        crate::protocols::check(&request.protocol)?;
+        let cases = SafetensorsFile::open(request.cases).map_err(|error| match error {
+            FileError::Io(source) => io_error("cannot read", request.cases)(source),
+            FileError::Header(source) => EvaluationError::Cases { source },
+        })?;
+        let mut model = Prepared::open(Side::Model, request.model)?;
+        let mut reference = request
+            .reference
+            .map(|reference| Prepared::open(Side::Reference, reference))
+            .transpose()?;
+        let mut subjects = vec![&mut model];
+        subjects.extend(reference.as_mut());
+        let batch = u64::from(request.protocol.offline_batch_items);
+        let plan = Plan::try_new(request.suite, &cases, &mut subjects, batch)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("modelfolio-");
+        let folder = match request.scratch {
+            Some(scratch) => builder.tempdir_in(scratch),
+            None => builder.tempdir(),
+        }
+        .map_err(io_error("cannot create a private folder in", &std::env::temp_dir()))?;
+        plan.write_inputs(&cases, &folder.path().join(INPUTS_FILE))?;
+        for subject in std::iter::once(&model).chain(&reference) {
+            subject.put(folder.path())?;
+        }
+        Ok(Self { request, plan, model, reference, folder, done: std::cell::Cell::new(0) })
+    }
+
+    fn total(&self) -> u32 {
+        let subjects = if self.reference.is_some() { 2 } else { 1 };
+        2 * subjects + self.request.protocol.rounds
+    }
+
+    /// Accuracy and memory of one subject, each in a child of its own; with the label counts and the runtime's version.
+    fn measure(
+        &self,
+        subject: &Prepared,
+    ) -> Result<(SubjectMeasurement, Vec<u64>, String), EvaluationError> {
+        let stage = Stage::Accuracy(subject.side);
+        let task = Task::Accuracy { subject: subject.job() };
+        let (answer, folder) = self.child(stage, task, &[subject])?;
+        let Answer::Accuracy { dtype, shape, providers, version } = answer else {
+            return Err(wrong_answer(stage));
+        };
+        let outputs = read_outputs(&folder.path().join(OUTPUTS_FILE))?;
+        drop(folder);
+        let classes = self.plan.classes(&shape)?;
+        let scored = choice(&outputs, dtype, classes, &self.plan.labels);
+        let Some(Scored { right, finite, outputs, decisions }) = scored else {
+            return Err(EvaluationError::BadAnswer {
+                stage,
+                reason: format!(
+                    "{} bytes are no {dtype} [{}, {classes}]",
+                    outputs.len(),
+                    self.plan.items
+                ),
+                stderr: String::new(),
+            });
+        };
+        let stage = Stage::Memory(subject.side);
+        let offline_batch_items = u64::from(self.request.protocol.offline_batch_items);
+        let task = Task::Memory { subject: subject.job(), offline_batch_items };
+        let Answer::Memory { peak_bytes } = self.child(stage, task, &[subject])?.0 else {
+            return Err(wrong_answer(stage));
+        };
+        let measurement = SubjectMeasurement {
+            checkpoint: subject.weights_digest,
+            graph: subject.graph_digest,
+            items: self.plan.items,
+            right,
+            finite,
+            outputs,
+            decisions,
+            peak_bytes,
+            providers,
+        };
+        Ok((measurement, self.plan.label_counts(classes), version))
+    }
+
+    /// One timed round in a child of its own.
+    fn round(&self, number: u32) -> Result<RoundMeasurement, EvaluationError> {
+        let protocol = &self.request.protocol;
+        // Rounds draw from streams of their own, whatever order they run in.
+        let mut seeds = Random::new(protocol.seed ^ (u64::from(number) + 1).rotate_left(32));
+        let task = Task::Round {
+            number,
+            seed: seeds.next(),
+            pairs: protocol.pairs,
+            offline_batches: protocol.offline_batches,
+            offline_batch_items: u64::from(protocol.offline_batch_items),
+            model: self.model.job(),
+            reference: self.reference.as_ref().map(Prepared::job),
+        };
+        let subjects = std::iter::once(&self.model).chain(&self.reference).collect::<Vec<_>>();
+        let stage = Stage::Round(number);
+        match self.child(stage, task, &subjects)?.0 {
+            Answer::Round(round) => Ok(round),
+            _ => Err(wrong_answer(stage)),
+        }
+    }
+
+    /// Runs one child in a fresh folder, which lives until the caller has read what it holds.
+    fn child(
+        &self,
+        stage: Stage,
+        task: Task,
+        subjects: &[&Prepared],
+    ) -> Result<(Answer, TempDir), EvaluationError> {
+        let request = self.request;
+        if request.cancel.load(Ordering::Relaxed) {
+            return Err(EvaluationError::Cancelled);
+        }
+        let report = || {
+            (request.progress)(Progress { stage, done: self.done.get(), total: self.total() });
+        };
+        report();
+        let fresh = TempDir::new_in(self.folder.path())
+            .map_err(io_error("cannot create a folder in", self.folder.path()))?;
+        let names = subjects.iter().flat_map(|s| s.files()).chain([INPUTS_FILE.to_owned()]);
+        for name in names {
+            let to = fresh.path().join(&name);
+            link_or_copy(&self.folder.path().join(&name), &to)
+                .map_err(io_error("cannot write", &to))?;
+        }
+        let weights = subjects.iter().map(|s| s.weight_bytes()).sum::<u64>();
+        let computed =
+            ADDRESS_SPACE_BASE.saturating_add(weights.saturating_mul(ADDRESS_SPACE_FACTOR));
+        let threads = request.protocol.threads;
+        let job = Job {
+            parent: rustix::process::getpid().as_raw_pid(),
+            library: absolute(request.library)?,
+            limits: ChildLimits {
+                address_space_bytes: Some(request.limits.memory_bytes.unwrap_or(computed)),
+                cpu_seconds: request.limits.wall.as_secs().saturating_add(2) * u64::from(threads),
+                file_bytes: OUTPUT_BYTES_MAX,
+            },
+            inputs: self.plan.inputs.clone(),
+            output: self.plan.output.clone(),
+            items: self.plan.items,
+            threads,
+            task,
+        };
+        let watch = Watch {
+            program: &absolute(request.child)?,
+            folder: fresh.path(),
+            stage,
+            wall: request.limits.wall,
+            cancel: request.cancel,
+            heartbeat: &report,
+        };
+        let answer = run(&watch, &job)?;
+        self.done.set(self.done.get() + 1);
+        Ok((answer, fresh))
+    }
+}
+
+/// The child has another working directory.
+fn absolute(path: &Path) -> Result<PathBuf, EvaluationError> {
+    std::path::absolute(path).map_err(io_error("cannot resolve", path))
+}
+
+fn read_outputs(path: &Path) -> Result<Vec<u8>, EvaluationError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes))
+        .map_err(io_error("cannot read", path))?;
+    Ok(bytes)
+}
+
+fn wrong_answer(stage: Stage) -> EvaluationError {
+    EvaluationError::BadAnswer {
+        stage,
+        reason: "it answered another question".to_owned(),
+        stderr: String::new(),
+    }
+}
+
+impl Plan {
+    /// Writes the inputs of all cases, and nothing else of the suite, into one file for the children.
+    fn write_inputs(&self, cases: &SafetensorsFile, path: &Path) -> Result<(), EvaluationError> {
+        let write = || -> io::Result<()> {
+            let mut file = io::BufWriter::new(File::create_new(path)?);
+            for JobInput { name, .. } in &self.inputs {
+                if let Some(tensor) = cases.find(&format!("input.{name}")) {
+                    file.write_all(&cases.read(tensor)?)?;
+                }
+            }
+            file.flush()?;
+            let mut permissions = fs::metadata(path)?.permissions();
+            permissions.set_readonly(true);
+            fs::set_permissions(path, permissions)
+        };
+        write().map_err(io_error("cannot write", path))
+    }
+}

@@ -1,0 +1,130 @@
+//! What parent and child say to each other: one [`Job`] as JSON on the child's stdin, one [`Answer`] as JSON on its stdout.
+//!
+//! Everything else goes through files of a private folder, which is the child's working directory.
+//! Labels and expected values have no place here: a child never sees what is right.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use domain::{checkpoint::Dtype, evaluation::RoundMeasurement};
+use serde::{Deserialize, Serialize};
+
+/// Name of the hidden subcommand.
+pub const CHILD_ARGUMENT: &str = "__child";
+/// File with the inputs of all cases, one tensor after the other.
+pub(crate) const INPUTS_FILE: &str = "inputs.bin";
+/// File into which an accuracy job writes the outputs of all cases, in order, little endian.
+pub(crate) const OUTPUTS_FILE: &str = "outputs.bin";
+
+/// Everything that a child is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// Process id of the parent: a child whose parent is another one ends at once.
+    pub parent: i32,
+    /// The ONNX Runtime library.
+    pub library: PathBuf,
+    /// What the child allows itself before it loads anything.
+    pub limits: ChildLimits,
+    /// The inputs of the suite.
+    pub inputs: Vec<JobInput>,
+    /// The graph output that is read.
+    pub output: String,
+    /// Cases.
+    pub items: u64,
+    /// Threads of one operator.
+    pub threads: u32,
+    /// What to do.
+    pub task: Task,
+}
+
+/// Limits that a child sets for itself.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct ChildLimits {
+    /// Bytes of address space; none where the device driver reserves more than it uses.
+    pub address_space_bytes: Option<u64>,
+    /// Seconds of processor time.
+    pub cpu_seconds: u64,
+    /// Bytes of any file it writes.
+    pub file_bytes: u64,
+}
+
+/// One graph input, as it stands in [`INPUTS_FILE`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct JobInput {
+    /// Name in the graph.
+    pub name: String,
+    /// Element type.
+    pub dtype: Dtype,
+    /// Shape of one case without the batch axis, or of the whole where `batched` is false.
+    pub shape: Vec<u64>,
+    /// Whether the first axis counts cases; otherwise the whole tensor goes into every call.
+    pub batched: bool,
+    /// First byte in the file.
+    pub offset: u64,
+    /// Bytes of one case, or of the whole.
+    pub bytes: u64,
+}
+
+/// The three kinds of children.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Task {
+    /// Runs every case once and writes the outputs.
+    Accuracy { subject: JobSubject },
+    /// Times the sides against each other.
+    Round {
+        number: u32,
+        seed: u64,
+        pairs: u32,
+        offline_batches: u32,
+        offline_batch_items: u64,
+        model: JobSubject,
+        reference: Option<JobSubject>,
+    },
+    /// Runs one offline batch and reports the largest resident size.
+    Memory { subject: JobSubject, offline_batch_items: u64 },
+}
+
+/// A bound graph in the folder; its weights lie beside it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct JobSubject {
+    /// File name of the graph.
+    pub graph: String,
+    /// Items of one call at most: 1 where the graph fixes its batch axis to 1.
+    pub call_items: u64,
+}
+
+/// What a child answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Accuracy {
+        dtype: Dtype,
+        /// Shape of the output of one case.
+        shape: Vec<u64>,
+        providers: BTreeMap<String, u64>,
+        /// Version of ONNX Runtime.
+        version: String,
+    },
+    Round(RoundMeasurement),
+    Memory {
+        peak_bytes: Option<u64>,
+    },
+    Failed {
+        kind: FailureKind,
+        message: String,
+    },
+}
+
+/// Why a child could not do its job, as far as it can tell itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FailureKind {
+    /// The library cannot be loaded.
+    Library,
+    /// ONNX Runtime refuses to load or run the graph.
+    Inference,
+    /// Memory ran out under the limit.
+    OutOfMemory,
+    /// Something in the folder or the job is not as the parent promised.
+    Job,
+}

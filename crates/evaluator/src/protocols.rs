@@ -1,0 +1,55 @@
+//! The measuring plans that have names, and the limits of any plan.
+
+use domain::evaluation::Protocol;
+
+use crate::error::EvaluationError;
+
+/// Most rounds (EVALUATION 4, rule 2), samples of each kind in a round, items of a batch, and threads.
+const ROUNDS_MAX: u32 = 64;
+const SAMPLES_MAX: u32 = 10_000;
+const BATCH_ITEMS_MAX: u32 = 4_096;
+const THREADS_MAX: u32 = 64;
+
+/// `quick`: 3 rounds of 300 triples and 50 offline batches of 32 items, on one thread (DESIGN 4).
+#[must_use]
+pub fn quick(seed: u64) -> Protocol {
+    Protocol {
+        name: "quick".to_owned(),
+        rounds: 3,
+        pairs: 300,
+        offline_batches: 50,
+        offline_batch_items: 32,
+        threads: 1,
+        seed,
+    }
+}
+
+/// `full`: 16 rounds, as a listing wants them (EVALUATION 4, rule 2), of 1,000 triples and 100 offline batches.
+#[must_use]
+pub fn full(seed: u64) -> Protocol {
+    Protocol {
+        name: "full".to_owned(),
+        rounds: 16,
+        pairs: 1_000,
+        offline_batches: 100,
+        ..quick(seed)
+    }
+}
+
+/// Holds a plan to its limits; no rounds at all is a plan too, for accuracy alone.
+pub(crate) fn check(protocol: &Protocol) -> Result<(), EvaluationError> {
+    let limits = [
+        ("rounds", protocol.rounds, 0, ROUNDS_MAX),
+        ("pairs", protocol.pairs, 1, SAMPLES_MAX),
+        ("offline_batches", protocol.offline_batches, 1, SAMPLES_MAX),
+        ("offline_batch_items", protocol.offline_batch_items, 1, BATCH_ITEMS_MAX),
+        ("threads", protocol.threads, 1, THREADS_MAX),
+    ];
+    for (field, value, least, most) in limits {
+        if !(least..=most).contains(&value) {
+            let reason = format!("{value} is not between {least} and {most}");
+            return Err(EvaluationError::Protocol { field, reason });
+        }
+    }
+    Ok(())
+}

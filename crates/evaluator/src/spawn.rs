@@ -1,0 +1,170 @@
+//! The parent's side of a child: started in its folder, watched, stopped, its end told apart.
+
+use std::{
+    io::{self, Read, Write as _},
+    os::unix::process::ExitStatusExt as _,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    error::{EvaluationError, Stage},
+    protocol::{Answer, CHILD_ARGUMENT, FailureKind, Job},
+    runtime::RuntimeError,
+    timing::now,
+};
+
+/// Between two looks at a child.
+const POLL: Duration = Duration::from_millis(5);
+/// Between two heartbeats.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// Largest answer, in bytes: a round of 10,000 triples has well under 1 MB.
+const ANSWER_BYTES_MAX: u64 = 32 << 20;
+/// Bytes that are kept of the end of stderr.
+const STDERR_TAIL: usize = 2_000;
+
+/// How a child is run and watched.
+pub(crate) struct Watch<'a> {
+    pub program: &'a Path,
+    pub folder: &'a Path,
+    pub stage: Stage,
+    pub wall: Duration,
+    pub cancel: &'a AtomicBool,
+    pub heartbeat: &'a dyn Fn(),
+}
+
+/// Why the parent ended a child.
+enum Stopped {
+    TimedOut,
+    Cancelled,
+}
+
+/// Runs one job to its end.
+///
+/// # Errors
+/// How the child failed; see [`EvaluationError`].
+pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answer, EvaluationError> {
+    let spawn_error = |source| EvaluationError::Spawn { stage: watch.stage, source };
+    let text = serde_json::to_vec(job).map_err(|e| spawn_error(e.into()))?;
+    let mut child = Command::new(watch.program)
+        .arg(CHILD_ARGUMENT)
+        .current_dir(watch.folder)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(spawn_error)?;
+    let stdout = child.stdout.take().map(|pipe| thread::spawn(move || read_limited(pipe)));
+    let stderr = child.stderr.take().map(|pipe| thread::spawn(move || read_tail(pipe)));
+    if let Some(mut stdin) = child.stdin.take() {
+        // A child that is dead already breaks the pipe; how it died is told below.
+        let _ = stdin.write_all(&text);
+    }
+    let ended = wait(&mut child, watch).map_err(spawn_error)?;
+    let join = |handle: Option<thread::JoinHandle<Vec<u8>>>| {
+        handle.and_then(|h| h.join().ok()).unwrap_or_default()
+    };
+    let (stdout, stderr) = (join(stdout), join(stderr));
+    let stderr = String::from_utf8_lossy(&stderr).into_owned();
+    match ended {
+        Err(Stopped::Cancelled) => Err(EvaluationError::Cancelled),
+        Err(Stopped::TimedOut) => Err(timed_out(watch)),
+        Ok(status) => judge(watch, job, status, &stdout, stderr),
+    }
+}
+
+/// Waits for the end, beats, and kills at the limit or when cancelled.
+fn wait(child: &mut Child, watch: &Watch<'_>) -> io::Result<Result<ExitStatus, Stopped>> {
+    let start = now();
+    let mut beat = start;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Ok(status));
+        }
+        let stop = if watch.cancel.load(Ordering::Relaxed) {
+            Some(Stopped::Cancelled)
+        } else if start.elapsed() > watch.wall {
+            Some(Stopped::TimedOut)
+        } else {
+            None
+        };
+        if let Some(stop) = stop {
+            child.kill()?;
+            child.wait()?;
+            return Ok(Err(stop));
+        }
+        if beat.elapsed() > HEARTBEAT {
+            beat = now();
+            (watch.heartbeat)();
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// Tells what an ended child means.
+fn judge(
+    watch: &Watch<'_>,
+    job: &Job,
+    status: ExitStatus,
+    stdout: &[u8],
+    stderr: String,
+) -> Result<Answer, EvaluationError> {
+    const SIGXCPU: i32 = rustix::process::Signal::XCPU.as_raw();
+    let stage = watch.stage;
+    let limit = job.limits.address_space_bytes;
+    match status.signal() {
+        Some(SIGXCPU) => return Err(timed_out(watch)),
+        // The runtime of our own language ends the process so when an allocation fails.
+        Some(_) if stderr.contains("memory allocation of") || stderr.contains("bad_alloc") => {
+            return Err(EvaluationError::OutOfMemory { stage, limit, message: stderr });
+        }
+        Some(signal) => return Err(EvaluationError::Crashed { stage, signal, stderr }),
+        None => {}
+    }
+    let bad = |reason: String, stderr| EvaluationError::BadAnswer { stage, reason, stderr };
+    if !status.success() {
+        return Err(bad(format!("it ended with {status}"), stderr));
+    }
+    // Libraries may print; the answer is the last line.
+    let line = stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    match serde_json::from_slice(line) {
+        Err(error) => Err(bad(format!("its answer cannot be read: {error}"), stderr)),
+        Ok(Answer::Failed { kind, message }) => Err(match kind {
+            FailureKind::Library => EvaluationError::Runtime(RuntimeError::Load {
+                path: job.library.clone(),
+                reason: message,
+            }),
+            FailureKind::Inference => EvaluationError::Inference { stage, message },
+            FailureKind::OutOfMemory => EvaluationError::OutOfMemory { stage, limit, message },
+            FailureKind::Job => bad(message, stderr),
+        }),
+        Ok(answer) => Ok(answer),
+    }
+}
+
+fn timed_out(watch: &Watch<'_>) -> EvaluationError {
+    EvaluationError::TimedOut { stage: watch.stage, seconds: watch.wall.as_secs() }
+}
+
+/// Reads up to the largest answer, and throws the rest away so that the child can end.
+fn read_limited(mut pipe: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = pipe.by_ref().take(ANSWER_BYTES_MAX).read_to_end(&mut bytes);
+    let _ = io::copy(&mut pipe, &mut io::sink());
+    bytes
+}
+
+/// Keeps the last bytes only.
+fn read_tail(mut pipe: impl Read) -> Vec<u8> {
+    let (mut tail, mut piece) = (Vec::new(), [0; 4096]);
+    while let Ok(count @ 1..) = pipe.read(&mut piece) {
+        tail.extend_from_slice(&piece[..count]);
+        let excess = tail.len().saturating_sub(STDERR_TAIL);
+        tail.drain(..excess);
+    }
+    tail
+}

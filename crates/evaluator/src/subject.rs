@@ -1,0 +1,161 @@
+//! One checkpoint with its graph: opened, checked, bound, put into a private folder.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+};
+
+use domain::digest::Digest;
+
+use crate::{
+    error::{EvaluationError, Side},
+    graph::{GRAPH_BYTES_MAX, Graph, GraphError},
+    protocol::JobSubject,
+    safetensors_file::{FileError, SafetensorsFile},
+};
+
+/// A checkpoint and the weightless graph that gives its tensors meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The safetensors file.
+    pub checkpoint: PathBuf,
+    /// The ONNX graph.
+    pub graph: PathBuf,
+}
+
+/// A subject that passed every check which needs no inference.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub side: Side,
+    pub graph: Graph,
+    pub graph_digest: Digest,
+    pub weights: SafetensorsFile,
+    pub weights_digest: Digest,
+    /// Items of one call at most; set when graph and suite have met.
+    pub call_items: u64,
+}
+
+impl Prepared {
+    /// Reads graph and header, checks both and their fit.
+    pub(crate) fn open(side: Side, subject: &Subject) -> Result<Self, EvaluationError> {
+        let weights = SafetensorsFile::open(&subject.checkpoint).map_err(|error| match error {
+            FileError::Io(source) => io_error("cannot read", &subject.checkpoint)(source),
+            FileError::Header(source) => EvaluationError::Checkpoint { side, source },
+        })?;
+        let mut bytes = Vec::new();
+        File::open(&subject.graph)
+            .and_then(|file| file.take(GRAPH_BYTES_MAX + 1).read_to_end(&mut bytes))
+            .map_err(io_error("cannot read", &subject.graph))?;
+        let refuse = |source| EvaluationError::Graph { side, source };
+        let graph = Graph::parse(&bytes).map_err(refuse)?;
+        domain::checkpoint::bind(&weights.header, graph.tensors())
+            .map_err(|e| refuse(GraphError::Binding(e)))?;
+        let weights_digest =
+            weights.digest().map_err(io_error("cannot read", &subject.checkpoint))?;
+        let graph_digest = Digest::of(&bytes);
+        Ok(Self { side, graph, graph_digest, weights, weights_digest, call_items: 1 })
+    }
+
+    /// Bytes of the file that the graph may read.
+    pub(crate) fn weight_bytes(&self) -> u64 {
+        self.weights.header.data_bytes()
+    }
+
+    /// What a job says about this subject.
+    pub(crate) fn job(&self) -> JobSubject {
+        JobSubject { graph: format!("{}.onnx", self.side), call_items: self.call_items }
+    }
+
+    /// File names in the private folder.
+    pub(crate) fn files(&self) -> [String; 2] {
+        [format!("{}.onnx", self.side), format!("{}.safetensors", self.side)]
+    }
+
+    /// Puts the weights and the graph bound to them into `folder`.
+    pub(crate) fn put(&self, folder: &Path) -> Result<(), EvaluationError> {
+        let [graph_name, weights_name] = self.files();
+        let weights = folder.join(&weights_name);
+        let mut header = self.weights.header.clone();
+        if header.data_offset().is_multiple_of(8) {
+            link_or_copy(&self.weights.path, &weights)
+                .map_err(io_error("cannot write", &weights))?;
+        } else {
+            // Kernels read whole words: data that starts at an odd place is moved, by blanks behind the JSON.
+            let blanks = 8 - header.data_offset() % 8;
+            copy_realigned(&self.weights.path, &weights, header.json_bytes, blanks)
+                .map_err(io_error("cannot write", &weights))?;
+            header.json_bytes += blanks;
+        }
+        let bound = self
+            .graph
+            .bind(&header, &weights_name)
+            .map_err(|source| EvaluationError::Graph { side: self.side, source })?;
+        let graph = folder.join(graph_name);
+        fs::write(&graph, bound).map_err(io_error("cannot write", &graph))
+    }
+}
+
+/// A hard link where the file system allows one, else a read-only copy.
+///
+/// The permissions of a linked file are the owner's and stay as they are.
+pub(crate) fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
+    // A link to a symbolic link would lead out of the folder, and ONNX Runtime refuses that.
+    let from = from.canonicalize()?;
+    if fs::hard_link(&from, to).is_err() {
+        fs::copy(&from, to)?;
+        read_only(to)?;
+    }
+    Ok(())
+}
+
+fn copy_realigned(from: &Path, to: &Path, json_bytes: u64, blanks: u64) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    source.seek(SeekFrom::Start(8))?;
+    let mut target = File::create_new(to)?;
+    target.write_all(&(json_bytes + blanks).to_le_bytes())?;
+    io::copy(&mut (&source).take(json_bytes), &mut target)?;
+    io::copy(&mut io::repeat(b' ').take(blanks), &mut target)?;
+    io::copy(&mut source, &mut target)?;
+    read_only(to)
+}
+
+fn read_only(path: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(path)?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(path, permissions)
+}
+
+pub(crate) fn io_error(
+    what: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> EvaluationError {
+    let path = path.to_owned();
+    move |source| EvaluationError::Io { what, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::checkpoint::Header;
+
+    use super::*;
+
+    /// Proves that a file whose data starts at an odd place is moved to a multiple of 8, tensors unchanged.
+    #[test]
+    fn odd_data_is_realigned() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        let json = br#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+        let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+        bytes.extend_from_slice(json);
+        bytes.extend_from_slice(b"data");
+        fs::write(&from, bytes).unwrap();
+        let before = SafetensorsFile::open(&from).ok().unwrap().header;
+        let blanks = 8 - before.data_offset() % 8;
+        copy_realigned(&from, &to, before.json_bytes, blanks).unwrap();
+        let after = SafetensorsFile::open(&to).ok().unwrap();
+        assert_eq!(after.header.data_offset() % 8, 0);
+        assert_eq!(after.header, Header { json_bytes: before.json_bytes + blanks, ..before });
+        assert_eq!(after.read(&after.header.tensors[0]).unwrap(), b"data");
+    }
+}

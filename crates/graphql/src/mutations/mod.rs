@@ -1,0 +1,14 @@
+//! What may be changed: noun first, one input with an `idempotencyKey`, one payload.
+//!
+//! The same key with the same input answers the same and changes nothing again; with another input it is refused with code `key`.
+
+mod evaluation;
+mod fund;
+pub(crate) mod manual;
+mod registry;
+
+use async_graphql::MergedObject;
+
+/// What may be changed. Every mutation needs a bearer token with the scope that it names.
+#[derive(MergedObject, Default)]
+pub(crate) struct Mutation(registry::RegistryMutation, evaluation::EvaluationMutation, fund::FundMutation);

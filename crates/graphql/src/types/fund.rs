@@ -1,0 +1,244 @@
+//! Funds, holdings, strikes, orders.
+
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use service::{FundView, Holding as HoldingValue, Strike as StrikeValue};
+
+use crate::{
+    error::api_error,
+    pagination::{Page, PageArguments},
+    scalars::{Credits, Decimal9, NameText, Nav, Price, Sha256, ShareQuantity, Time, UnitQuantity},
+    scope::service,
+};
+use domain::amount::PriceNano;
+
+/// A fund: it holds units of models and credits, and its shares are slices of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Fund(pub(crate) FundView);
+
+/// A fund: it holds units of models and credits, and its shares are slices of them.
+#[Object]
+impl Fund {
+    /// Its name.
+    async fn name(&self) -> NameText {
+        NameText(self.0.fund.name.clone())
+    }
+
+    /// The fund's day: that of its last strike, exit or vesting.
+    async fn day(&self) -> i64 {
+        self.0.day
+    }
+
+    /// Whether it is being wound up, for ever.
+    async fn winding(&self) -> bool {
+        self.0.winding
+    }
+
+    /// Shares there are.
+    async fn shares(&self) -> ShareQuantity {
+        ShareQuantity(self.0.shares)
+    }
+
+    /// Net asset value at the accepted prices that are marked now: cash plus units times price, exactly.
+    async fn nav(&self) -> Nav {
+        Nav(self.0.nav)
+    }
+
+    /// NAV over shares, rounded down; null before the seed.
+    async fn nav_per_share(&self) -> Option<Decimal9> {
+        self.0.nav_per_share_nano.map(|nano| Decimal9(PriceNano::from_nano(nano)))
+    }
+
+    /// Level of the index at the marked prices, 1000 at the first rebalance; null before it.
+    async fn level(&self) -> Option<Decimal9> {
+        self.0.level_nano.map(|nano| Decimal9(PriceNano::from_nano(nano)))
+    }
+
+    /// Credits that the fund has.
+    async fn cash(&self) -> Credits {
+        Credits(self.0.cash)
+    }
+
+    /// Credits as a share of NAV: what could be paid out at once. Null before the seed.
+    async fn cash_coverage(&self) -> Option<f64> {
+        self.0.cash_coverage
+    }
+
+    /// Share of NAV that is evaluated price, not cash: mark to model, no market stands behind it. Null before the seed.
+    async fn marked_to_model(&self) -> Option<f64> {
+        self.0.cash_coverage.map(|share| 1.0 - share)
+    }
+
+    /// Upper bound of the standard error of ln NAV from evaluation: as if the errors of all names moved together, which those of a
+    /// common reference do. Null before the seed.
+    async fn sigma_ln_bound(&self) -> Option<f64> {
+        self.0.sigma_ln_bound
+    }
+
+    /// Independent evaluators that a price needs. At 1 prices are the word of one machine.
+    async fn quorum(&self) -> i64 {
+        self.0.fund.methodology.quorum
+    }
+
+    /// The rules.
+    async fn methodology(&self) -> MethodologyText {
+        MethodologyText {
+            digest: Sha256(self.0.fund.methodology_digest),
+            text: self.0.methodology_text.clone(),
+        }
+    }
+
+    /// What the fund holds, by model.
+    async fn holdings(&self, first: Option<i32>, after: Option<String>) -> Result<Page<Holding>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = self
+            .0
+            .holdings
+            .iter()
+            .filter(|h| page.after.as_deref().is_none_or(|after| h.model.as_str() > after));
+        let rows = rows.take(page.limit() as usize).cloned().collect();
+        page.page(Ok(rows), |h: &HoldingValue| h.model.to_string(), Holding::from)
+    }
+
+    /// Every official computation of NAV, in order.
+    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    async fn strikes(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Strike>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_strikes(&self.0.fund.name, page.after_number()?, page.limit())
+            .await;
+        page.page(rows, |s| s.number.to_string(), Strike)
+    }
+}
+
+/// The rules of an index, and their identity.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct MethodologyText {
+    /// SHA-256 over the canonical JSON.
+    digest: Sha256,
+    /// The JSON.
+    text: String,
+}
+
+/// Units of a model that a fund has.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct Holding {
+    /// The model.
+    model: NameText,
+    /// Units.
+    units: UnitQuantity,
+    /// The marked price.
+    price: Price,
+    /// Units times price, exactly.
+    value: Nav,
+    /// Share of NAV.
+    weight: f64,
+}
+
+impl From<HoldingValue> for Holding {
+    fn from(value: HoldingValue) -> Self {
+        Self {
+            model: NameText(value.model),
+            units: UnitQuantity(value.units),
+            price: Price(value.price),
+            value: Nav(value.value),
+            weight: value.weight,
+        }
+    }
+}
+
+/// An official computation of NAV.
+#[derive(Clone, Debug)]
+pub(crate) struct Strike(pub(crate) StrikeValue);
+
+/// An official computation of NAV.
+#[Object]
+impl Strike {
+    /// Counts from 1.
+    async fn number(&self) -> i64 {
+        self.0.number
+    }
+
+    /// The day.
+    async fn day(&self) -> i64 {
+        self.0.day
+    }
+
+    /// NAV after fees, before orders were settled.
+    async fn nav(&self) -> Nav {
+        Nav(self.0.nav)
+    }
+
+    /// NAV at the larger of accepted price and estimate: what joiners dealt at.
+    async fn ask(&self) -> Nav {
+        Nav(self.0.ask)
+    }
+
+    /// Shares, frozen with it.
+    async fn shares(&self) -> ShareQuantity {
+        ShareQuantity(self.0.shares)
+    }
+
+    /// NAV over shares, rounded down.
+    async fn nav_per_share(&self) -> Decimal9 {
+        Decimal9(PriceNano::from_nano(self.0.nav_per_share_nano))
+    }
+
+    /// Index level at the strike's prices; null before the first rebalance.
+    async fn level(&self) -> Option<Decimal9> {
+        self.0.level_nano.map(|nano| Decimal9(PriceNano::from_nano(nano)))
+    }
+
+    /// Whether the fund was being wound up.
+    async fn winding(&self) -> bool {
+        self.0.winding
+    }
+
+    /// When, by the server's clock.
+    async fn struck_at(&self) -> Time {
+        Time(self.0.struck_at)
+    }
+}
+
+/// A subscription order.
+#[derive(Clone, Debug)]
+pub(crate) struct SubscriptionOrder {
+    pub(crate) id: i64,
+}
+
+/// A subscription order.
+#[Object]
+impl SubscriptionOrder {
+    /// Its id: the number of its event in the journal.
+    async fn id(&self) -> ID {
+        ID(self.id.to_string())
+    }
+
+    /// How it was settled; null until a strike.
+    async fn fill(&self, context: &Context<'_>) -> Result<Option<OrderFill>> {
+        let fill = service(context)?.find_fill(self.id).await.map_err(api_error)?;
+        Ok(fill.map(|f| OrderFill {
+            strike: f.strike,
+            shares: ShareQuantity(f.shares),
+            cost: Credits(f.cost),
+            levy: Credits(f.levy),
+        }))
+    }
+}
+
+/// How an order was settled.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct OrderFill {
+    /// The strike.
+    strike: i64,
+    /// Shares that it got.
+    shares: ShareQuantity,
+    /// What they cost; the rest of the order went back.
+    cost: Credits,
+    /// The entry levy, which stays in the fund.
+    levy: Credits,
+}

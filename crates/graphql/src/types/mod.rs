@@ -1,0 +1,9 @@
+//! Objects of the schema; each wraps a value of the service and asks for the rest when a client does.
+
+pub(crate) mod account;
+pub(crate) mod clock;
+pub(crate) mod evaluation;
+pub(crate) mod fund;
+pub(crate) mod model;
+pub(crate) mod price;
+pub(crate) mod suite;

@@ -1,0 +1,212 @@
+//! Models, versions, checkpoints, tensors.
+
+use async_graphql::{Context, Object, Result, SimpleObject};
+use domain::digest::Digest;
+use service::{LISTED, Model as ModelValue, Version as VersionValue};
+
+use super::{evaluation::Report, price::PriceDecision};
+use crate::{
+    error::api_error,
+    pagination::{Page, PageArguments},
+    scalars::{NameText, Sha256, Time},
+    scope::service,
+};
+
+/// A named line of work.
+#[derive(Clone, Debug)]
+pub(crate) struct Model(pub(crate) ModelValue);
+
+/// A named line of work.
+#[Object]
+impl Model {
+    /// Its name.
+    async fn name(&self) -> NameText {
+        NameText(self.0.name.clone())
+    }
+
+    /// Who publishes it.
+    async fn publisher(&self) -> NameText {
+        NameText(self.0.publisher.clone())
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> Time {
+        Time(self.0.created_at)
+    }
+
+    /// The version under the alias `listed`, which prices the model; null before its first valid evaluation.
+    async fn listed(&self, context: &Context<'_>) -> Result<Option<Version>> {
+        Ok(service(context)?.find_alias(&self.0, LISTED).await.map_err(api_error)?.map(Version))
+    }
+
+    /// The decision behind the accepted price; null before the first.
+    async fn price(&self, context: &Context<'_>) -> Result<Option<PriceDecision>> {
+        Ok(service(context)?
+            .find_accepted_price(&self.0)
+            .await
+            .map_err(api_error)?
+            .map(PriceDecision))
+    }
+
+    /// A version by name; null if there is none.
+    async fn version(&self, context: &Context<'_>, name: NameText) -> Result<Option<Version>> {
+        Ok(service(context)?.find_version(&self.0, &name.0).await.map_err(api_error)?.map(Version))
+    }
+
+    /// Versions in the order of publication.
+    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    async fn versions(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Version>> {
+        let page = PageArguments::new(first, after)?;
+        let rows =
+            service(context)?.list_versions(&self.0, page.after_number()?, page.limit()).await;
+        page.page(rows, |v| v.ordinal.to_string(), Version)
+    }
+
+    /// Every decision on its price, in order.
+    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    async fn prices(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<PriceDecision>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_price_decisions(&self.0, page.after_number()?, page.limit())
+            .await;
+        page.page(rows, |d| d.seq.to_string(), PriceDecision)
+    }
+}
+
+/// An immutable release of a model.
+#[derive(Clone, Debug)]
+pub(crate) struct Version(pub(crate) VersionValue);
+
+/// An immutable release of a model.
+#[Object]
+impl Version {
+    /// Its name.
+    async fn name(&self) -> NameText {
+        NameText(self.0.name.clone())
+    }
+
+    /// Digest over model, name, checkpoint and graph.
+    async fn digest(&self) -> Sha256 {
+        Sha256(self.0.digest)
+    }
+
+    /// Counts the versions of the model from 1.
+    async fn ordinal(&self) -> i64 {
+        self.0.ordinal
+    }
+
+    /// The model.
+    async fn model(&self, context: &Context<'_>) -> Result<Model> {
+        service(context)?.get_model_by_id(&self.0.model_id).await.map(Model).map_err(api_error)
+    }
+
+    /// Who published it.
+    async fn published_by(&self) -> NameText {
+        NameText(self.0.published_by.clone())
+    }
+
+    /// When it was published.
+    async fn published_at(&self) -> Time {
+        Time(self.0.published_at)
+    }
+
+    /// The safetensors file.
+    async fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { digest: self.0.checkpoint }
+    }
+
+    /// Digest of the weightless ONNX graph that gives the tensors meaning.
+    async fn graph(&self) -> Sha256 {
+        Sha256(self.0.graph)
+    }
+
+    /// Evaluation reports of this version, oldest first.
+    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    async fn reports(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Report>> {
+        let page = PageArguments::new(first, after)?;
+        let rows =
+            service(context)?.list_reports(&self.0, page.after.as_deref(), page.limit()).await;
+        page.page(rows, |r| r.cursor(), Report)
+    }
+}
+
+/// The safetensors object behind a version.
+#[derive(Clone, Debug)]
+pub(crate) struct Checkpoint {
+    digest: Digest,
+}
+
+/// The safetensors object behind a version.
+#[Object]
+impl Checkpoint {
+    /// SHA-256 of its bytes; they are served under `/v1/objects/`.
+    async fn digest(&self) -> Sha256 {
+        Sha256(self.digest)
+    }
+
+    /// Its size in bytes.
+    async fn bytes(&self, context: &Context<'_>) -> Result<i64> {
+        let object = service(context)?.get_object(self.digest).await.map_err(api_error)?;
+        Ok(object.bytes as i64)
+    }
+
+    /// Number of tensors.
+    async fn tensor_count(&self, context: &Context<'_>) -> Result<i64> {
+        let object = service(context)?.get_object(self.digest).await.map_err(api_error)?;
+        Ok(object.tensors.unwrap_or_default() as i64)
+    }
+
+    /// Its tensors in the order of the file.
+    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    async fn tensors(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Tensor>> {
+        let page = PageArguments::new(first, after)?;
+        let rows =
+            service(context)?.list_tensors(self.digest, page.after_number()?, page.limit()).await;
+        page.page(
+            rows,
+            |t| t.position.to_string(),
+            |t| Tensor {
+                name: t.name,
+                dtype: t.dtype,
+                shape: t.shape.iter().map(|dim| *dim as i64).collect(),
+                bytes: t.bytes as i64,
+                key: t.key,
+            },
+        )
+    }
+}
+
+/// One tensor of a checkpoint.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct Tensor {
+    /// Its name.
+    name: String,
+    /// Element type, as safetensors names it.
+    dtype: String,
+    /// Lengths of the axes.
+    shape: Vec<i64>,
+    /// Bytes.
+    bytes: i64,
+    /// blake3 over type, shape and bytes: equal keys are equal tensors.
+    key: String,
+}

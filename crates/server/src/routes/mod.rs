@@ -1,0 +1,71 @@
+//! The routes: bytes, GraphQL, pages.
+
+mod graphql;
+mod objects;
+mod pages;
+mod problem;
+
+use std::sync::Arc;
+
+use ::graphql::Api;
+use domain::time::Timestamp;
+use poem::{
+    Endpoint, EndpointExt, Request, Route, get, handler, http::header, middleware::SetHeader, post,
+};
+use service::{Caller, Service, ServiceError};
+
+use crate::Clock;
+
+/// What every route needs.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) service: Arc<Service>,
+    pub(crate) api: Api,
+    pub(crate) clock: Clock,
+}
+
+impl Shared {
+    async fn now(&self) -> Result<Timestamp, ServiceError> {
+        self.clock.now(&self.service).await
+    }
+
+    /// The bearer of a request: none without a token, an error with one that is not valid.
+    ///
+    /// Tokens expire by the system's clock, whatever clock the funds run on.
+    async fn caller(&self, request: &Request) -> Result<Option<Caller>, ServiceError> {
+        let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
+        let token = value.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+        let token = token.ok_or(ServiceError::Unauthenticated)?;
+        let caller = self.service.authenticate(token.trim(), crate::clock::wall_now()).await?;
+        Ok(Some(Caller { now: self.now().await?, ..caller }))
+    }
+}
+
+/// Everything under one roof; no page may load anything from another address.
+pub(crate) fn app(shared: Shared) -> impl Endpoint {
+    const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
+                          worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+    let headers = SetHeader::new()
+        .appending("content-security-policy", POLICY)
+        .appending("x-content-type-options", "nosniff")
+        .appending("referrer-policy", "no-referrer");
+    Route::new()
+        .at("/healthz", get(healthz))
+        .at("/graphql", post(graphql::execute))
+        .at(
+            "/v1/objects/:digest",
+            get(objects::download).head(objects::download).put(objects::upload),
+        )
+        .at("/playground", get(pages::playground))
+        .at("/playground/:asset", get(pages::playground_asset))
+        .at("/", get(pages::dashboard))
+        .at("/dashboard/:asset", get(pages::dashboard_asset))
+        .data(shared)
+        .with(headers)
+}
+
+/// Answers as soon as requests are taken.
+#[handler]
+const fn healthz() -> &'static str {
+    "ok"
+}

@@ -1,0 +1,173 @@
+//! Bytes in and out: `/v1/objects/{sha256}`.
+
+use domain::digest::Digest;
+use poem::{
+    Body, IntoResponse, Request, Response, handler,
+    http::{Method, StatusCode, header},
+    web::{Data, Path, Query},
+};
+use serde::Deserialize;
+use service::{ServiceError, Upload};
+
+use super::{Shared, problem::problem};
+
+#[derive(Deserialize)]
+struct UploadQuery {
+    kind: String,
+    checkpoint: Option<String>,
+}
+
+/// Receives an object: `?kind=checkpoint`, or `?kind=graph&checkpoint=…`, which is checked against that checkpoint.
+#[handler]
+pub(super) async fn upload(
+    request: &Request,
+    body: Body,
+    Path(digest): Path<String>,
+    Query(query): Query<UploadQuery>,
+    shared: Data<&Shared>,
+) -> Response {
+    match receive(request, body, &digest, query, &shared).await {
+        Ok(response) => response,
+        Err(error) => problem(&error),
+    }
+}
+
+async fn receive(
+    request: &Request,
+    body: Body,
+    digest: &str,
+    query: UploadQuery,
+    shared: &Shared,
+) -> Result<Response, ServiceError> {
+    let caller = shared.caller(request).await?.ok_or(ServiceError::Unauthenticated)?;
+    let digest = parse_digest("digest", digest)?;
+    let wanted = match (query.kind.as_str(), query.checkpoint) {
+        ("checkpoint", None) => Upload::Checkpoint,
+        ("graph", Some(checkpoint)) => {
+            Upload::Graph { checkpoint: parse_digest("checkpoint", &checkpoint)? }
+        }
+        ("graph", None) => {
+            return Err(invalid("checkpoint", "a graph names the checkpoint that it binds to"));
+        }
+        (kind, _) => {
+            return Err(invalid("kind", &format!("{kind:?}; expected checkpoint or graph")));
+        }
+    };
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    let object =
+        shared.service.upload(&caller, digest, length, wanted, body.into_bytes_stream()).await?;
+    let receipt = serde_json::json!({ "digest": object.digest, "bytes": object.bytes, "tensors": object.tensors });
+    Ok(receipt
+        .to_string()
+        .with_content_type("application/json")
+        .with_status(StatusCode::CREATED)
+        .into_response())
+}
+
+/// Serves an object, or one range of it; the digest is the entity tag.
+#[handler]
+pub(super) async fn download(
+    request: &Request,
+    Path(digest): Path<String>,
+    shared: Data<&Shared>,
+) -> Response {
+    match send(request, &digest, &shared).await {
+        Ok(response) => response,
+        Err(error) => problem(&error),
+    }
+}
+
+async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Response, ServiceError> {
+    let digest = parse_digest("digest", digest)?;
+    let size = shared.service.object_size(digest).await?;
+    let range = request
+        .headers()
+        .get(header::RANGE)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|text| byte_range(text, size));
+    let head = request.method() == Method::HEAD;
+    let builder = Response::builder()
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::ETAG, format!("\"{}\"", digest.hex()))
+        .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
+        .content_type("application/octet-stream");
+    let (builder, wanted) = match range {
+        Some(Err(Unsatisfiable)) => {
+            return Ok(builder
+                .status(StatusCode::RANGE_NOT_SATISFIABLE)
+                .header(header::CONTENT_RANGE, format!("bytes */{size}"))
+                .finish());
+        }
+        Some(Ok(range)) => {
+            let content = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+            (
+                builder.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, content),
+                range,
+            )
+        }
+        None => (builder, 0..size),
+    };
+    let builder = builder.header(header::CONTENT_LENGTH, wanted.end - wanted.start);
+    if head {
+        return Ok(builder.finish());
+    }
+    let stream = shared.service.open_object(digest, Some(wanted)).await?;
+    Ok(builder.body(Body::from_bytes_stream(stream)))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Unsatisfiable;
+
+/// One range of RFC 9110; anything that is not one range is answered with the whole object, as the RFC allows.
+fn byte_range(text: &str, size: u64) -> Option<Result<std::ops::Range<u64>, Unsatisfiable>> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let (first, last) = (first.trim(), last.trim());
+    let range = match (first.is_empty(), last.is_empty()) {
+        (true, true) => return None,
+        (true, false) => size.saturating_sub(last.parse().ok()?)..size,
+        (false, true) => first.parse().ok()?..size,
+        (false, false) => {
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+            if last < first {
+                return None;
+            }
+            first..last.saturating_add(1).min(size)
+        }
+    };
+    Some(if range.start < range.end { Ok(range) } else { Err(Unsatisfiable) })
+}
+
+fn parse_digest(field: &'static str, text: &str) -> Result<Digest, ServiceError> {
+    text.parse().map_err(|e: domain::digest::ParseDigestError| invalid(field, &e.to_string()))
+}
+
+fn invalid(field: &'static str, reason: &str) -> ServiceError {
+    ServiceError::Invalid { field, reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves the forms of a range, its ends, and what is not satisfiable.
+    #[test]
+    fn range_forms() {
+        for (text, wanted) in [
+            ("bytes=0-9", Some(Ok(0..10))),
+            ("bytes=90-200", Some(Ok(90..100))),
+            ("bytes=10-", Some(Ok(10..100))),
+            ("bytes=-5", Some(Ok(95..100))),
+            ("bytes=-500", Some(Ok(0..100))),
+            ("bytes=100-", Some(Err(Unsatisfiable))),
+            ("bytes=-0", Some(Err(Unsatisfiable))),
+            ("bytes=18446744073709551615-18446744073709551615", Some(Err(Unsatisfiable))),
+            ("bytes=9-1", None),
+            ("bytes=0-1,5-6", None),
+            ("bytes=-", None),
+            ("items=0-1", None),
+        ] {
+            assert_eq!(byte_range(text, 100), wanted, "{text}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! One command, one transaction: the idempotency key, the change, the audit entry and the reply are written together or not at all.
+
+use domain::digest::{Digest, to_hex};
+use serde::{Serialize, de::DeserializeOwned};
+use store::{AuditRow, ReplyRow, StoreTransaction, audit_entry, idempotent_reply};
+
+use crate::{
+    Service, ServiceError,
+    token::{Caller, Scope},
+};
+
+/// Longest idempotency key, in bytes.
+const KEY_BYTES_MAX: usize = 200;
+
+/// A command that began: either it was done before, or it is ours to do.
+pub(crate) enum Begun<R> {
+    /// The reply of the first time.
+    Replayed(R),
+    /// The open transaction.
+    Fresh(Unit),
+}
+
+/// The open transaction of a command.
+pub(crate) struct Unit {
+    pub(crate) transaction: StoreTransaction,
+    pub(crate) caller: Caller,
+    key: String,
+    operation: &'static str,
+    request_digest: String,
+}
+
+/// A command as it comes in.
+pub(crate) struct Request<'a, I> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) scope: &'a [Scope],
+    pub(crate) key: &'a str,
+    pub(crate) operation: &'static str,
+    pub(crate) input: &'a I,
+}
+
+impl<I: Serialize> Request<'_, I> {
+    /// Checks key and scope before anything else, so that a refusal costs no transaction.
+    fn check(&self) -> Result<String, ServiceError> {
+        if let Some(scope) =
+            self.scope.first().filter(|_| !self.scope.iter().any(|s| self.caller.may(*s)))
+        {
+            return Err((*scope).into());
+        }
+        if self.key.is_empty() || self.key.len() > KEY_BYTES_MAX {
+            return Err(ServiceError::invalid(
+                "idempotencyKey",
+                format!("expected 1 to {KEY_BYTES_MAX} bytes"),
+            ));
+        }
+        // Plain JSON, not canonical: the fields of an input stand in one order, and amounts may exceed what canonical numbers carry.
+        let body =
+            serde_json::to_string(&(self.operation, self.input)).map_err(ServiceError::internal)?;
+        Ok(Digest::of(body.as_bytes()).hex())
+    }
+}
+
+impl Service {
+    /// Opens a command's transaction, or finds the reply that the same key and body had before.
+    pub(crate) async fn begin<I: Serialize, R: DeserializeOwned>(
+        &self,
+        request: &Request<'_, I>,
+    ) -> Result<Begun<R>, ServiceError> {
+        let request_digest = request.check()?;
+        let transaction = self.store.begin().await?;
+        let owner = request.caller.owner.as_str();
+        if let Some(row) = idempotent_reply::find(&transaction, owner, request.key).await? {
+            if row.request_digest != request_digest {
+                return Err(ServiceError::KeyReused { key: request.key.to_owned() });
+            }
+            return serde_json::from_str(&row.reply)
+                .map(Begun::Replayed)
+                .map_err(ServiceError::internal);
+        }
+        Ok(Begun::Fresh(Unit {
+            transaction,
+            caller: request.caller.clone(),
+            key: request.key.to_owned(),
+            operation: request.operation,
+            request_digest,
+        }))
+    }
+}
+
+impl Unit {
+    /// An id that follows from who asks and with which key: no random numbers, and the same again on a repetition.
+    pub(crate) fn id(&self, kind: &str) -> String {
+        let text = format!("mf.id.v1\0{}\0{}\0{kind}", self.caller.owner, self.key);
+        to_hex(&Digest::of(text.as_bytes()).as_bytes()[..16])
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.caller.now.as_millis()
+    }
+
+    pub(crate) fn owner(&self) -> &str {
+        self.caller.owner.as_str()
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Writes audit entry and reply, and commits.
+    pub(crate) async fn finish<R: Serialize>(
+        self,
+        subject: &str,
+        reply: R,
+    ) -> Result<R, ServiceError> {
+        let text = serde_json::to_string(&reply).map_err(ServiceError::internal)?;
+        let audit = AuditRow {
+            seq: 0,
+            actor: self.owner().to_owned(),
+            token_id: Some(self.caller.token_id.clone()),
+            operation: self.operation.to_owned(),
+            subject: subject.to_owned(),
+            at: self.now(),
+        };
+        audit_entry::append(&self.transaction, audit).await?;
+        let row = ReplyRow {
+            actor: self.owner().to_owned(),
+            key: self.key.clone(),
+            operation: self.operation.to_owned(),
+            request_digest: self.request_digest.clone(),
+            reply: text,
+            recorded_at: self.now(),
+        };
+        idempotent_reply::insert(&self.transaction, row).await?;
+        self.transaction.commit().await?;
+        Ok(reply)
+    }
+}

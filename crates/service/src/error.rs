@@ -1,0 +1,157 @@
+//! What a use case can answer besides its result: one variant per decision that a caller can take.
+
+use domain::{checkpoint::BindingError, fund::Rejection};
+use store::StoreError;
+
+use crate::token::Scope;
+
+/// Why a use case did not happen. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// No token, or one that is unknown, expired or revoked.
+    #[error("a valid bearer token is needed")]
+    Unauthenticated,
+    /// The token does not allow it.
+    #[error("the token lacks the scope {0:?}")]
+    Scope(&'static str),
+    /// The thing belongs to somebody else.
+    #[error("{0} belongs to another party")]
+    NotOwner(String),
+    /// There is no such thing.
+    #[error("no {kind} {name:?}")]
+    Absent {
+        /// What was looked for.
+        kind: &'static str,
+        /// Under which name.
+        name: String,
+    },
+    /// There is one already.
+    #[error("{kind} {name:?} exists already")]
+    Exists {
+        /// What was to be made.
+        kind: &'static str,
+        /// Under which name.
+        name: String,
+    },
+    /// A field of the input is wrong.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The idempotency key was used for another request.
+    #[error("idempotency key {key:?} was used for another request")]
+    KeyReused {
+        /// The key.
+        key: String,
+    },
+    /// An upload breaks a rule; see the code and the tensor of the inner error.
+    #[error(transparent)]
+    Upload(#[from] checkpoint::ReceiveError),
+    /// Graph and checkpoint do not fit.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
+    /// The graph is none that is run here.
+    #[error("graph: {reason}")]
+    Graph {
+        /// Closed code of the evaluator.
+        code: &'static str,
+        /// The sentence.
+        reason: String,
+    },
+    /// The ledger refuses the operation, with a code of FUND 1.6.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The model has no accepted price yet, or quality 0.
+    #[error("model {model:?} has no accepted price: {reason}")]
+    Unpriced {
+        /// The model.
+        model: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The database is busy or was changed by another at the same moment; the same request may be sent again.
+    #[error("the server is busy; send the same request again")]
+    Busy(#[source] StoreError),
+    /// Our own fault: the cause is logged, never shown.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ServiceError {
+    /// The closed list of codes that clients see. Uploads, bindings, graphs and the ledger add their own closed codes.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Scope(_) => "scope_missing",
+            Self::NotOwner(_) => "not_owner",
+            Self::Absent { .. } => "absent",
+            Self::Exists { .. } => "exists",
+            Self::Invalid { .. } => "invalid",
+            Self::KeyReused { .. } => "key",
+            Self::Upload(e) => e.code(),
+            Self::Binding(e) => e.code(),
+            Self::Graph { code, .. } => code,
+            Self::Rejected(e) => e.code(),
+            Self::Unpriced { .. } => "unpriced",
+            Self::Busy(_) => "busy",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The tensor at fault, where it is one.
+    #[must_use]
+    pub fn tensor(&self) -> Option<&str> {
+        match self {
+            Self::Upload(checkpoint::ReceiveError::Header(e)) => e.tensor(),
+            Self::Binding(e) => Some(e.tensor()),
+            _ => None,
+        }
+    }
+
+    /// Whether the cause lies with us, and so is logged and not shown.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Internal(_) | Self::Upload(checkpoint::ReceiveError::Storage(_)))
+    }
+
+    pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into())
+    }
+
+    pub(crate) fn absent(kind: &'static str, name: impl Into<String>) -> Self {
+        Self::Absent { kind, name: name.into() }
+    }
+
+    pub(crate) fn invalid(field: &'static str, reason: impl std::fmt::Display) -> Self {
+        Self::Invalid { field, reason: reason.to_string() }
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // A key that another transaction took meanwhile: the repetition will see its row.
+            StoreError::Busy { .. } | StoreError::Conflict { .. } => Self::Busy(error),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<checkpoint::StorageError> for ServiceError {
+    fn from(error: checkpoint::StorageError) -> Self {
+        match error {
+            checkpoint::StorageError::Absent(digest) => Self::absent("object", digest.to_string()),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<Scope> for ServiceError {
+    fn from(scope: Scope) -> Self {
+        Self::Scope(scope.as_str())
+    }
+}

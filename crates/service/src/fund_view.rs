@@ -1,0 +1,161 @@
+//! A fund as it stands, for those who read it.
+
+use domain::{
+    amount::{Cash, Femto, PriceNano, Shares, Units},
+    fund::State,
+    index::IndexLevel,
+    name::Name,
+};
+use store::{fund, index_basket, ledger, price_decision, registered_model};
+
+use crate::{Service, ServiceError, funds::Fund};
+
+/// Everything about a fund at one moment.
+#[derive(Clone, Debug)]
+pub struct FundView {
+    /// As it was created.
+    pub fund: Fund,
+    /// The methodology as it was given.
+    pub methodology_text: String,
+    /// The fund's day.
+    pub day: i64,
+    /// Whether it is being wound up.
+    pub winding: bool,
+    /// Shares there are.
+    pub shares: Shares,
+    /// Net asset value at the marked prices.
+    pub nav: Femto,
+    /// NAV over shares, rounded down to 1e-9; none before the seed.
+    pub nav_per_share_nano: Option<i64>,
+    /// Index level at the marked prices.
+    pub level_nano: Option<i64>,
+    /// Credits of the fund.
+    pub cash: Cash,
+    /// Cash over NAV, for display.
+    pub cash_coverage: Option<f64>,
+    /// Σ wᵢσᵢ: the standard error of ln NAV if all errors moved together.
+    pub sigma_ln_bound: Option<f64>,
+    /// By model, ascending.
+    pub holdings: Vec<Holding>,
+}
+
+/// Units of one model.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// The model.
+    pub model: Name,
+    /// Units.
+    pub units: Units,
+    /// The marked price.
+    pub price: PriceNano,
+    /// Units times price.
+    pub value: Femto,
+    /// Share of NAV, for display.
+    pub weight: f64,
+}
+
+impl Service {
+    /// A fund as it stands.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] if there is none.
+    pub async fn view_fund(&self, name: &Name) -> Result<FundView, ServiceError> {
+        let fund = self.get_fund(name).await?;
+        let state = self.ledger().await?;
+        self.view(fund, &state).await
+    }
+
+    /// Funds by name after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn view_funds(
+        &self,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<FundView>, ServiceError> {
+        let state = self.ledger().await?;
+        let mut views = Vec::new();
+        for fund in self.list_funds(after, limit).await? {
+            views.push(self.view(fund, &state).await?);
+        }
+        Ok(views)
+    }
+
+    async fn view(&self, fund: Fund, state: &State) -> Result<FundView, ServiceError> {
+        let name = fund.name.clone();
+        let books = state.fund(&name).ok_or_else(|| ServiceError::absent("fund", name.as_str()))?;
+        let nav = books.nav(state);
+        let shares = books.shares(state);
+        let cash = books.cash(state);
+        let share_of_nav =
+            |value: Femto| (nav > Femto::ZERO).then(|| credits(value) / credits(nav));
+        let holding = |h: domain::fund::Holding| Holding {
+            weight: share_of_nav(h.value).unwrap_or_default(),
+            model: h.model,
+            units: h.units,
+            price: h.price,
+            value: h.value,
+        };
+        let holdings: Vec<Holding> = books.holdings(state).into_iter().map(holding).collect();
+        let mut sigma_ln_bound = share_of_nav(Femto::ZERO);
+        for held in holdings.iter().filter(|h| h.units.as_micro() > 0) {
+            let sigma = self.sigma_of(&held.model).await?;
+            sigma_ln_bound = sigma_ln_bound.map(|bound| bound + held.weight * sigma);
+        }
+        let prices = books.prices().clone();
+        let level_nano = match index_basket::latest(&self.store, name.as_str()).await? {
+            Some(row) => {
+                let level: IndexLevel =
+                    serde_json::from_str(&row.record).map_err(ServiceError::internal)?;
+                Some(level.level(&prices).map_err(ServiceError::internal)?.as_nano())
+            }
+            None => None,
+        };
+        let row = fund::find(&self.store, name.as_str()).await?;
+        Ok(FundView {
+            methodology_text: row.map(|r| r.methodology).unwrap_or_default(),
+            day: books.day(),
+            winding: books.winding(),
+            nav_per_share_nano: books.nav_per_share_nano(state).map(PriceNano::as_nano),
+            cash_coverage: share_of_nav(cash.to_femto()),
+            fund,
+            shares,
+            nav,
+            level_nano,
+            cash,
+            sigma_ln_bound,
+            holdings,
+        })
+    }
+
+    async fn sigma_of(&self, model: &Name) -> Result<f64, ServiceError> {
+        let row = registered_model::find_by_name(&self.store, model.as_str()).await?;
+        let row = row.ok_or_else(|| {
+            ServiceError::internal(format!("model {model} is held but not registered"))
+        })?;
+        match price_decision::latest_accepted(&self.store, &row.id).await? {
+            Some(decision) => decision.sigma_ln.parse().map_err(ServiceError::internal),
+            None => Err(ServiceError::internal(format!("model {model} is held without a price"))),
+        }
+    }
+
+    /// Who placed a subscription order, by its number in the journal.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn find_order_owner(&self, order: i64) -> Result<Option<Name>, ServiceError> {
+        let Some(row) = ledger::find_event(&self.store, order).await? else { return Ok(None) };
+        let event: domain::fund::Event =
+            serde_json::from_str(&row.body).map_err(ServiceError::internal)?;
+        Ok(match event {
+            domain::fund::Event::Subscribe { who, .. } => Some(who),
+            _ => None,
+        })
+    }
+}
+
+/// Credits as a floating number: for shares of NAV that are shown, never for money.
+fn credits(value: Femto) -> f64 {
+    value.to_credits_text().parse().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,291 @@
+//! Funds and their parties: deposits, admission, seed, subscription orders.
+
+use domain::{
+    amount::{Cash, PriceNano},
+    digest::Digest,
+    fund::{Event, FundState, Methodology},
+    name::Name,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use store::{FundRow, fund, registered_model};
+
+use crate::{
+    Service, ServiceError,
+    command::{Begun, Request},
+    ledger::LedgerUnit,
+    token::{Caller, Scope},
+};
+
+/// A fund as it was created.
+#[derive(Clone, Debug)]
+pub struct Fund {
+    /// Its name.
+    pub name: Name,
+    /// The rules.
+    pub methodology: Methodology,
+    /// Digest of the rules.
+    pub methodology_digest: Digest,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+impl Fund {
+    fn read(row: FundRow) -> Result<Self, ServiceError> {
+        Ok(Self {
+            name: row.name.parse().map_err(ServiceError::internal)?,
+            methodology: Methodology::parse(&row.methodology).map_err(ServiceError::internal)?,
+            methodology_digest: row.methodology_digest.parse().map_err(ServiceError::internal)?,
+            created_at: Timestamp::from_millis(row.created_at),
+        })
+    }
+}
+
+/// Begins a ledger command: the cache first, then the database, always in this order. A repetition answers at once.
+macro_rules! ledger_command {
+    ($service:expr, $caller:expr, $scope:expr, $key:expr, $operation:literal, $input:expr) => {{
+        let guard = $service.ledger.lock().await;
+        let request = Request {
+            caller: $caller,
+            scope: $scope,
+            key: $key,
+            operation: $operation,
+            input: $input,
+        };
+        match $service.begin(&request).await? {
+            Begun::Replayed(reply) => return Ok(reply),
+            Begun::Fresh(unit) => $service.lock_ledger(guard, unit).await?,
+        }
+    }};
+}
+pub(crate) use ledger_command;
+
+#[derive(Serialize)]
+struct CreateFund<'a> {
+    name: &'a Name,
+    methodology: &'a str,
+}
+
+#[derive(Serialize)]
+struct CashDeposit<'a> {
+    owner: &'a Name,
+    amount: Cash,
+}
+
+/// Admission of a model to a fund.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AdmitModel {
+    /// The fund.
+    pub fund: Name,
+    /// The model; its accepted price is the first mark.
+    pub model: Name,
+    /// What its publisher posts.
+    pub bond: Cash,
+}
+
+#[derive(Serialize)]
+struct FundMoney<'a> {
+    fund: &'a Name,
+    owner: &'a Name,
+    amount: Cash,
+}
+
+impl Service {
+    /// Creates a fund under a methodology (JSON text).
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] with the parameter that is wrong, [`ServiceError::Exists`].
+    pub async fn create_fund(
+        &self,
+        caller: &Caller,
+        key: &str,
+        name: &Name,
+        methodology: &str,
+    ) -> Result<String, ServiceError> {
+        let rules =
+            Methodology::parse(methodology).map_err(|e| ServiceError::invalid("methodology", e))?;
+        let input = CreateFund { name, methodology };
+        let mut ledger =
+            ledger_command!(self, caller, &[Scope::Operate], key, "fund_create", &input);
+        if fund::find(&ledger.unit.transaction, name.as_str()).await?.is_some() {
+            return Err(ServiceError::Exists { kind: "fund", name: name.to_string() });
+        }
+        ledger.post(&Event::CreateFund { fund: name.clone(), params: rules.fund_params() }).await?;
+        let row = FundRow {
+            name: name.to_string(),
+            methodology: methodology.to_owned(),
+            methodology_digest: rules.digest().map_err(ServiceError::internal)?.hex(),
+            created_by: ledger.unit.owner().to_owned(),
+            created_at: ledger.unit.now(),
+        };
+        fund::insert(&ledger.unit.transaction, row).await?;
+        ledger.finish(name.as_str(), name.to_string()).await
+    }
+
+    /// Credits an owner with settlement credits from outside.
+    ///
+    /// # Errors
+    /// [`ServiceError::Rejected`] with the ledger's code.
+    pub async fn deposit_cash(
+        &self,
+        caller: &Caller,
+        key: &str,
+        owner: &Name,
+        amount: Cash,
+    ) -> Result<String, ServiceError> {
+        let input = CashDeposit { owner, amount };
+        let mut ledger =
+            ledger_command!(self, caller, &[Scope::Operate], key, "cash_deposit", &input);
+        ledger.post(&Event::Deposit { who: owner.clone(), amount }).await?;
+        ledger.finish(owner.as_str(), owner.to_string()).await
+    }
+
+    /// Admits a model to a fund at its accepted price; its units are issued with it.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unpriced`] without an accepted price or at price 0, [`ServiceError::Rejected`] with the ledger's code.
+    pub async fn admit_model(
+        &self,
+        caller: &Caller,
+        key: &str,
+        input: &AdmitModel,
+    ) -> Result<String, ServiceError> {
+        let model = self.get_model(&input.model).await?;
+        self.get_fund(&input.fund).await?;
+        let price = self.find_accepted_price(&model).await?.filter(|p| p.price_micro > 0);
+        let unpriced = || ServiceError::Unpriced {
+            model: model.name.to_string(),
+            reason: "it was not evaluated, or with quality 0",
+        };
+        let price = price.ok_or_else(unpriced)?.price_nano()?;
+        let mut ledger =
+            ledger_command!(self, caller, &[Scope::Operate], key, "model_admit", input);
+        let event = Event::Admit {
+            fund: input.fund.clone(),
+            model: model.name.clone(),
+            publisher: model.publisher.clone(),
+            price,
+            bond: input.bond,
+            // None named: the publisher has the whole.
+            contributors: Vec::new(),
+        };
+        ledger.post(&event).await?;
+        ledger.finish(&format!("{}/{}", input.fund, input.model), input.fund.to_string()).await
+    }
+
+    /// Opens a fund with its first money, at par.
+    ///
+    /// # Errors
+    /// [`ServiceError::Rejected`] with the ledger's code.
+    pub async fn seed_fund(
+        &self,
+        caller: &Caller,
+        key: &str,
+        fund: &Name,
+        owner: &Name,
+        amount: Cash,
+    ) -> Result<String, ServiceError> {
+        self.get_fund(fund).await?;
+        let input = FundMoney { fund, owner, amount };
+        let mut ledger = ledger_command!(self, caller, &[Scope::Operate], key, "fund_seed", &input);
+        ledger.post(&Event::Seed { fund: fund.clone(), who: owner.clone(), amount }).await?;
+        ledger.finish(fund.as_str(), fund.to_string()).await
+    }
+
+    /// Places a subscription order of the caller's; the next strike settles it. The order's id is its number in the journal.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] below the minimum order, [`ServiceError::Rejected`] with the ledger's code.
+    pub async fn place_subscription(
+        &self,
+        caller: &Caller,
+        key: &str,
+        fund: &Name,
+        amount: Cash,
+    ) -> Result<i64, ServiceError> {
+        let minimum = Cash::from_micro(self.get_fund(fund).await?.methodology.minimum_order_micro);
+        if amount < minimum {
+            return Err(ServiceError::invalid(
+                "amount",
+                format!("{amount} is below the minimum order of {minimum}"),
+            ));
+        }
+        let input = FundMoney { fund, owner: &caller.owner, amount };
+        let mut ledger = ledger_command!(
+            self,
+            caller,
+            &[Scope::Invest],
+            key,
+            "subscription_order_place",
+            &input
+        );
+        let event = Event::Subscribe { fund: fund.clone(), who: caller.owner.clone(), amount };
+        let (order, _) = ledger.post(&event).await?;
+        ledger.finish(fund.as_str(), order).await
+    }
+
+    /// The fund of this name.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] if there is none.
+    pub async fn get_fund(&self, name: &Name) -> Result<Fund, ServiceError> {
+        let row = fund::find(&self.store, name.as_str()).await?;
+        Fund::read(row.ok_or_else(|| ServiceError::absent("fund", name.as_str()))?)
+    }
+
+    /// Funds by name after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn list_funds(
+        &self,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<Fund>, ServiceError> {
+        fund::list(&self.store, after, limit).await?.into_iter().map(Fund::read).collect()
+    }
+}
+
+/// Accepted price and estimate of a model, as the ledger counts them.
+pub(crate) struct ModelMark {
+    pub(crate) model: Name,
+    pub(crate) publisher: Name,
+    pub(crate) price: PriceNano,
+    pub(crate) estimate: Option<PriceNano>,
+}
+
+/// The models that a fund has admitted and that are not delisted, ascending.
+pub(crate) fn live_models(ledger: &LedgerUnit<'_>, fund: &FundState) -> Vec<Name> {
+    fund.prices().keys().filter(|model| !ledger.state.is_delisted(model)).cloned().collect()
+}
+
+/// The accepted prices of a fund's models, read inside the command's transaction.
+pub(crate) async fn accepted_marks(
+    ledger: &LedgerUnit<'_>,
+    fund: &Name,
+) -> Result<Vec<ModelMark>, ServiceError> {
+    let Some(state) = ledger.state.fund(fund) else {
+        return Err(ServiceError::absent("fund", fund.as_str()));
+    };
+    let mut marks = Vec::new();
+    for name in live_models(ledger, state) {
+        let transaction = &ledger.unit.transaction;
+        let row = registered_model::find_by_name(transaction, name.as_str()).await?;
+        let row = row.ok_or_else(|| {
+            ServiceError::internal(format!("model {name} is admitted but not registered"))
+        })?;
+        let accepted = store::price_decision::latest_accepted(transaction, &row.id).await?;
+        let latest = store::price_decision::latest(transaction, &row.id).await?;
+        let nano = |micro: Option<i64>| micro.map(crate::prices::micro_to_nano).transpose();
+        let price = nano(accepted.and_then(|d| d.price_micro))?;
+        marks.push(ModelMark {
+            price: price.ok_or_else(|| {
+                ServiceError::internal(format!("model {name} is admitted without a price"))
+            })?,
+            estimate: nano(latest.and_then(|d| d.est_micro))?,
+            publisher: row.publisher.parse().map_err(ServiceError::internal)?,
+            model: name,
+        });
+    }
+    Ok(marks)
+}

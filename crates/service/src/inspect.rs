@@ -1,0 +1,66 @@
+//! Looking at a safetensors file on a disk.
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use checkpoint::CheckpointVerifier;
+use domain::checkpoint::HeaderError;
+use serde_json::{Value, json};
+
+/// Why a file cannot be inspected.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file breaks a rule of safetensors.
+    #[error("{path}: {source}")]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// The rule, with the tensor's name.
+        source: HeaderError,
+    },
+}
+
+/// Digest, size, metadata and tensors of a file, as one JSON object.
+///
+/// # Errors
+/// See [`InspectError`].
+pub fn inspect(path: &Path) -> Result<Value, InspectError> {
+    use domain::digest::Digest;
+    let unreadable = |source| InspectError::Unreadable { path: path.to_owned(), source };
+    let bad = |source| InspectError::Bad { path: path.to_owned(), source };
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let bytes = file.metadata().map_err(unreadable)?.len();
+    let mut verifier = CheckpointVerifier::new(Some(bytes));
+    let mut hasher = checkpoint::Sha256Stream::default();
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut piece).map_err(unreadable)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&piece[..read]);
+        verifier.update(&piece[..read]).map_err(bad)?;
+    }
+    let (header, keys) = verifier.finish().map_err(bad)?;
+    let digest: Digest = hasher.finish();
+    let tensors = header.tensors.iter().zip(&keys).map(|(tensor, key)| {
+        json!({
+            "name": tensor.name, "dtype": tensor.dtype, "shape": tensor.shape,
+            "begin": tensor.begin, "end": tensor.end, "key": key.hex(),
+        })
+    });
+    Ok(json!({
+        "digest": digest, "bytes": bytes, "header_bytes": header.json_bytes, "metadata": header.metadata,
+        "tensors": tensors.collect::<Vec<_>>(),
+    }))
+}

@@ -1,0 +1,186 @@
+//! Evaluation jobs: rows with a lease, so that any worker may take them and any worker may die.
+
+use domain::{digest::Digest, name::Name, time::Timestamp};
+use serde::{Deserialize, Serialize};
+use store::{JobRow, evaluation_job};
+
+use crate::{
+    Service, ServiceError,
+    command::{Begun, Request},
+    token::{Caller, Scope},
+};
+
+pub use store::JobState;
+
+/// Times that a job is tried: void runs are repeated twice (DESIGN 4, Evaluation).
+pub(crate) const ATTEMPTS_MAX: i64 = 3;
+
+/// A request to evaluate a version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RequestEvaluation {
+    /// The model.
+    pub model: Name,
+    /// Its version.
+    pub version: Name,
+    /// The suite's id.
+    pub suite: String,
+    /// The protocol.
+    pub protocol: String,
+    /// Seed of every random order.
+    pub seed: u64,
+}
+
+/// A job as it stands.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its id.
+    pub id: String,
+    /// The version's row id.
+    pub version_id: String,
+    /// The suite's id.
+    pub suite: String,
+    /// The protocol.
+    pub protocol: String,
+    /// Seed of every random order.
+    pub seed: u64,
+    /// The tripped report that this run is to confirm, if any.
+    pub confirms: Option<Digest>,
+    /// Where it stands.
+    pub state: JobState,
+    /// Times that it was taken.
+    pub attempts: i64,
+    /// The report, when done.
+    pub report: Option<Digest>,
+    /// Closed code, when failed.
+    pub failure_code: Option<String>,
+    /// Sentence, when failed.
+    pub failure_message: Option<String>,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+}
+
+impl Job {
+    pub(crate) fn read(row: JobRow) -> Result<Self, ServiceError> {
+        let digest = |text: Option<String>| {
+            text.map(|t| t.parse::<Digest>()).transpose().map_err(ServiceError::internal)
+        };
+        Ok(Self {
+            id: row.id,
+            version_id: row.version_id,
+            suite: row.suite,
+            protocol: row.protocol,
+            seed: row.seed.parse().map_err(ServiceError::internal)?,
+            confirms: digest(row.confirms)?,
+            state: row.state,
+            attempts: row.attempts,
+            report: digest(row.report_digest)?,
+            failure_code: row.failure_code,
+            failure_message: row.failure_message,
+            queued_at: Timestamp::from_millis(row.queued_at),
+        })
+    }
+}
+
+/// A job that waits, as a row.
+pub(crate) fn queued_row(
+    id: String,
+    version_id: &str,
+    suite: &str,
+    protocol: &str,
+    seed: u64,
+    now: i64,
+) -> JobRow {
+    JobRow {
+        id,
+        version_id: version_id.to_owned(),
+        suite: suite.to_owned(),
+        protocol: protocol.to_owned(),
+        seed: seed.to_string(),
+        confirms: None,
+        state: JobState::Queued,
+        attempts: 0,
+        attempts_max: ATTEMPTS_MAX,
+        lease_holder: None,
+        lease_until: None,
+        report_digest: None,
+        failure_code: None,
+        failure_message: None,
+        queued_at: now,
+        updated_at: now,
+    }
+}
+
+impl Service {
+    /// Queues an evaluation; the same version, suite, protocol and seed are one job, whoever asks.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] for an unknown protocol, [`ServiceError::NotOwner`], [`ServiceError::Absent`].
+    pub async fn request_evaluation(
+        &self,
+        caller: &Caller,
+        key: &str,
+        input: &RequestEvaluation,
+    ) -> Result<Job, ServiceError> {
+        let model = self.get_model(&input.model).await?;
+        if model.publisher != caller.owner
+            && !caller.may(Scope::Evaluate)
+            && !caller.may(Scope::Operate)
+        {
+            return Err(ServiceError::NotOwner(format!("model {}", model.name)));
+        }
+        if input.protocol != "quick" {
+            return Err(ServiceError::invalid(
+                "protocol",
+                format!("{:?} is unknown; expected quick", input.protocol),
+            ));
+        }
+        let version = self.find_version(&model, &input.version).await?;
+        let version = version.ok_or_else(|| {
+            ServiceError::absent("version", format!("{}/{}", model.name, input.version))
+        })?;
+        self.get_suite(&input.suite).await?;
+        let scope = [Scope::Publish, Scope::Evaluate, Scope::Operate];
+        let request =
+            Request { caller, scope: &scope, key, operation: "evaluation_request", input };
+        let unit = match self.begin::<_, String>(&request).await? {
+            Begun::Replayed(id) => return self.get_job(&id).await,
+            Begun::Fresh(unit) => unit,
+        };
+        let transaction = &unit.transaction;
+        let seed = input.seed.to_string();
+        let row = match evaluation_job::find_by_terms(
+            transaction,
+            &version.id,
+            &input.suite,
+            &input.protocol,
+            &seed,
+        )
+        .await?
+        {
+            Some(row) => row,
+            None => {
+                let row = queued_row(
+                    unit.id("job"),
+                    &version.id,
+                    &input.suite,
+                    &input.protocol,
+                    input.seed,
+                    unit.now(),
+                );
+                evaluation_job::insert(transaction, row.clone()).await?;
+                row
+            }
+        };
+        unit.finish(&format!("{}/{}", model.name, input.version), row.id.clone()).await?;
+        Job::read(row)
+    }
+
+    /// The job of this id.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] if there is none.
+    pub async fn get_job(&self, id: &str) -> Result<Job, ServiceError> {
+        let row = evaluation_job::find(&self.store, id).await?;
+        Job::read(row.ok_or_else(|| ServiceError::absent("evaluation job", id))?)
+    }
+}

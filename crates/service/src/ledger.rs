@@ -1,0 +1,149 @@
+//! The ledger: one sequencer over an insert-only journal of events.
+//!
+//! The state is never stored: it is what the engine makes of all events. This process keeps it in memory and, before every use,
+//! applies the events that another process may have appended. Each event carries the engine's chain digest, which is compared
+//! after replay, so that a journal that was tampered with or an engine that changed its mind is noticed at once.
+
+use std::sync::Arc;
+
+use domain::fund::{Batch, Event, State, apply};
+use store::{Connection, EntryRow, EventRow, LegRow, LineRow, ledger};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{Service, ServiceError, command::Unit};
+
+/// Events read from the database at a time.
+const PAGE_EVENTS: u64 = 500;
+
+/// The state after the event `seq`.
+#[derive(Debug, Default)]
+pub(crate) struct Cached {
+    state: Arc<State>,
+    seq: i64,
+}
+
+pub(crate) type LedgerCache = Mutex<Cached>;
+
+/// The open transaction of a command that writes the ledger; nobody else writes meanwhile.
+pub(crate) struct LedgerUnit<'a> {
+    guard: MutexGuard<'a, Cached>,
+    /// Idempotency, audit and the other tables.
+    pub(crate) unit: Unit,
+    /// The state with what this command has posted so far.
+    pub(crate) state: Arc<State>,
+    seq: i64,
+}
+
+impl Service {
+    /// The state of the whole ledger at this moment.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails or the journal does not replay.
+    pub async fn ledger(&self) -> Result<Arc<State>, ServiceError> {
+        let mut cached = self.ledger.lock().await;
+        catch_up(&self.store, &mut cached).await?;
+        Ok(cached.state.clone())
+    }
+
+    /// Takes the ledger for a command. The cache is locked before the database, always, so that two commands cannot wait in a circle.
+    pub(crate) async fn lock_ledger<'a>(
+        &'a self,
+        guard: MutexGuard<'a, Cached>,
+        unit: Unit,
+    ) -> Result<LedgerUnit<'a>, ServiceError> {
+        let mut guard = guard;
+        unit.transaction.lock_ledger().await?;
+        catch_up(&unit.transaction, &mut guard).await?;
+        let (state, seq) = (guard.state.clone(), guard.seq);
+        Ok(LedgerUnit { guard, unit, state, seq })
+    }
+}
+
+impl LedgerUnit<'_> {
+    /// Applies an event and writes its batch; the number of the event comes back with it.
+    pub(crate) async fn post(&mut self, event: &Event) -> Result<(i64, Batch), ServiceError> {
+        let batch = apply(&self.state, event)?;
+        Arc::make_mut(&mut self.state).commit(&batch);
+        self.seq += 1;
+        let body = serde_json::to_value(event).map_err(ServiceError::internal)?;
+        let fund = body.get("fund").and_then(serde_json::Value::as_str).map(str::to_owned);
+        let row = EventRow {
+            seq: self.seq,
+            fund,
+            op: event.op().to_owned(),
+            body: body.to_string(),
+            chain: self.state.chain().hex(),
+            idempotency_actor: self.unit.owner().to_owned(),
+            idempotency_key: self.unit.key().to_owned(),
+            recorded_at: self.unit.now(),
+        };
+        ledger::append_event(&self.unit.transaction, row, entries(&batch)?).await?;
+        Ok((self.seq, batch))
+    }
+
+    /// Commits everything, and only then lets others see the new state.
+    pub(crate) async fn finish<R: serde::Serialize>(
+        mut self,
+        subject: &str,
+        reply: R,
+    ) -> Result<R, ServiceError> {
+        let reply = self.unit.finish(subject, reply).await?;
+        self.guard.state = self.state;
+        self.guard.seq = self.seq;
+        Ok(reply)
+    }
+}
+
+fn entries(batch: &Batch) -> Result<Vec<EntryRow>, ServiceError> {
+    let entry = |entry: &domain::fund::Entry| {
+        let fund = entry.fund.as_ref().map(ToString::to_string);
+        let legs = entry.custody.iter().map(|leg| LegRow {
+            asset: leg.asset.to_string(),
+            from_account: leg.from.to_string(),
+            to_account: leg.to.to_string(),
+            amount: leg.amount,
+        });
+        let lines = entry.gl.iter().map(|line| LineRow {
+            fund: fund.clone().unwrap_or_default(),
+            account: line.account.to_string(),
+            delta_femto: line.delta.to_string(),
+        });
+        Ok(EntryRow {
+            kind: entry.kind.as_str().to_owned(),
+            meta: serde_json::to_string(&entry.meta).map_err(ServiceError::internal)?,
+            legs: legs.collect(),
+            lines: lines.collect(),
+            fund: fund.clone(),
+        })
+    };
+    batch.entries.iter().map(entry).collect()
+}
+
+async fn catch_up<C: Connection>(connection: &C, cached: &mut Cached) -> Result<(), ServiceError> {
+    loop {
+        let rows = ledger::list_events(connection, Some(cached.seq), PAGE_EVENTS).await?;
+        let last_page = (rows.len() as u64) < PAGE_EVENTS;
+        for row in rows {
+            let broken =
+                |why: String| ServiceError::internal(format!("ledger event {}: {why}", row.seq));
+            if row.seq != cached.seq + 1 {
+                return Err(broken(format!("follows event {}", cached.seq)));
+            }
+            let event: Event =
+                serde_json::from_str(&row.body).map_err(|e| broken(e.to_string()))?;
+            let batch = apply(&cached.state, &event).map_err(|e| broken(e.to_string()))?;
+            let state = Arc::make_mut(&mut cached.state);
+            state.commit(&batch);
+            cached.seq = row.seq;
+            if state.chain().hex() != row.chain {
+                let found = state.chain().hex();
+                // The state that was built cannot be trusted: nothing of it stays.
+                *cached = Cached::default();
+                return Err(broken(format!("replays to chain {found}, recorded is {}", row.chain)));
+            }
+        }
+        if last_page {
+            return Ok(());
+        }
+    }
+}

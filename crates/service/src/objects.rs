@@ -1,0 +1,243 @@
+//! Objects: received, checked, and entered into the registry together with their tensors.
+
+use bytes::Bytes;
+use checkpoint::{ObjectKind, Received};
+use domain::{
+    checkpoint::{GraphTensor, Header, bind},
+    digest::Digest,
+};
+use futures::Stream;
+use store::{ObjectRow, TensorRow, checkpoint_tensor, stored_object};
+
+use crate::{
+    Service, ServiceError,
+    token::{Caller, Scope},
+};
+
+/// What an uploader says his bytes are.
+#[derive(Clone, Copy, Debug)]
+pub enum Upload {
+    /// A safetensors file.
+    Checkpoint,
+    /// A weightless graph that binds to this checkpoint.
+    Graph {
+        /// The checkpoint, already stored.
+        checkpoint: Digest,
+    },
+}
+
+/// A stored object.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its identity.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+    /// Tensors in it, for a safetensors file.
+    pub tensors: Option<u64>,
+}
+
+/// One row of a checkpoint's manifest.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// Place in the file, from 0.
+    pub position: u64,
+    /// Name.
+    pub name: String,
+    /// Element type.
+    pub dtype: String,
+    /// Lengths of the axes.
+    pub shape: Vec<u64>,
+    /// Bytes.
+    pub bytes: u64,
+    /// Key over type, shape and bytes, in hexadecimal digits.
+    pub key: String,
+}
+
+impl Service {
+    /// Receives an object under its announced digest.
+    ///
+    /// # Errors
+    /// [`ServiceError::Upload`] or [`ServiceError::Binding`] with rule and tensor; nothing is stored then.
+    pub async fn upload<S, E>(
+        &self,
+        caller: &Caller,
+        digest: Digest,
+        length: Option<u64>,
+        upload: Upload,
+        stream: S,
+    ) -> Result<Object, ServiceError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: std::fmt::Display + Send,
+    {
+        if !caller.may(Scope::Publish) && !caller.may(Scope::Operate) {
+            return Err(Scope::Publish.into());
+        }
+        let received = match upload {
+            Upload::Checkpoint => {
+                self.objects.receive(ObjectKind::Checkpoint, Some(digest), length, stream).await?
+            }
+            Upload::Graph { checkpoint } => {
+                let bytes = collect_graph(stream).await?;
+                // Checked before it is stored: a graph that does not fit leaves nothing behind.
+                let header = self.header_of(checkpoint).await?;
+                bind(&header, &wanted_tensors(&bytes)?)?;
+                let pieces = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
+                self.objects.receive(ObjectKind::Graph, Some(digest), length, pieces).await?
+            }
+        };
+        self.record_object(caller, &received).await?;
+        let tensors = received.checkpoint.as_ref().map(|c| c.keys.len() as u64);
+        Ok(Object { digest: received.digest, bytes: received.bytes, tensors })
+    }
+
+    async fn record_object(
+        &self,
+        caller: &Caller,
+        received: &Received,
+    ) -> Result<(), ServiceError> {
+        let hex = received.digest.hex();
+        let kind = if received.checkpoint.is_some() {
+            store::ObjectKind::Checkpoint
+        } else {
+            store::ObjectKind::Graph
+        };
+        let row = ObjectRow {
+            digest: hex.clone(),
+            kind,
+            bytes: i64::try_from(received.bytes).map_err(ServiceError::internal)?,
+            uploaded_by: caller.owner.to_string(),
+            created_at: caller.now.as_millis(),
+        };
+        let transaction = self.store.begin().await?;
+        let new = stored_object::insert(&transaction, row).await?;
+        if let Some(checkpoint) = received.checkpoint.as_ref().filter(|_| new) {
+            let tensors = checkpoint.header.tensors.iter().zip(&checkpoint.keys).enumerate();
+            let rows = tensors.map(|(position, (tensor, key))| TensorRow {
+                checkpoint_digest: hex.clone(),
+                position: position as i64,
+                name: tensor.name.clone(),
+                dtype: tensor.dtype.to_string(),
+                shape: serde_json::to_string(&tensor.shape).unwrap_or_default(),
+                begin_byte: tensor.begin as i64,
+                end_byte: tensor.end as i64,
+                tensor_key: key.hex(),
+            });
+            checkpoint_tensor::insert_all(&transaction, rows.collect()).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The checked header of a stored checkpoint, read from its own bytes.
+    pub(crate) async fn header_of(&self, digest: Digest) -> Result<Header, ServiceError> {
+        let size = self.objects.size(digest).await?;
+        let prefix = |end: u64| async move {
+            use futures::TryStreamExt as _;
+            let pieces: Vec<Bytes> = self
+                .objects
+                .stream(digest, Some(0..end.min(size)))
+                .await?
+                .try_collect()
+                .await
+                .map_err(ServiceError::internal)?;
+            Ok::<_, ServiceError>(pieces.concat())
+        };
+        let not_a_checkpoint = || {
+            ServiceError::invalid("checkpoint", format!("object {digest} is no safetensors file"))
+        };
+        let first: [u8; 8] = prefix(8).await?.try_into().map_err(|_| not_a_checkpoint())?;
+        let length = Header::length(first).map_err(|_| not_a_checkpoint())?;
+        Header::parse(&prefix(8 + length).await?, Some(size)).map_err(|_| not_a_checkpoint())
+    }
+
+    /// A stored object.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] if there is none.
+    pub async fn get_object(&self, digest: Digest) -> Result<Object, ServiceError> {
+        let row = stored_object::find(&self.store, &digest.hex()).await?;
+        let row = row.ok_or_else(|| ServiceError::absent("object", digest.to_string()))?;
+        let tensors = match row.kind {
+            store::ObjectKind::Checkpoint => {
+                Some(checkpoint_tensor::count(&self.store, &row.digest).await?.unsigned_abs())
+            }
+            _ => None,
+        };
+        Ok(Object { digest, bytes: row.bytes.unsigned_abs(), tensors })
+    }
+
+    /// The tensors of a stored checkpoint after `position`, at most `limit`, in the order of the file.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn list_tensors(
+        &self,
+        digest: Digest,
+        after: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<Tensor>, ServiceError> {
+        let rows = checkpoint_tensor::list(&self.store, &digest.hex(), after, limit).await?;
+        let tensor = |row: TensorRow| {
+            Ok(Tensor {
+                position: row.position.unsigned_abs(),
+                name: row.name,
+                dtype: row.dtype,
+                shape: serde_json::from_str(&row.shape).map_err(ServiceError::internal)?,
+                bytes: (row.end_byte - row.begin_byte).unsigned_abs(),
+                key: row.tensor_key,
+            })
+        };
+        rows.into_iter().map(tensor).collect()
+    }
+
+    /// Bytes of a stored object: of a registered one, or of a document such as a report.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] if there is none.
+    pub async fn object_size(&self, digest: Digest) -> Result<u64, ServiceError> {
+        Ok(self.objects.size(digest).await?)
+    }
+
+    /// The bytes of an object, or a range of them.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`], or [`ServiceError::Internal`] if the storage fails.
+    pub async fn open_object(
+        &self,
+        digest: Digest,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<futures::stream::BoxStream<'static, Result<Bytes, std::io::Error>>, ServiceError>
+    {
+        Ok(self.objects.stream(digest, range).await?)
+    }
+}
+
+/// The tensors that a weightless graph names; every refusal of the evaluator's reader is the sender's fault.
+pub(crate) fn wanted_tensors(graph: &[u8]) -> Result<Vec<GraphTensor>, ServiceError> {
+    let graph = evaluator::graph::Graph::parse(graph)
+        .map_err(|e| ServiceError::Graph { code: "graph_refused", reason: e.to_string() })?;
+    Ok(graph.tensors().to_vec())
+}
+
+async fn collect_graph<S, E>(stream: S) -> Result<Bytes, ServiceError>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+    E: std::fmt::Display,
+{
+    use futures::StreamExt as _;
+    let bytes_max = ObjectKind::Graph.bytes_max();
+    let mut stream = std::pin::pin!(stream);
+    let mut graph = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let after = graph.len() as u64;
+        let chunk = chunk
+            .map_err(|e| checkpoint::ReceiveError::Interrupted { after, reason: e.to_string() })?;
+        if after + chunk.len() as u64 > bytes_max {
+            return Err(checkpoint::ReceiveError::TooLarge { bytes_max }.into());
+        }
+        graph.extend_from_slice(&chunk);
+    }
+    Ok(graph.into())
+}

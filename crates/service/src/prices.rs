@@ -1,0 +1,202 @@
+//! From a report to the accepted price, and the log of every decision.
+
+use domain::{
+    amount::PriceNano,
+    digest::Digest,
+    evaluation::{Breaker, DecisionError, Evidence, PriceState, Report, Status, decide},
+    time::Timestamp,
+};
+use store::{
+    JobRow, PriceDecisionRow, StoreTransaction, VersionRow, evaluation_job, price_decision,
+};
+
+use crate::{Service, ServiceError, jobs::queued_row, models::Model, versions::list_version};
+
+/// How far a price may move before a second run must confirm it (DESIGN 4, Demo methodology): 20 % for a re-evaluation, 100 % for a
+/// new version. One rule for the registry's price log; a fund's own methodology states the same two numbers.
+const BREAKER: Breaker = Breaker::DEMO;
+
+/// What became of one evaluated price.
+#[derive(Clone, Debug)]
+pub struct PriceDecision {
+    /// Counts the decisions on a model from 1.
+    pub seq: i64,
+    /// The version's row id.
+    pub version_id: String,
+    /// The report behind it.
+    pub report: Digest,
+    /// `ADMITTED`, `ACCEPTED`, `DEADBAND`, `TRIPPED` or `REFUSED`.
+    pub status: String,
+    /// The accepted price after it, in micro-credits; 0 if there is none.
+    pub price_micro: i64,
+    /// The accepted price after it.
+    pub price: Option<PriceNano>,
+    /// The pooled estimate beside it.
+    pub estimate: Option<PriceNano>,
+    /// The accepted price before it.
+    pub previous: Option<PriceNano>,
+    /// Standard error of the logarithm of the evaluated price.
+    pub sigma_ln: f64,
+    /// How far old and new may lie apart by noise alone.
+    pub sigma_delta: Option<f64>,
+    /// A move up to this is held.
+    pub band_ln: Option<f64>,
+    /// When.
+    pub decided_at: Timestamp,
+}
+
+impl PriceDecision {
+    fn read(row: PriceDecisionRow) -> Result<Self, ServiceError> {
+        let float = |text: &Option<String>| {
+            text.as_deref().map(str::parse::<f64>).transpose().map_err(ServiceError::internal)
+        };
+        let nano = |micro: Option<i64>| micro.map(micro_to_nano).transpose();
+        Ok(Self {
+            seq: row.seq,
+            report: row.report_digest.parse().map_err(ServiceError::internal)?,
+            price_micro: row.price_micro.unwrap_or(0),
+            price: nano(row.price_micro)?,
+            estimate: nano(row.est_micro)?,
+            previous: nano(row.previous_micro)?,
+            sigma_ln: row.sigma_ln.parse().map_err(ServiceError::internal)?,
+            sigma_delta: float(&row.sigma_delta)?,
+            band_ln: float(&row.band_ln)?,
+            decided_at: Timestamp::from_millis(row.decided_at),
+            version_id: row.version_id,
+            status: row.status,
+        })
+    }
+
+    /// The accepted price as the ledger counts it.
+    pub(crate) fn price_nano(&self) -> Result<PriceNano, ServiceError> {
+        micro_to_nano(self.price_micro)
+    }
+}
+
+/// `P_nano = 1000 × price_micro` (DESIGN 4, Price).
+pub(crate) fn micro_to_nano(micro: i64) -> Result<PriceNano, ServiceError> {
+    PriceNano::from_micro(micro)
+        .ok_or_else(|| ServiceError::internal(format!("price of {micro} micro-credits")))
+}
+
+/// A report that is being recorded.
+pub(crate) struct Run<'a> {
+    pub(crate) version: &'a VersionRow,
+    pub(crate) job: &'a JobRow,
+    pub(crate) report: &'a Report,
+    /// One character an item, of the run's measurement.
+    pub(crate) right: &'a str,
+    pub(crate) digest: Digest,
+    pub(crate) now: Timestamp,
+}
+
+/// Decides on the price of a report inside the transaction that records it: one rule, in one place, for a quorum of 1.
+///
+/// A valid evaluation moves the alias `listed`, unless its price waits for confirmation or is refused.
+/// A tripped price queues its confirmation: the same version with another seed.
+pub(crate) async fn decide_price(
+    transaction: &StoreTransaction,
+    run: &Run<'_>,
+) -> Result<(), ServiceError> {
+    let Run { version, job, report, digest, now, .. } = run;
+    if let Some(reason) = report.no_price {
+        tracing::info!(report = %digest, %reason, "a report without a price");
+        return Ok(());
+    }
+    // Two workers may end runs of one model at once: the lock makes one see what the other decided.
+    transaction.lock_ledger().await?;
+    let latest = price_decision::latest(transaction, &version.model_id).await?;
+    let state: Option<PriceState> = match &latest {
+        Some(row) => serde_json::from_str(&row.record).map_err(ServiceError::internal)?,
+        None => None,
+    };
+    let decided = match decide(state.as_ref(), Evidence { report, right: run.right }, &BREAKER) {
+        Ok(decided) => decided,
+        Err(error @ (DecisionError::OtherTrack { .. } | DecisionError::Counted(_))) => {
+            tracing::warn!(report = %digest, cause = %error, "a report that does not bear on the accepted price");
+            return Ok(());
+        }
+        Err(error) => return Err(ServiceError::internal(error)),
+    };
+    let row = PriceDecisionRow {
+        model_id: version.model_id.clone(),
+        seq: latest.map_or(1, |row| row.seq + 1),
+        version_id: version.id.clone(),
+        report_digest: digest.hex(),
+        status: decided.status.as_str().to_owned(),
+        price_micro: decided.price_micro,
+        est_micro: Some(decided.est_micro),
+        previous_micro: decided.previous_micro,
+        sigma_ln: decided.sigma_ln.to_string(),
+        sigma_delta: decided.sigma_delta.map(|s| s.to_string()),
+        band_ln: decided.band_ln.map(|s| s.to_string()),
+        record: serde_json::to_string(&decided.state).map_err(ServiceError::internal)?,
+        decided_at: now.as_millis(),
+    };
+    price_decision::insert(transaction, row).await?;
+    match decided.status {
+        Status::Tripped => {
+            let id = format!("c-{}", &digest.hex()[..30]);
+            let seed = report.protocol.seed.wrapping_add(1);
+            let mut confirmation =
+                queued_row(id, &version.id, &job.suite, &job.protocol, seed, now.as_millis());
+            confirmation.confirms = Some(digest.hex());
+            evaluation_job::insert(transaction, confirmation).await?;
+        }
+        Status::Refused => {}
+        Status::Admitted | Status::Accepted | Status::Deadband => {
+            list_version(
+                transaction,
+                version,
+                &format!("valid evaluation {digest}"),
+                now.as_millis(),
+            )
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+impl Service {
+    /// The decision behind a model's accepted price.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn find_accepted_price(
+        &self,
+        model: &Model,
+    ) -> Result<Option<PriceDecision>, ServiceError> {
+        price_decision::latest_accepted(&self.store, &model.id)
+            .await?
+            .map(PriceDecision::read)
+            .transpose()
+    }
+
+    /// The decision on a report's price.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn find_decision(
+        &self,
+        report: Digest,
+    ) -> Result<Option<PriceDecision>, ServiceError> {
+        price_decision::find_by_report(&self.store, &report.hex())
+            .await?
+            .map(PriceDecision::read)
+            .transpose()
+    }
+
+    /// Decisions on a model in order.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn list_price_decisions(
+        &self,
+        model: &Model,
+        after: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<PriceDecision>, ServiceError> {
+        let rows = price_decision::list(&self.store, &model.id, after, limit).await?;
+        rows.into_iter().map(PriceDecision::read).collect()
+    }
+}

@@ -1,0 +1,317 @@
+//! The strike: prices are marked, fees charged, NAV fixed, orders settled; one transaction.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    amount::{Cash, Femto, Ppb, PriceNano, Shares},
+    fund::{Event, Kind, Outcome, nav_per_share_nano},
+    index::IndexLevel,
+    name::Name,
+    time::Timestamp,
+};
+use serde::Serialize;
+use store::{BasketRow, FillRow, StrikeRow, index_basket, ledger, order_fill, strike};
+
+use crate::{
+    Service, ServiceError,
+    command::{Begun, Request},
+    funds::{accepted_marks, ledger_command},
+    ledger::LedgerUnit,
+    token::{Caller, Scope},
+};
+
+/// An official computation of NAV.
+#[derive(Clone, Debug)]
+pub struct Strike {
+    /// The fund.
+    pub fund: Name,
+    /// Counts from 1.
+    pub number: i64,
+    /// The fund's day.
+    pub day: i64,
+    /// Net asset value, frozen before orders were settled.
+    pub nav: Femto,
+    /// The same at the larger of accepted price and estimate.
+    pub ask: Femto,
+    /// Shares, frozen with it.
+    pub shares: Shares,
+    /// `nav / shares` rounded down to 1e-9, for display.
+    pub nav_per_share_nano: i64,
+    /// Index level at the strike's prices; none before the first rebalance.
+    pub level_nano: Option<i64>,
+    /// Whether the fund is being wound up.
+    pub winding: bool,
+    /// When.
+    pub struck_at: Timestamp,
+}
+
+impl Strike {
+    pub(crate) fn read(row: StrikeRow) -> Result<Self, ServiceError> {
+        Ok(Self {
+            fund: row.fund.parse().map_err(ServiceError::internal)?,
+            number: row.number,
+            day: row.day,
+            nav: row.nav_femto.parse().map_err(ServiceError::internal)?,
+            ask: row.ask_femto.parse().map_err(ServiceError::internal)?,
+            shares: Shares::from_nano(row.shares_nano),
+            nav_per_share_nano: row.nav_per_share_nano,
+            level_nano: row.level_nano,
+            winding: row.winding,
+            struck_at: Timestamp::from_millis(row.struck_at),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct FundOnly<'a> {
+    fund: &'a Name,
+}
+
+/// What a rebalance did.
+#[derive(Clone, Debug, serde::Deserialize, Serialize)]
+pub struct Rebalanced {
+    /// The fund.
+    pub fund: Name,
+    /// The strike that it follows.
+    pub strike: i64,
+    /// Index level at the change of weights, 1e-9.
+    pub level_nano: i64,
+    /// Trades that happened.
+    pub trades: u64,
+}
+
+impl Service {
+    /// Strikes a fund on the day of the caller's clock; the number of the strike comes back.
+    ///
+    /// # Errors
+    /// [`ServiceError::Rejected`] with the ledger's code.
+    pub async fn strike_fund(
+        &self,
+        caller: &Caller,
+        key: &str,
+        fund: &Name,
+    ) -> Result<i64, ServiceError> {
+        self.get_fund(fund).await?;
+        let input = FundOnly { fund };
+        let mut ledger =
+            ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
+        let orders = pending_orders(&ledger, fund).await?;
+        let marks = accepted_marks(&ledger, fund).await?;
+        if !marks.is_empty() {
+            let prices = marks.iter().map(|m| (m.model.clone(), m.price)).collect();
+            let estimates =
+                marks.iter().filter_map(|m| Some((m.model.clone(), m.estimate?))).collect();
+            ledger.post(&Event::MarkSet { fund: fund.clone(), prices, estimates }).await?;
+        }
+        let day = caller.now.day();
+        let (event_seq, batch) = ledger.post(&Event::Strike { fund: fund.clone(), day }).await?;
+        let Outcome::Strike(outcome) = &batch.outcome else {
+            return Err(ServiceError::internal("a strike without outcome"));
+        };
+        let level_nano = level_at_marks(&ledger, fund).await?;
+        let number = i64::try_from(outcome.epoch).map_err(ServiceError::internal)?;
+        let per_share = nav_per_share_nano(outcome.nav, outcome.shares);
+        let per_share =
+            per_share.ok_or_else(|| ServiceError::internal("NAV per share passes its bound"))?;
+        let row = StrikeRow {
+            fund: fund.to_string(),
+            number,
+            day,
+            event_seq,
+            nav_femto: outcome.nav.to_string(),
+            ask_femto: outcome.ask.to_string(),
+            shares_nano: outcome.shares.as_nano(),
+            nav_per_share_nano: per_share.as_nano(),
+            level_nano,
+            winding: outcome.winding,
+            record: serde_json::to_string(&batch.outcome).map_err(ServiceError::internal)?,
+            struck_at: ledger.unit.now(),
+        };
+        strike::insert(&ledger.unit.transaction, row).await?;
+        if orders.len() != outcome.fills.len() {
+            return Err(ServiceError::internal(format!(
+                "{} orders, {} fills",
+                orders.len(),
+                outcome.fills.len()
+            )));
+        }
+        let fill = |(order, fill): (&i64, &domain::fund::Fill)| FillRow {
+            fund: fund.to_string(),
+            strike_number: number,
+            order_event_seq: *order,
+            owner: fill.who.to_string(),
+            amount_micro: fill.cash.as_micro(),
+            shares_nano: fill.shares.as_nano(),
+            cost_micro: fill.cost.as_micro(),
+            levy_micro: fill.levy.as_micro(),
+        };
+        order_fill::insert_all(
+            &ledger.unit.transaction,
+            orders.iter().zip(&outcome.fills).map(fill).collect(),
+        )
+        .await?;
+        ledger.finish(&format!("{fund}/{number}"), number).await
+    }
+
+    /// Rebalances a fund to the weights of its methodology; once after every strike.
+    ///
+    /// # Errors
+    /// [`ServiceError::Exists`] if this strike was followed by one, [`ServiceError::Absent`] before the first strike,
+    /// [`ServiceError::Rejected`] with the ledger's code.
+    pub async fn rebalance_fund(
+        &self,
+        caller: &Caller,
+        key: &str,
+        fund: &Name,
+    ) -> Result<Rebalanced, ServiceError> {
+        let rules = self.get_fund(fund).await?.methodology;
+        let input = FundOnly { fund };
+        let mut ledger =
+            ledger_command!(self, caller, &[Scope::Operate], key, "fund_rebalance", &input);
+        let struck = strike::latest(&ledger.unit.transaction, fund.as_str()).await?;
+        let struck = struck.ok_or_else(|| ServiceError::absent("strike", fund.as_str()))?;
+        let basket = index_basket::latest(&ledger.unit.transaction, fund.as_str()).await?;
+        if basket.as_ref().is_some_and(|b| b.strike_number == struck.number) {
+            return Err(ServiceError::Exists {
+                kind: "rebalance",
+                name: format!("{fund} after strike {}", struck.number),
+            });
+        }
+        // Weights follow the marks of the strike, not prices that came in since: the batch trades at what NAV was struck at.
+        let prices = marked_prices(&ledger, fund)?;
+        let mut scores = Vec::new();
+        for mark in accepted_marks(&ledger, fund).await? {
+            let price = prices.get(&mark.model).copied().unwrap_or(mark.price);
+            scores.push((mark.model, mark.publisher, price));
+        }
+        let weights =
+            rules.target_weights(&scores).map_err(|e| ServiceError::invalid("methodology", e))?;
+        let event = Event::Rebalance {
+            fund: fund.clone(),
+            weights: weights.clone(),
+            cash: Ppb::from_ppb(rules.cash_ppb),
+            spread: Ppb::from_ppb(rules.spread_ppb),
+            counterparties: rules.counterparties.clone(),
+        };
+        let (_, batch) = ledger.post(&event).await?;
+        let level = match &basket {
+            Some(row) => {
+                let mut level: IndexLevel =
+                    serde_json::from_str(&row.record).map_err(ServiceError::internal)?;
+                level.rebase(&weights, &prices).map_err(ServiceError::internal)?;
+                level
+            }
+            None => IndexLevel::start(&weights, &prices).map_err(ServiceError::internal)?,
+        };
+        let level_nano = level.base().as_nano();
+        let row = BasketRow {
+            fund: fund.to_string(),
+            seq: basket.map_or(1, |b| b.seq + 1),
+            strike_number: struck.number,
+            day: struck.day,
+            record: serde_json::to_string(&level).map_err(ServiceError::internal)?,
+            level_nano,
+            recorded_at: ledger.unit.now(),
+        };
+        index_basket::insert(&ledger.unit.transaction, row).await?;
+        let trades = batch
+            .entries
+            .iter()
+            .filter(|e| matches!(e.kind, Kind::Buy | Kind::Sell | Kind::LiqSell))
+            .count() as u64;
+        let reply = Rebalanced { fund: fund.clone(), strike: struck.number, level_nano, trades };
+        ledger.finish(&format!("{fund}/{}", struck.number), reply).await
+    }
+
+    /// A strike by its number.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] if there is none.
+    pub async fn get_strike(&self, fund: &Name, number: i64) -> Result<Strike, ServiceError> {
+        let row = strike::find(&self.store, fund.as_str(), number).await?;
+        Strike::read(row.ok_or_else(|| ServiceError::absent("strike", format!("{fund}/{number}")))?)
+    }
+
+    /// Strikes of a fund in order.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn list_strikes(
+        &self,
+        fund: &Name,
+        after: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<Strike>, ServiceError> {
+        strike::list(&self.store, fund.as_str(), after, limit)
+            .await?
+            .into_iter()
+            .map(Strike::read)
+            .collect()
+    }
+
+    /// The shares that an order got, once a strike has settled it.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn find_fill(&self, order: i64) -> Result<Option<OrderFill>, ServiceError> {
+        let fill = |row: FillRow| OrderFill {
+            strike: row.strike_number,
+            shares: Shares::from_nano(row.shares_nano),
+            cost: Cash::from_micro(row.cost_micro),
+            levy: Cash::from_micro(row.levy_micro),
+        };
+        Ok(order_fill::find(&self.store, order).await?.map(fill))
+    }
+}
+
+/// How an order was settled.
+#[derive(Clone, Debug)]
+pub struct OrderFill {
+    /// The strike.
+    pub strike: i64,
+    /// Shares that it got.
+    pub shares: Shares,
+    /// What they cost.
+    pub cost: Cash,
+    /// The entry levy.
+    pub levy: Cash,
+}
+
+/// The journal numbers of the subscriptions that wait, in the order of the queue: those since the last strike.
+async fn pending_orders(
+    ledger_unit: &LedgerUnit<'_>,
+    fund: &Name,
+) -> Result<Vec<i64>, ServiceError> {
+    const PAGE: u64 = 500;
+    let transaction = &ledger_unit.unit.transaction;
+    let mut after =
+        strike::latest(transaction, fund.as_str()).await?.map_or(0, |row| row.event_seq);
+    let mut orders = Vec::new();
+    loop {
+        let rows = ledger::list_events(transaction, Some(after), PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(orders) };
+        after = last.seq;
+        let ours = rows
+            .iter()
+            .filter(|row| row.op == "subscribe" && row.fund.as_deref() == Some(fund.as_str()));
+        orders.extend(ours.map(|row| row.seq));
+    }
+}
+
+fn marked_prices(
+    ledger: &LedgerUnit<'_>,
+    fund: &Name,
+) -> Result<BTreeMap<Name, PriceNano>, ServiceError> {
+    let state =
+        ledger.state.fund(fund).ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
+    Ok(state.prices().clone())
+}
+
+async fn level_at_marks(ledger: &LedgerUnit<'_>, fund: &Name) -> Result<Option<i64>, ServiceError> {
+    let Some(row) = index_basket::latest(&ledger.unit.transaction, fund.as_str()).await? else {
+        return Ok(None);
+    };
+    let level: IndexLevel = serde_json::from_str(&row.record).map_err(ServiceError::internal)?;
+    let level = level.level(&marked_prices(ledger, fund)?).map_err(ServiceError::internal)?;
+    Ok(Some(level.as_nano()))
+}

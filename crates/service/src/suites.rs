@@ -1,0 +1,181 @@
+//! Suites: cases and the frozen reference, registered under one digest.
+
+use domain::{
+    checkpoint::{Dtype, Header, TensorEntry},
+    digest::Digest,
+    suite::Suite,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use store::{SuiteRow, suite};
+
+use crate::{
+    Service, ServiceError,
+    command::{Begun, Request},
+    token::{Caller, Scope},
+};
+
+/// A suite to be registered; its files are stored objects.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RegisterSuite {
+    /// Text of `suite.toml`.
+    pub manifest: String,
+    /// `cases.safetensors`.
+    pub cases: Digest,
+    /// `reference/model.safetensors`.
+    pub reference_checkpoint: Digest,
+    /// `reference/graph.onnx`.
+    pub reference_graph: Digest,
+}
+
+/// A registered suite.
+#[derive(Clone, Debug)]
+pub struct RegisteredSuite {
+    /// Row id, `id.vN.eM`.
+    pub id: String,
+    /// Digest over the manifest and the files.
+    pub digest: Digest,
+    /// The parsed manifest.
+    pub suite: Suite,
+    /// Files of the suite.
+    pub files: RegisterSuite,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+}
+
+impl RegisteredSuite {
+    fn read(row: SuiteRow) -> Result<Self, ServiceError> {
+        let digest = |text: Option<String>| {
+            let text = text.ok_or_else(|| ServiceError::internal("a suite without reference"))?;
+            text.parse::<Digest>().map_err(ServiceError::internal)
+        };
+        let files = RegisterSuite {
+            cases: digest(Some(row.cases_digest))?,
+            reference_checkpoint: digest(row.reference_checkpoint_digest)?,
+            reference_graph: digest(row.reference_graph_digest)?,
+            manifest: row.manifest,
+        };
+        Ok(Self {
+            id: row.id,
+            digest: row.digest.parse().map_err(ServiceError::internal)?,
+            suite: Suite::parse(&files.manifest).map_err(ServiceError::internal)?,
+            files,
+            registered_at: Timestamp::from_millis(row.registered_at),
+        })
+    }
+}
+
+impl Service {
+    /// Registers a suite: its manifest is valid, its cases have every tensor that the manifest names, its reference binds.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] with the field, [`ServiceError::Binding`], [`ServiceError::Exists`].
+    pub async fn register_suite(
+        &self,
+        caller: &Caller,
+        key: &str,
+        input: &RegisterSuite,
+    ) -> Result<RegisteredSuite, ServiceError> {
+        let manifest =
+            Suite::parse(&input.manifest).map_err(|e| ServiceError::invalid("manifest", e))?;
+        manifest.measurable().map_err(|e| ServiceError::invalid("manifest", e))?;
+        let cases = self.header_of(input.cases).await?;
+        check_cases(&manifest, &cases).map_err(|e| ServiceError::invalid("cases", e))?;
+        self.check_binding(input.reference_checkpoint, input.reference_graph).await?;
+        let declared = manifest.reference.as_ref().map(|r| r.digest);
+        if declared != Some(input.reference_checkpoint) {
+            let reason = format!(
+                "the manifest declares {declared:?}, given is {:?}",
+                input.reference_checkpoint
+            );
+            return Err(ServiceError::invalid("referenceCheckpoint", reason));
+        }
+        let request =
+            Request { caller, scope: &[Scope::Operate], key, operation: "suite_register", input };
+        let unit = match self.begin::<_, String>(&request).await? {
+            Begun::Replayed(id) => return self.get_suite(&id).await,
+            Begun::Fresh(unit) => unit,
+        };
+        let id = format!("{}.v{}.e{}", manifest.id, manifest.version, manifest.epoch);
+        if suite::find_by_id(&unit.transaction, &id).await?.is_some() {
+            return Err(ServiceError::Exists { kind: "suite", name: id });
+        }
+        let row = SuiteRow {
+            id: id.clone(),
+            suite_id: manifest.id.clone(),
+            version: i64::from(manifest.version),
+            epoch: i64::from(manifest.epoch),
+            digest: suite_digest(input).hex(),
+            manifest: input.manifest.clone(),
+            cases_digest: input.cases.hex(),
+            reference_checkpoint_digest: Some(input.reference_checkpoint.hex()),
+            reference_graph_digest: Some(input.reference_graph.hex()),
+            registered_by: unit.owner().to_owned(),
+            registered_at: unit.now(),
+        };
+        suite::insert(&unit.transaction, row.clone()).await?;
+        unit.finish(&id, id.clone()).await?;
+        RegisteredSuite::read(row)
+    }
+
+    /// The suite of this row id.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] if there is none.
+    pub async fn get_suite(&self, id: &str) -> Result<RegisteredSuite, ServiceError> {
+        let row = suite::find_by_id(&self.store, id).await?;
+        RegisteredSuite::read(row.ok_or_else(|| ServiceError::absent("suite", id))?)
+    }
+
+    /// Suites by id after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn list_suites(
+        &self,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<RegisteredSuite>, ServiceError> {
+        suite::list(&self.store, after, limit)
+            .await?
+            .into_iter()
+            .map(RegisteredSuite::read)
+            .collect()
+    }
+}
+
+/// Every tensor that the manifest names is there with one row a case, before any job is queued.
+fn check_cases(manifest: &Suite, cases: &Header) -> Result<(), String> {
+    let rows = |tensor: &TensorEntry| tensor.shape.first().copied();
+    let inputs = cases.tensors.iter().filter(|t| t.name.starts_with("input."));
+    if inputs.clone().next().is_none() {
+        return Err("no tensor is called input.<name of a graph input>".to_owned());
+    }
+    let label = manifest.labels.target.as_deref().ok_or("labels.target is not given")?;
+    let labels = cases
+        .find_tensor(label)
+        .ok_or_else(|| format!("tensor {label:?}, the labels, is not there"))?;
+    if labels.dtype != Dtype::I64 || labels.shape.len() != 1 {
+        return Err(format!(
+            "tensor {label:?} is {} {:?}; expected I64 [{}]",
+            labels.dtype, labels.shape, manifest.items
+        ));
+    }
+    match inputs.chain([labels]).find(|t| rows(t) != Some(manifest.items)) {
+        Some(wrong) => Err(format!(
+            "tensor {:?} has shape {:?}; expected {} rows",
+            wrong.name, wrong.shape, manifest.items
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The digest of a suite folder: the same whether it is registered or lies on a disk.
+pub(crate) fn suite_digest(input: &RegisterSuite) -> Digest {
+    Suite::digest(&[
+        ("cases.safetensors", input.cases),
+        ("reference/graph.onnx", input.reference_graph),
+        ("reference/model.safetensors", input.reference_checkpoint),
+        ("suite.toml", Digest::of(input.manifest.as_bytes())),
+    ])
+}

@@ -1,0 +1,351 @@
+//! A worker's turn: take a job, run it in child processes, record report and price in one transaction.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use domain::{
+    digest::Digest,
+    evaluation::{Report, samples},
+    name::Name,
+    time::Timestamp,
+};
+use evaluator::{EvaluationError, Subject};
+use store::{
+    JobRow, ReportRow, StoreTransaction, VersionRow, evaluation_job, evaluation_report,
+    model_version,
+};
+
+use crate::{
+    Service, ServiceError,
+    folder::{Names, derive},
+    prices::{Run, decide_price},
+    suites::RegisteredSuite,
+};
+
+/// How long a lease lasts without a heartbeat. A worker that dies costs its job this much time.
+const LEASE_MILLIS: i64 = 15_000;
+/// How often a running job renews its lease.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+
+/// A worker of this process.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Unique in the installation: whose lease it is.
+    pub holder: String,
+    /// Whose name the reports bear.
+    pub evaluator: Name,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// The ONNX Runtime library.
+    pub library: PathBuf,
+    /// The program whose hidden command runs the inference.
+    pub program: PathBuf,
+    /// Folder for private copies.
+    pub scratch: PathBuf,
+}
+
+/// What a turn did.
+#[derive(Debug)]
+pub enum Worked {
+    /// There was no job.
+    Idle,
+    /// A job ended, well or not.
+    Job {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// A turn could not be finished for a reason that lies with database or storage; the lease runs out and the job is taken again.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct WorkerError(pub ServiceError);
+
+/// Ends the evaluation when the turn is dropped: the blocking thread sees the flag and kills its child.
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Worker {
+    /// Takes one job, if there is one, and ends it.
+    ///
+    /// `wall` is the time that leases go by, `date` the time that reports are dated with.
+    ///
+    /// # Errors
+    /// [`WorkerError`] if database or storage fail.
+    pub async fn work_once<F>(
+        &self,
+        service: &Service,
+        wall: impl Fn() -> Timestamp,
+        date: impl Fn() -> F,
+    ) -> Result<Worked, WorkerError>
+    where
+        F: Future<Output = Result<Timestamp, ServiceError>>,
+    {
+        let Some(job) = self.lease(service, wall()).await.map_err(WorkerError)? else {
+            return Ok(Worked::Idle);
+        };
+        let id = job.id.clone();
+        tracing::info!(job = id, attempt = job.attempts, "job taken");
+        let scratch = std::fs::create_dir_all(&self.scratch)
+            .and_then(|()| tempfile::tempdir_in(&self.scratch));
+        let scratch = scratch.map_err(|e| WorkerError(ServiceError::internal(e)))?;
+        let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
+        let run = self.run(service, &job, scratch.path(), cancel.0.clone());
+        let outcome = tokio::select! {
+            outcome = run => outcome,
+            () = self.keep_lease(service, &id, &wall) => {
+                tracing::warn!(job = id, "lease lost; the job is left to its new holder");
+                return Ok(Worked::Job { id });
+            }
+        };
+        let now = date().await.map_err(WorkerError)?;
+        self.record(service, &job, outcome, now, wall()).await.map_err(WorkerError)?;
+        Ok(Worked::Job { id })
+    }
+
+    async fn lease(
+        &self,
+        service: &Service,
+        now: Timestamp,
+    ) -> Result<Option<JobRow>, ServiceError> {
+        let transaction = service.store.begin().await?;
+        let until = now.plus_millis(LEASE_MILLIS).as_millis();
+        let job =
+            evaluation_job::lease_next(&transaction, &self.holder, now.as_millis(), until).await?;
+        transaction.commit().await?;
+        Ok(job)
+    }
+
+    /// Renews the lease until it is lost; a database that does not answer is asked again until the lease would have run out.
+    async fn keep_lease(&self, service: &Service, id: &str, wall: &impl Fn() -> Timestamp) {
+        let mut held_until = wall().plus_millis(LEASE_MILLIS);
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            let until = wall().plus_millis(LEASE_MILLIS);
+            let renewed = async {
+                let transaction = service.store.begin().await?;
+                let held =
+                    evaluation_job::heartbeat(&transaction, id, &self.holder, until.as_millis())
+                        .await?;
+                transaction.commit().await?;
+                Ok::<_, store::StoreError>(held)
+            };
+            match renewed.await {
+                Ok(true) => held_until = until,
+                Ok(false) => return,
+                Err(error) if wall() >= held_until => {
+                    tracing::error!(cause = %error, job = id, "lease not renewed");
+                    return;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Fetches what the job needs and runs it. The inner result is the job's outcome, the outer one our own trouble.
+    async fn run(
+        &self,
+        service: &Service,
+        job: &JobRow,
+        scratch: &Path,
+        cancel: Arc<AtomicBool>,
+    ) -> Result<Result<Finished, EvaluationError>, ServiceError> {
+        let version = model_version::find_by_id(&service.store, &job.version_id).await?;
+        let version = version.ok_or_else(|| ServiceError::absent("version", &job.version_id))?;
+        let suite = service.get_suite(&job.suite).await?;
+        let digest = |text: &str| text.parse::<Digest>().map_err(ServiceError::internal);
+        let model = fetch(
+            service,
+            scratch,
+            "model",
+            digest(&version.checkpoint_digest)?,
+            digest(&version.graph_digest)?,
+        )
+        .await?;
+        let files = &suite.files;
+        let reference =
+            fetch(service, scratch, "reference", files.reference_checkpoint, files.reference_graph)
+                .await?;
+        let cases = scratch.join("cases.safetensors");
+        service.objects.copy_to(files.cases, &cases).await?;
+        let seed: u64 = job.seed.parse().map_err(ServiceError::internal)?;
+        let (worker, scratch) = (self.clone(), scratch.to_owned());
+        let manifest = suite.suite.clone();
+        let evaluated = tokio::task::spawn_blocking(move || {
+            evaluator::evaluate(&evaluator::Request {
+                model: &model,
+                reference: Some(&reference),
+                suite: &manifest,
+                cases: &cases,
+                protocol: evaluator::protocols::quick(seed),
+                device: worker.device.parse()?,
+                child: &worker.program,
+                library: &worker.library,
+                scratch: Some(&scratch),
+                limits: evaluator::Limits::default(),
+                cancel: &cancel,
+                progress: &|_| {},
+            })
+        });
+        let evaluation = match evaluated.await.map_err(ServiceError::internal)? {
+            Ok(evaluation) => evaluation,
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(Ok(Finished { version, suite, evaluation }))
+    }
+
+    /// Writes how the job ended: report, decision, alias and the job's state together, if the lease is still ours.
+    async fn record(
+        &self,
+        service: &Service,
+        job: &JobRow,
+        outcome: Result<Result<Finished, EvaluationError>, ServiceError>,
+        now: Timestamp,
+        wall: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let (code, message, retry) = match outcome {
+            Ok(Ok(finished)) => match self.record_report(service, job, &finished, now, wall).await?
+            {
+                Recorded::Report => return Ok(()),
+                Recorded::Void(reasons) => {
+                    ("void", format!("the measurement is void: {reasons}"), true)
+                }
+                Recorded::Underivable(reason) => ("underivable", reason, false),
+            },
+            Ok(Err(error)) => (error.code(), error.to_string(), error.is_transient()),
+            // Storage and database recover by themselves: the lease runs out, and the job is taken again.
+            Err(error) => return Err(error),
+        };
+        tracing::warn!(job = job.id, code, message, retry, "job did not end in a price");
+        let transaction = service.store.begin().await?;
+        evaluation_job::fail(
+            &transaction,
+            &job.id,
+            &self.holder,
+            code,
+            &message,
+            wall.as_millis(),
+            retry,
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn record_report(
+        &self,
+        service: &Service,
+        job: &JobRow,
+        finished: &Finished,
+        now: Timestamp,
+        wall: Timestamp,
+    ) -> Result<Recorded, ServiceError> {
+        let Finished { version, suite, evaluation } = finished;
+        let names = Names { model: &version.name, evaluator: self.evaluator.as_str() };
+        let report = match derive(evaluation, &suite.suite, suite.digest, names) {
+            Ok(report) => report,
+            Err(error) => return Ok(Recorded::Underivable(error.to_string())),
+        };
+        if report.is_void() {
+            return Ok(Recorded::Void(report.void_reasons.join("; ")));
+        }
+        // Objects first: a row never names bytes that are not there. If the transaction fails, they are left without a row.
+        let blob = samples::to_blob(&evaluation.measurement).map_err(ServiceError::internal)?;
+        service.objects.put(Bytes::from(blob)).await?;
+        let body = report.to_canonical().map_err(ServiceError::internal)?;
+        let digest = service.objects.put(Bytes::from(body.clone())).await?;
+        let transaction = service.store.begin().await?;
+        if !evaluation_job::finish(
+            &transaction,
+            &job.id,
+            &self.holder,
+            &digest.hex(),
+            wall.as_millis(),
+        )
+        .await?
+        {
+            tracing::warn!(job = job.id, "lease lost before the report was recorded");
+            return Ok(Recorded::Report);
+        }
+        self.insert_report(&transaction, job, &report, body, digest, now).await?;
+        let run = Run {
+            version,
+            job,
+            report: &report,
+            right: &evaluation.measurement.model.right,
+            digest,
+            now,
+        };
+        decide_price(&transaction, &run).await?;
+        transaction.commit().await?;
+        Ok(Recorded::Report)
+    }
+
+    async fn insert_report(
+        &self,
+        transaction: &StoreTransaction,
+        job: &JobRow,
+        report: &Report,
+        body: String,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let row = ReportRow {
+            digest: digest.hex(),
+            version_id: job.version_id.clone(),
+            suite: job.suite.clone(),
+            job_id: job.id.clone(),
+            samples_digest: report.samples.hex(),
+            evaluator: self.evaluator.to_string(),
+            items: report.suite.items as i64,
+            correct: Some(report.model.correct as i64),
+            price_micro: report.price_micro,
+            body,
+            void: false,
+            recorded_at: now.as_millis(),
+        };
+        Ok(evaluation_report::insert(transaction, row).await?)
+    }
+}
+
+/// A run that ended with a measurement.
+struct Finished {
+    version: VersionRow,
+    suite: RegisteredSuite,
+    evaluation: evaluator::Evaluation,
+}
+
+enum Recorded {
+    Report,
+    Void(String),
+    Underivable(String),
+}
+
+/// Copies a checkpoint and its graph into the scratch folder, every digest checked.
+async fn fetch(
+    service: &Service,
+    scratch: &Path,
+    name: &str,
+    checkpoint: Digest,
+    graph: Digest,
+) -> Result<Subject, ServiceError> {
+    let folder = scratch.join(name);
+    std::fs::create_dir(&folder).map_err(ServiceError::internal)?;
+    let subject =
+        Subject { checkpoint: folder.join("model.safetensors"), graph: folder.join("graph.onnx") };
+    service.objects.copy_to(checkpoint, &subject.checkpoint).await?;
+    service.objects.copy_to(graph, &subject.graph).await?;
+    Ok(subject)
+}

@@ -46,7 +46,12 @@ impl Digest {
 #[must_use]
 pub fn to_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)] as char, DIGITS[usize::from(byte & 15)] as char]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| {
+            [DIGITS[usize::from(byte >> 4)] as char, DIGITS[usize::from(byte & 15)] as char]
+        })
+        .collect()
 }
 
 impl fmt::Display for Digest {
@@ -73,7 +78,9 @@ impl FromStr for Digest {
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
             let digit = |c: u8| (c as char).to_digit(16).filter(|_| !c.is_ascii_uppercase());
-            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else { return Err(fail()) };
+            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
+                return Err(fail());
+            };
             *byte = (high * 16 + low) as u8;
         }
         Ok(Self(bytes))
@@ -100,10 +107,20 @@ mod tests {
     #[test]
     fn digest_text_round_trip() {
         let digest = Digest::of(b"abc");
-        assert_eq!(digest.hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            digest.hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert_eq!(digest.hex().parse(), Ok(digest));
-        for bad in ["", "sha256:", "sha256:00", &"g".repeat(64), &digest.hex().to_uppercase(), &"é".repeat(32)] {
+        for bad in [
+            "",
+            "sha256:",
+            "sha256:00",
+            &"g".repeat(64),
+            &digest.hex().to_uppercase(),
+            &"é".repeat(32),
+        ] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
     }

@@ -14,7 +14,9 @@ pub struct Name(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseNameError {
     /// Not of the form.
-    #[error("{0:?} is no name: expected 1 to 64 of A-Z a-z 0-9 _ . / -, starting with a letter or a digit")]
+    #[error(
+        "{0:?} is no name: expected 1 to 64 of A-Z a-z 0-9 _ . / -, starting with a letter or a digit"
+    )]
     Form(String),
     /// A word that the ledger uses itself.
     #[error("{0:?} is reserved by the ledger")]

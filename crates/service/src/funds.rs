@@ -188,7 +188,8 @@ impl Service {
         self.get_fund(fund).await?;
         let input = FundMoney { fund, owner, amount };
         let mut ledger = ledger_command!(self, caller, &[Scope::Operate], key, "fund_seed", &input);
-        ledger.post(&Event::Seed { fund: fund.clone(), who: owner.clone(), amount }).await?;
+        let day = Some(caller.now.day());
+        ledger.post(&Event::Seed { fund: fund.clone(), who: owner.clone(), amount, day }).await?;
         ledger.finish(fund.as_str(), fund.to_string()).await
     }
 

@@ -326,6 +326,7 @@ mod tests {
 
     /// Proves that each hostile header is refused by its own rule and with its tensor's name.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of exhibits, one beside the other")]
     fn header_refusals() {
         let a = r#""a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#;
         let cases: Vec<(&str, Vec<u8>, &str, Option<&str>)> = vec![

@@ -1,5 +1,25 @@
 //! From what was measured to the accepted price (EVALUATION 4 and 5).
+//!
+//! [`Measurement`] is what an evaluator hands over, [`Report`] what follows from it, [`decide`] what the report does to a price.
+//! Everything here is a pure function over `libm`, so that any machine recomputes the same bits.
 
+pub mod accepted;
 mod measurement;
+pub mod report;
+pub mod samples;
 
-pub use measurement::{Machine, Measurement, Protocol, RoundMeasurement, Runtime, Sides, SubjectMeasurement};
+pub mod acceptance;
+pub mod cost;
+mod params;
+pub mod price;
+pub mod quality;
+pub mod statistics;
+
+pub use acceptance::{Breaker, Relation, Status};
+pub use accepted::{DecisionError, Evidence, PriceDecision, PriceState, decide};
+pub use cost::{CostErrors, CostRatios};
+pub use measurement::{
+    Machine, Measurement, Protocol, RoundMeasurement, Runtime, Sides, SubjectMeasurement,
+};
+pub use params::{CostWeights, PARAMS, Params};
+pub use report::{NoPrice, Report, ReportContext, ReportError, SuiteFacts, VerifyError, verify};

@@ -1,1 +1,91 @@
-//! (to be written)
+//! The fund engine: one ledger, many funds, a state machine.
+//!
+//! [`apply`] takes a [`State`] and an [`Event`] and answers with a [`Batch`] or a [`Rejection`]; it changes nothing.
+//! [`State::commit`] takes the batch over. Live dealing, backtest, replay, simulation and the offline verifier call these two.
+//!
+//! Laws:
+//! - An event applies whole or not at all.
+//! - Two books: custody moves assets between owners, the valuation ledger values them in one currency; every entry balances in both.
+//! - A mark never creates cash. Leavers take a slice of what there is; joiners pay the ask.
+//! - All numbers are integers; every quotient names its rounding (FUND 2).
+//! - Every movement has a file of its own. To add one: a variant of [`Event`], a file with its legs as data, a line in [`apply`].
+
+mod account;
+mod admit;
+mod batch;
+mod book;
+mod check;
+mod create;
+mod custody;
+mod delist;
+mod event;
+mod fund_state;
+mod in_kind;
+mod mark;
+mod math;
+mod methodology;
+mod orders;
+mod params;
+mod rebalance;
+mod rejection;
+pub mod replay;
+mod royalty;
+mod seed;
+mod state;
+mod strike;
+mod vest;
+
+pub use account::{Account, Asset, GlAccount, ParseAccountError};
+pub use batch::{
+    Batch, Effect, Entry, Fill, GlLine, Kind, Leg, Meta, Outcome, Slice, StrikeOutcome,
+};
+pub use event::Event;
+pub use fund_state::{FundState, Holding, Pool, Progress, nav_per_share_nano};
+pub use methodology::{Methodology, MethodologyError, Score};
+pub use params::FundParams;
+pub use rejection::Rejection;
+pub use state::{ModelState, State, Tranche};
+
+/// Computes what `event` does to `state`, and changes nothing.
+///
+/// # Errors
+/// The first check that fails, in the order of FUND 1.6: arguments, clock, state, balances.
+pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
+    match event {
+        Event::CreateFund { fund, params } => create::create_fund(state, fund, params),
+        Event::Deposit { who, amount } => custody::deposit(state, who, *amount),
+        Event::Withdraw { who, amount } => custody::withdraw(state, who, *amount),
+        Event::Transfer { who, to, asset, amount } => {
+            custody::transfer(state, who, to, asset, *amount)
+        }
+        Event::Claim { who } => custody::claim(state, who),
+        Event::Admit { fund, model, publisher, price, bond, contributors } => {
+            let (price, bond) = (*price, *bond);
+            admit::admit(
+                state,
+                &admit::Admission { fund, model, publisher, price, bond, contributors },
+            )
+        }
+        Event::Seed { fund, who, amount, day } => seed::seed(state, fund, who, *amount, *day),
+        Event::MarkSet { fund, prices, estimates } => {
+            mark::mark_set(state, fund, prices, estimates)
+        }
+        Event::Subscribe { fund, who, amount } => orders::subscribe(state, fund, who, *amount),
+        Event::Redeem { fund, who, shares } => orders::redeem(state, fund, who, *shares),
+        Event::Strike { fund, day } => strike::strike(state, fund, *day),
+        Event::InKind { fund, who, shares, day, skip } => {
+            let (shares, day) = (*shares, *day);
+            in_kind::in_kind(state, &in_kind::InKind { fund, who, shares, day, skip })
+        }
+        Event::Rebalance { fund, weights, cash, spread, counterparties } => {
+            let (cash, spread) = (*cash, *spread);
+            rebalance::rebalance(
+                state,
+                &rebalance::Order { fund, weights, cash, spread, counterparties },
+            )
+        }
+        Event::Vest { fund, model, day } => vest::vest(state, fund, model, *day),
+        Event::Royalty { model, amount } => royalty::royalty(state, model, *amount),
+        Event::Delist { fund, model } => delist::delist(state, fund, model),
+    }
+}

@@ -11,4 +11,8 @@ use async_graphql::MergedObject;
 
 /// What may be changed. Every mutation needs a bearer token with the scope that it names.
 #[derive(MergedObject, Default)]
-pub(crate) struct Mutation(registry::RegistryMutation, evaluation::EvaluationMutation, fund::FundMutation);
+pub(crate) struct Mutation(
+    registry::RegistryMutation,
+    evaluation::EvaluationMutation,
+    fund::FundMutation,
+);

@@ -8,7 +8,7 @@ use super::{evaluation::Report, price::PriceDecision};
 use crate::{
     error::api_error,
     pagination::{Page, PageArguments},
-    scalars::{NameText, Sha256, Time},
+    scalars::{NameText, Sha256, Time, WholeNumber},
     scope::service,
 };
 
@@ -160,9 +160,9 @@ impl Checkpoint {
     }
 
     /// Its size in bytes.
-    async fn bytes(&self, context: &Context<'_>) -> Result<i64> {
+    async fn bytes(&self, context: &Context<'_>) -> Result<WholeNumber> {
         let object = service(context)?.get_object(self.digest).await.map_err(api_error)?;
-        Ok(object.bytes as i64)
+        Ok(WholeNumber(object.bytes))
     }
 
     /// Number of tensors.
@@ -189,7 +189,7 @@ impl Checkpoint {
                 name: t.name,
                 dtype: t.dtype,
                 shape: t.shape.iter().map(|dim| *dim as i64).collect(),
-                bytes: t.bytes as i64,
+                bytes: WholeNumber(t.bytes),
                 key: t.key,
             },
         )
@@ -206,7 +206,7 @@ pub(crate) struct Tensor {
     /// Lengths of the axes.
     shape: Vec<i64>,
     /// Bytes.
-    bytes: i64,
+    bytes: WholeNumber,
     /// blake3 over type, shape and bytes: equal keys are equal tensors.
     key: String,
 }

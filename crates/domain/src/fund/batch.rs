@@ -1,0 +1,403 @@
+//! What an event did: entries over both books, effects on the rest of the state, and the outcome.
+//!
+//! Fields stand in alphabetical order and sums are externally tagged, so that the plain JSON text of a batch has its keys sorted:
+//! it is the text that the state's chain hashes, and any language reproduces it (a test holds this).
+//! It is not [`crate::canonical`], whose integers end at 2^53: amounts here are whole 64-bit integers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    account::{Account, Asset, GlAccount},
+    fund_state::{Pool, Progress},
+    params::FundParams,
+    state::Tranche,
+};
+use crate::{
+    amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
+    name::Name,
+};
+
+/// Everything that one event does, to be stored and committed as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Changes beside the two books, in order.
+    pub effects: Vec<Effect>,
+    /// Journal entries, in order.
+    pub entries: Vec<Entry>,
+    /// What the caller is told.
+    pub outcome: Outcome,
+}
+
+/// One journal entry: balanced in every asset and in the valuation ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Custody book.
+    pub custody: Vec<Leg>,
+    /// The fund whose valuation ledger is meant, where there is one.
+    pub fund: Option<Name>,
+    /// Valuation ledger; sums to zero.
+    pub gl: Vec<GlLine>,
+    /// What happened.
+    pub kind: Kind,
+    /// Facts beside the numbers.
+    pub meta: Meta,
+}
+
+/// A movement of one asset between two owners.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leg {
+    /// Steps of the asset; at least 1.
+    pub amount: i64,
+    /// What moves.
+    pub asset: Asset,
+    /// Who gives.
+    pub from: Account,
+    /// Who receives.
+    pub to: Account,
+}
+
+/// One line of the valuation ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlLine {
+    /// The account.
+    pub account: GlAccount,
+    /// Debit positive, credit negative; never nothing.
+    pub delta: Femto,
+}
+
+/// What an entry records; the texts are those of the journal in `FUND.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Credits came in.
+    Deposit,
+    /// Credits went out.
+    Withdraw,
+    /// Between two persons.
+    Transfer,
+    /// A claim was fetched.
+    Claim,
+    /// A model was admitted.
+    Admit,
+    /// A fund was seeded.
+    Seed,
+    /// Management fee.
+    MgmtFee,
+    /// Performance fee.
+    PerfFee,
+    /// Prices were set.
+    Mark,
+    /// A subscription order was placed.
+    SubRequest,
+    /// A redemption order was placed.
+    RedRequest,
+    /// The official valuation; no legs.
+    Strike,
+    /// Subscription orders were settled.
+    SettleSubs,
+    /// Redemption orders were settled.
+    SettleReds,
+    /// Redemption in kind.
+    InKind,
+    /// The fund sold.
+    Sell,
+    /// Leavers sold.
+    LiqSell,
+    /// The fund bought.
+    Buy,
+    /// Leavers received what was not sold.
+    LiqDeliver,
+    /// Contributors were paid.
+    Vest,
+    /// Income was paid out.
+    Royalty,
+    /// A delisted model was set apart.
+    SidePocket,
+}
+
+impl Kind {
+    /// The text, as in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deposit => "deposit",
+            Self::Withdraw => "withdraw",
+            Self::Transfer => "transfer",
+            Self::Claim => "claim",
+            Self::Admit => "admit",
+            Self::Seed => "seed",
+            Self::MgmtFee => "mgmt_fee",
+            Self::PerfFee => "perf_fee",
+            Self::Mark => "mark",
+            Self::SubRequest => "sub_request",
+            Self::RedRequest => "red_request",
+            Self::Strike => "strike",
+            Self::SettleSubs => "settle_subs",
+            Self::SettleReds => "settle_reds",
+            Self::InKind => "in_kind",
+            Self::Sell => "sell",
+            Self::LiqSell => "liq_sell",
+            Self::Buy => "buy",
+            Self::LiqDeliver => "liq_deliver",
+            Self::Vest => "vest",
+            Self::Royalty => "royalty",
+            Self::SidePocket => "side_pocket",
+        }
+    }
+}
+
+/// Facts of an entry beside its numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Meta {
+    /// None.
+    None,
+    /// Days that the management fee was charged for.
+    Fee {
+        /// Whole days.
+        days: u64,
+    },
+    /// An admission.
+    Admission {
+        /// Who receives the proceeds.
+        contributors: Vec<(Name, Ppb)>,
+        /// The model.
+        model: Name,
+        /// The first price.
+        price: PriceNano,
+    },
+    /// New prices.
+    Marks {
+        /// Estimates set.
+        estimates: BTreeMap<Name, PriceNano>,
+        /// Prices before.
+        old: BTreeMap<Name, PriceNano>,
+        /// Prices set.
+        prices: BTreeMap<Name, PriceNano>,
+    },
+    /// An order.
+    Request {
+        /// Whose.
+        who: Name,
+    },
+    /// A strike, frozen.
+    Strike {
+        /// NAV at the ask.
+        ask: Femto,
+        /// The day.
+        day: i64,
+        /// The number of the strike.
+        epoch: u64,
+        /// NAV.
+        nav: Femto,
+        /// Shares outstanding.
+        shares: Shares,
+        /// Whether the fund is winding up.
+        winding: bool,
+    },
+    /// A settlement.
+    Settlement {
+        /// The strike that it belongs to.
+        epoch: u64,
+    },
+    /// A trade.
+    Trade {
+        /// With whom.
+        counterparty: Account,
+        /// For whom, where leavers sell: their strike.
+        epoch: Option<u64>,
+        /// Of what.
+        model: Name,
+        /// At what price.
+        price: PriceNano,
+    },
+    /// Units handed to leavers.
+    Delivery {
+        /// Their strike.
+        epoch: u64,
+    },
+    /// About one model.
+    Model {
+        /// Which.
+        model: Name,
+    },
+}
+
+/// A change beside the two books.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Effect {
+    /// A fund exists.
+    FundCreated {
+        /// Its name.
+        fund: Name,
+        /// Its parameters.
+        params: FundParams,
+        /// What a day of the management fee leaves of one, at 1e18.
+        retention: u64,
+    },
+    /// The units of a model exist.
+    ModelIssued {
+        /// Who receives the proceeds.
+        contributors: Vec<(Name, Ppb)>,
+        /// The model.
+        model: Name,
+    },
+    /// A model is delisted for ever; its unpaid sales are gone.
+    ModelDelisted {
+        /// The model.
+        model: Name,
+    },
+    /// Prices stand; a name marked without an estimate has none.
+    Priced {
+        /// Estimates.
+        estimates: BTreeMap<Name, PriceNano>,
+        /// The fund.
+        fund: Name,
+        /// Prices.
+        prices: BTreeMap<Name, PriceNano>,
+    },
+    /// A subscription order waits.
+    SubscriptionQueued {
+        /// How much.
+        amount: Cash,
+        /// The fund.
+        fund: Name,
+        /// Whose.
+        who: Name,
+    },
+    /// A redemption order waits.
+    RedemptionQueued {
+        /// The fund.
+        fund: Name,
+        /// How many.
+        shares: Shares,
+        /// Whose.
+        who: Name,
+    },
+    /// No order waits any more.
+    QueuesSettled {
+        /// The fund.
+        fund: Name,
+    },
+    /// Clock, strikes and high-water mark.
+    Progressed {
+        /// The fund.
+        fund: Name,
+        /// What holds now.
+        progress: Progress,
+    },
+    /// Leavers of a strike own units, or one more batch has passed for them.
+    PoolSet {
+        /// Their strike.
+        epoch: u64,
+        /// The fund.
+        fund: Name,
+        /// Who, and how many batches they have had.
+        pool: Pool,
+    },
+    /// Nothing is left of a pool.
+    PoolClosed {
+        /// Its strike.
+        epoch: u64,
+        /// The fund.
+        fund: Name,
+    },
+    /// A primary sale was made.
+    TrancheSold {
+        /// The model.
+        model: Name,
+        /// What will vest.
+        tranche: Tranche,
+    },
+    /// Sales vested; these are left.
+    TranchesVested {
+        /// The model.
+        model: Name,
+        /// What has not been paid out in full.
+        tranches: Vec<Tranche>,
+    },
+}
+
+/// What the caller is told beside the entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Outcome {
+    /// Nothing beside the entries.
+    None,
+    /// A strike.
+    Strike(StrikeOutcome),
+    /// What contributors were paid.
+    Vested(Cash),
+}
+
+/// The result of a strike: what was frozen, and what every order received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StrikeOutcome {
+    /// NAV at the larger of price and estimate of each name: what joiners pay.
+    pub ask: Femto,
+    /// The number of the strike, from 1.
+    pub epoch: u64,
+    /// Subscription orders, in the order of placing.
+    pub fills: Vec<Fill>,
+    /// NAV after fees, before orders.
+    pub nav: Femto,
+    /// Shares outstanding after fees, before orders.
+    pub shares: Shares,
+    /// Redemption orders, in the order of placing.
+    pub slices: Vec<Slice>,
+    /// Whether the fund is winding up.
+    pub winding: bool,
+}
+
+/// What a subscription order received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fill {
+    /// What was ordered for.
+    pub cash: Cash,
+    /// What the shares cost; the rest, less the levy, went back.
+    pub cost: Cash,
+    /// What stayed in the fund beside the cost.
+    pub levy: Cash,
+    /// Shares received; none means that all went back.
+    pub shares: Shares,
+    /// Whose order.
+    pub who: Name,
+}
+
+/// What a redemption order received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slice {
+    /// Cash, at once.
+    pub cash: Cash,
+    /// Shares given back.
+    pub shares: Shares,
+    /// Units, to be sold or delivered.
+    pub units: BTreeMap<Name, Units>,
+    /// Whose order.
+    pub who: Name,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that the text of a kind is its JSON.
+    #[test]
+    fn kind_text() {
+        for kind in
+            [Kind::MgmtFee, Kind::LiqDeliver, Kind::SidePocket, Kind::SettleSubs, Kind::InKind]
+        {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+    }
+}

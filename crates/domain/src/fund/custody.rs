@@ -1,0 +1,78 @@
+//! Deposit, withdrawal, transfer, claim: outside the books of any fund.
+
+use super::{
+    account::{Account, Asset},
+    batch::{Batch, Kind, Meta, Outcome},
+    book::{Book, check_amount, check_cash},
+    rejection::Rejection,
+    state::State,
+};
+use crate::{amount::Cash, name::Name};
+
+pub(super) fn deposit(state: &State, who: &Name, amount: Cash) -> Result<Batch, Rejection> {
+    let amount = check_cash("deposit", amount)?;
+    move_one(state, Kind::Deposit, (Asset::Cash, Account::Outside, person(who), amount))
+}
+
+pub(super) fn withdraw(state: &State, who: &Name, amount: Cash) -> Result<Batch, Rejection> {
+    let amount = check_cash("withdrawal", amount)?;
+    move_one(state, Kind::Withdraw, (Asset::Cash, person(who), Account::Outside, amount))
+}
+
+pub(super) fn transfer(
+    state: &State,
+    who: &Name,
+    to: &Name,
+    asset: &Asset,
+    amount: i64,
+) -> Result<Batch, Rejection> {
+    check_parties(who, to)?;
+    check_asset(state, asset)?;
+    let amount = check_amount("transfer", amount, 1)?;
+    move_one(state, Kind::Transfer, (asset.clone(), person(who), person(to), amount))
+}
+
+pub(super) fn claim(state: &State, who: &Name) -> Result<Batch, Rejection> {
+    let account = Account::Claim(who.clone());
+    let amount = state.balance(&account, &Asset::Cash);
+    if amount <= 0 {
+        return Err(Rejection::Nothing { what: "claim" });
+    }
+    move_one(state, Kind::Claim, (Asset::Cash, account, person(who), i128::from(amount)))
+}
+
+/// `owner` when both are the same.
+pub(super) fn check_parties(who: &Name, to: &Name) -> Result<(), Rejection> {
+    if who == to {
+        let why = "giver and receiver are the same";
+        return Err(Rejection::Owner { given: to.to_string(), why });
+    }
+    Ok(())
+}
+
+/// `asset` unless it exists: a unit of an issued model, a share of a fund, a claim on what a fund set apart.
+pub(super) fn check_asset(state: &State, asset: &Asset) -> Result<(), Rejection> {
+    let known = match asset {
+        Asset::Cash => true,
+        Asset::Unit(model) => state.model(model).is_some(),
+        Asset::Share(fund) => state.fund(fund).is_some(),
+        Asset::SideClaim { fund, model } => {
+            state.is_delisted(model) && state.fund(fund).is_some_and(|f| f.price(model).is_some())
+        }
+    };
+    if known { Ok(()) } else { Err(Rejection::Asset { asset: asset.to_string() }) }
+}
+
+fn person(who: &Name) -> Account {
+    Account::Person(who.clone())
+}
+
+fn move_one(
+    state: &State,
+    kind: Kind,
+    leg: (Asset, Account, Account, i128),
+) -> Result<Batch, Rejection> {
+    let mut book = Book::over(state);
+    book.post(kind, None, vec![leg], Vec::new(), Meta::None)?;
+    Ok(book.finish(Outcome::None))
+}

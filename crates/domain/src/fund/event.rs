@@ -1,0 +1,196 @@
+//! What can happen to the ledger.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{account::Asset, params::FundParams};
+use crate::{
+    amount::{Cash, Ppb, PriceNano, Shares},
+    name::Name,
+};
+
+/// One business event (FUND 1.6): it applies whole, or is refused with one code and changes nothing.
+///
+/// Amounts may hold any integer here; [`apply`](super::apply) answers `amount` to one that is out of range.
+/// Days are whole days of the fund's clock, which never goes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// Makes an empty fund on the ledger.
+    CreateFund {
+        /// Its name.
+        fund: Name,
+        /// Its fees, levy and reserve; they do not change afterwards.
+        params: FundParams,
+    },
+    /// Credits come in from outside.
+    Deposit {
+        /// Who receives them.
+        who: Name,
+        /// How many.
+        amount: Cash,
+    },
+    /// Credits go out.
+    Withdraw {
+        /// Whose they are.
+        who: Name,
+        /// How many.
+        amount: Cash,
+    },
+    /// One person gives something to another.
+    Transfer {
+        /// Who gives.
+        who: Name,
+        /// Who receives.
+        to: Name,
+        /// What.
+        asset: Asset,
+        /// Steps of the asset.
+        amount: i64,
+    },
+    /// A person fetches what sales for leavers and recoveries have left for him.
+    Claim {
+        /// Who fetches.
+        who: Name,
+    },
+    /// A fund admits a model; the first admission on the ledger issues its 1,000,000.000000 units.
+    Admit {
+        /// The fund.
+        fund: Name,
+        /// The model.
+        model: Name,
+        /// Who posts the bond.
+        publisher: Name,
+        /// The first price.
+        price: PriceNano,
+        /// The bond.
+        bond: Cash,
+        /// Who receives the proceeds, parts summing to 1e9; empty means the publisher alone, or, for a model that is issued already, those it has.
+        #[serde(default)]
+        contributors: Vec<(Name, Ppb)>,
+    },
+    /// The first subscription, at par.
+    Seed {
+        /// The fund.
+        fund: Name,
+        /// Who pays.
+        who: Name,
+        /// How much.
+        amount: Cash,
+        /// The day on which the fund begins to charge fees; without one its clock does not move.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        day: Option<i64>,
+    },
+    /// All accepted prices and pooled estimates of one moment.
+    MarkSet {
+        /// The fund.
+        fund: Name,
+        /// Accepted prices.
+        prices: BTreeMap<Name, PriceNano>,
+        /// Pooled estimates; a name that is marked without one has its price for estimate.
+        #[serde(default)]
+        estimates: BTreeMap<Name, PriceNano>,
+    },
+    /// An order to buy shares at the next strike.
+    Subscribe {
+        /// The fund.
+        fund: Name,
+        /// Who pays.
+        who: Name,
+        /// How much.
+        amount: Cash,
+    },
+    /// An order to give shares back at the next strike, for a slice of what the fund holds.
+    Redeem {
+        /// The fund.
+        fund: Name,
+        /// Who leaves.
+        who: Name,
+        /// How many shares.
+        shares: Shares,
+    },
+    /// The official valuation: fees, freeze, settlement of all waiting orders.
+    Strike {
+        /// The fund.
+        fund: Name,
+        /// The day.
+        day: i64,
+    },
+    /// Shares back at once for a slice of every asset; needs no price.
+    InKind {
+        /// The fund.
+        fund: Name,
+        /// Who leaves.
+        who: Name,
+        /// How many shares.
+        shares: Shares,
+        /// The day.
+        day: i64,
+        /// Models that he leaves to the fund.
+        #[serde(default)]
+        skip: Vec<Name>,
+    },
+    /// Trades towards target weights, leavers' units first.
+    Rebalance {
+        /// The fund.
+        fund: Name,
+        /// Target weights of the invested part.
+        weights: BTreeMap<Name, Ppb>,
+        /// The part of NAV to keep in cash.
+        cash: Ppb,
+        /// How far from the mark trades are made.
+        #[serde(default)]
+        spread: Ppb,
+        /// Who trades, in this order.
+        counterparties: Vec<Name>,
+    },
+    /// Pays contributors what has vested of the sales to one fund.
+    Vest {
+        /// The fund that bought.
+        fund: Name,
+        /// The model.
+        model: Name,
+        /// The day.
+        day: i64,
+    },
+    /// Income of a model, to all who hold its units.
+    Royalty {
+        /// The model.
+        model: Name,
+        /// How much.
+        amount: Cash,
+    },
+    /// Writes a model down to nothing in every fund that lists it.
+    Delist {
+        /// The fund that asks; it receives what cannot be divided among several.
+        fund: Name,
+        /// The model.
+        model: Name,
+    },
+}
+
+impl Event {
+    /// The name of the operation, as in JSON.
+    #[must_use]
+    pub const fn op(&self) -> &'static str {
+        match self {
+            Self::CreateFund { .. } => "create_fund",
+            Self::Deposit { .. } => "deposit",
+            Self::Withdraw { .. } => "withdraw",
+            Self::Transfer { .. } => "transfer",
+            Self::Claim { .. } => "claim",
+            Self::Admit { .. } => "admit",
+            Self::Seed { .. } => "seed",
+            Self::MarkSet { .. } => "mark_set",
+            Self::Subscribe { .. } => "subscribe",
+            Self::Redeem { .. } => "redeem",
+            Self::Strike { .. } => "strike",
+            Self::InKind { .. } => "in_kind",
+            Self::Rebalance { .. } => "rebalance",
+            Self::Vest { .. } => "vest",
+            Self::Royalty { .. } => "royalty",
+            Self::Delist { .. } => "delist",
+        }
+    }
+}

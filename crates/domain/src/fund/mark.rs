@@ -1,0 +1,56 @@
+//! Marks: accepted prices and pooled estimates, one set at a time.
+
+use std::collections::BTreeMap;
+
+use super::{
+    account::GlAccount,
+    batch::{Batch, Effect, Kind, Meta, Outcome},
+    book::{Book, check_amount, check_live, find_fund},
+    fund_state::FundState,
+    rejection::Rejection,
+    state::State,
+};
+use crate::{amount::PriceNano, name::Name};
+
+pub(super) fn mark_set(
+    state: &State,
+    fund: &Name,
+    prices: &BTreeMap<Name, PriceNano>,
+    estimates: &BTreeMap<Name, PriceNano>,
+) -> Result<Batch, Rejection> {
+    let fund = find_fund(state, fund)?;
+    if prices.is_empty() && estimates.is_empty() {
+        return Err(Rejection::Nothing { what: "mark" });
+    }
+    for (model, price) in prices.iter().chain(estimates) {
+        check_live(state, fund, model)?;
+        check_amount("price", price.as_nano(), 0)?;
+    }
+    let mut book = Book::over(state);
+    mark(&mut book, fund, prices, estimates)?;
+    Ok(book.finish(Outcome::None))
+}
+
+/// Moves the fair value of what the fund holds against unrealised gains; no cash moves.
+pub(super) fn mark(
+    book: &mut Book<'_>,
+    fund: &FundState,
+    prices: &BTreeMap<Name, PriceNano>,
+    estimates: &BTreeMap<Name, PriceNano>,
+) -> Result<(), Rejection> {
+    let mut lines = Vec::with_capacity(2 * prices.len());
+    let mut old = BTreeMap::new();
+    for (model, price) in prices {
+        let before = fund.price(model).unwrap_or_default();
+        let change = i128::from(price.as_nano()) - i128::from(before.as_nano());
+        let gain = book.units(fund, model) * change;
+        lines.push((GlAccount::Units(model.clone()), gain));
+        lines.push((GlAccount::Unrealised, -gain));
+        old.insert(model.clone(), before);
+    }
+    let (estimates, prices) = (estimates.clone(), prices.clone());
+    let facts = Meta::Marks { estimates: estimates.clone(), old, prices: prices.clone() };
+    book.post(Kind::Mark, Some(&fund.name), Vec::new(), lines, facts)?;
+    book.effect(Effect::Priced { estimates, fund: fund.name.clone(), prices });
+    Ok(())
+}

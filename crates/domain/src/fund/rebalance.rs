@@ -1,0 +1,326 @@
+//! The rebalance: leavers sell, then the fund sells, then it buys; at the mark less or plus the spread (FUND 1.2, 2.18).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    account::{Account, Asset, GlAccount},
+    batch::{Batch, Effect, Kind, Meta, Outcome},
+    book::{Book, DraftLeg, PARTIES_MAX, check_live, check_seeded, find_fund},
+    fund_state::{FundState, Pool},
+    math::{self, K},
+    rejection::Rejection,
+    state::{State, Tranche},
+};
+use crate::{
+    amount::{Cash, PPB_ONE, Ppb, PriceNano},
+    name::Name,
+};
+
+/// Rebalances after which leavers receive in kind what is unsold.
+const BATCHES: u32 = 3;
+/// A publisher's bond receives one part in so many of each primary sale.
+const BOND_PART: i128 = 10;
+
+/// What a rebalance says.
+pub(super) struct Order<'a> {
+    pub(super) fund: &'a Name,
+    pub(super) weights: &'a BTreeMap<Name, Ppb>,
+    pub(super) cash: Ppb,
+    pub(super) spread: Ppb,
+    pub(super) counterparties: &'a [Name],
+}
+
+pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejection> {
+    let fund = find_fund(state, order.fund)?;
+    for (model, weight) in order.weights {
+        check_live(state, fund, model)?;
+        check_weight(model.as_str(), weight.as_ppb(), PPB_ONE)?;
+    }
+    check_target(order.weights, order.cash, order.spread)?;
+    check_counterparties(order.counterparties)?;
+    let mut venue = Venue { book: Book::over(state), fund, order };
+    check_seeded(&venue.book, fund)?;
+    venue.trade()?;
+    venue.close_pools()?;
+    Ok(venue.book.finish(Outcome::None))
+}
+
+/// `weights` unless `value` is from 0 to `max`.
+pub(super) fn check_weight(what: &str, value: i64, max: i64) -> Result<(), Rejection> {
+    if (0..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(Rejection::Weights { what: what.to_owned(), value: value.to_string(), max })
+}
+
+/// `weights` unless they sum to at most one, and cash part and spread are in their ranges.
+pub(super) fn check_target(
+    weights: &BTreeMap<Name, Ppb>,
+    cash: Ppb,
+    spread: Ppb,
+) -> Result<(), Rejection> {
+    let sum: i128 = weights.values().map(|weight| i128::from(weight.as_ppb())).sum();
+    check_weight("sum of weights", i64::try_from(sum).unwrap_or(i64::MAX), PPB_ONE)?;
+    check_weight("cash part", cash.as_ppb(), PPB_ONE)?;
+    check_weight("spread", spread.as_ppb(), PPB_ONE - 1)
+}
+
+/// `owner` where a name stands twice.
+fn check_counterparties(names: &[Name]) -> Result<(), Rejection> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            let why = "it stands twice among the counterparties";
+            return Err(Rejection::Owner { given: name.to_string(), why });
+        }
+    }
+    if names.len() > PARTIES_MAX {
+        let what = "counterparties of a rebalance".to_owned();
+        return Err(Rejection::Limit { what, max: PARTIES_MAX as i64 });
+    }
+    Ok(())
+}
+
+/// One rebalance while it runs.
+struct Venue<'a> {
+    book: Book<'a>,
+    fund: &'a FundState,
+    order: &'a Order<'a>,
+}
+
+/// Units of one model, for sale.
+struct Lot<'a> {
+    model: &'a Name,
+    price: PriceNano,
+    units: i128,
+}
+
+impl<'a> Venue<'a> {
+    /// Targets from NAV at the start, then leavers' sales, sales, purchases.
+    fn trade(&mut self) -> Result<(), Rejection> {
+        let fund = self.fund;
+        let nav = self.book.nav(fund);
+        let cash_part = i128::from(self.order.cash.as_ppb());
+        let invested = math::floor_div(nav, K - cash_part, K);
+        let keep = math::floor_div(nav, cash_part, K) / K;
+        let mut gaps = Vec::new();
+        for model in self.book.live(fund) {
+            let price = fund.price(model).unwrap_or_default();
+            if price == PriceNano::ZERO {
+                continue;
+            }
+            let weight = self.order.weights.get(model).copied().unwrap_or_default();
+            let value = math::floor_div(invested, i128::from(weight.as_ppb()), K);
+            let target = value / i128::from(price.as_nano());
+            gaps.push((model, price, target - self.book.units(fund, model)));
+        }
+        for (epoch, pool) in &fund.pools {
+            let account = Account::Liquidation { fund: fund.name.clone(), epoch: *epoch };
+            for (model, price, _) in &gaps {
+                let held = self.book.balance(&account, &Asset::Unit((*model).clone()));
+                let lot = Lot { model, price: *price, units: i128::from(held) };
+                self.sell(&lot, Some((*epoch, pool)))?;
+            }
+        }
+        for (model, price, gap) in gaps.iter().filter(|gap| gap.2 < 0) {
+            self.sell(&Lot { model, price: *price, units: -gap }, None)?;
+        }
+        for (model, price, gap) in gaps.iter().filter(|gap| gap.2 > 0) {
+            self.buy(&Lot { model, price: *price, units: *gap }, keep)?;
+        }
+        Ok(())
+    }
+
+    /// Sells to the counterparties in their order, as far as each has cash.
+    fn sell(&mut self, lot: &Lot<'_>, leavers: Option<(u64, &'a Pool)>) -> Result<(), Rejection> {
+        let price = i128::from(lot.price.as_nano());
+        let spread = i128::from(self.order.spread.as_ppb());
+        let traded = price - math::floor_div(price, spread, K);
+        let mut left = lot.units;
+        for name in self.order.counterparties {
+            let buyer = Account::Person(name.clone());
+            let cash = i128::from(self.book.balance(&buyer, &Asset::Cash));
+            let units = left.min(cash * K / price);
+            if units <= 0 {
+                continue;
+            }
+            left -= units;
+            let proceeds = math::ceil_div(units, traded, K);
+            match leavers {
+                None => self.sell_own(lot, &buyer, units, (proceeds, traded))?,
+                Some(pool) => self.sell_for(pool, lot, &buyer, units, (proceeds, traded))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn sell_own(
+        &mut self,
+        lot: &Lot<'_>,
+        buyer: &Account,
+        units: i128,
+        (proceeds, traded): (i128, i128),
+    ) -> Result<(), Rejection> {
+        let owner = Account::Fund(self.fund.name.clone());
+        let value = units * i128::from(lot.price.as_nano());
+        let legs = vec![
+            (Asset::Unit(lot.model.clone()), owner.clone(), buyer.clone(), units),
+            (Asset::Cash, buyer.clone(), owner, proceeds),
+        ];
+        let lines = vec![
+            (GlAccount::Cash, proceeds * K),
+            (GlAccount::Units(lot.model.clone()), -value),
+            (GlAccount::Trading, value - proceeds * K),
+        ];
+        let facts = trade(lot.model, buyer, traded, None)?;
+        self.book.post(Kind::Sell, Some(&self.fund.name), legs, lines, facts)
+    }
+
+    /// Proceeds go to the leavers by shares burned; dust to the fund.
+    fn sell_for(
+        &mut self,
+        (epoch, pool): (u64, &Pool),
+        lot: &Lot<'_>,
+        buyer: &Account,
+        units: i128,
+        (proceeds, traded): (i128, i128),
+    ) -> Result<(), Rejection> {
+        let name = &self.fund.name;
+        let from = Account::Liquidation { fund: name.clone(), epoch };
+        let mut legs = vec![(Asset::Unit(lot.model.clone()), from, buyer.clone(), units)];
+        let parts = math::split(proceeds, pool.owners.iter().map(|(_, shares)| shares.as_nano()));
+        let dust = proceeds - parts.iter().sum::<i128>();
+        for ((who, _), part) in pool.owners.iter().zip(parts) {
+            legs.push((Asset::Cash, buyer.clone(), Account::Claim(who.clone()), part));
+        }
+        legs.push((Asset::Cash, buyer.clone(), Account::Fund(name.clone()), dust));
+        let lines = vec![(GlAccount::Cash, dust * K), (GlAccount::Trading, -dust * K)];
+        let facts = trade(lot.model, buyer, traded, Some(epoch))?;
+        self.book.post(Kind::LiqSell, Some(name), legs, lines, facts)
+    }
+
+    /// Buys from the primary offer, then from the counterparties; never below the cash to keep.
+    fn buy(&mut self, lot: &Lot<'_>, keep: i128) -> Result<(), Rejection> {
+        let (fund, price) = (self.fund, i128::from(lot.price.as_nano()));
+        let traded = price + math::floor_div(price, i128::from(self.order.spread.as_ppb()), K);
+        let floor = keep.max(i128::from(fund.params.reserve.as_micro()));
+        let (unit, owner) = (Asset::Unit(lot.model.clone()), Account::Fund(fund.name.clone()));
+        let primary = Account::Primary(lot.model.clone());
+        let others = self.order.counterparties.iter().map(|name| Account::Person(name.clone()));
+        let mut left = lot.units;
+        for seller in std::iter::once(primary.clone()).chain(others) {
+            let offered = i128::from(self.book.balance(&seller, &unit));
+            let affordable = (self.book.cash(fund) - floor).max(0) * K / traded;
+            let units = left.min(offered).min(affordable);
+            if units <= 0 {
+                continue;
+            }
+            left -= units;
+            let cost = math::floor_div(units, traded, K);
+            let value = units * price;
+            let mut legs = vec![(unit.clone(), seller.clone(), owner.clone(), units)];
+            if seller == primary {
+                legs.extend(self.primary_payment(lot.model, &owner, cost)?);
+            } else {
+                legs.push((Asset::Cash, owner.clone(), seller.clone(), cost));
+            }
+            let lines = vec![
+                (GlAccount::Units(lot.model.clone()), value),
+                (GlAccount::Cash, -cost * K),
+                (GlAccount::Trading, cost * K - value),
+            ];
+            let facts = trade(lot.model, &seller, traded, None)?;
+            self.book.post(Kind::Buy, Some(&fund.name), legs, lines, facts)?;
+        }
+        Ok(())
+    }
+
+    /// One tenth of a primary sale goes to the bond, rounded up, the rest waits for its vesting.
+    fn primary_payment(
+        &mut self,
+        model: &Name,
+        owner: &Account,
+        cost: i128,
+    ) -> Result<[DraftLeg; 2], Rejection> {
+        let bond = math::ceil_div(cost, 1, BOND_PART);
+        let vesting = cost - bond;
+        if vesting > 0 {
+            let amount = i64::try_from(vesting)
+                .map_err(|_| Rejection::Internal("a sale is larger than the fund's cash"))?;
+            let tranche = Tranche {
+                amount: Cash::from_micro(amount),
+                day: self.fund.day(),
+                fund: self.fund.name.clone(),
+                paid: Cash::ZERO,
+            };
+            self.book.effect(Effect::TrancheSold { model: model.clone(), tranche });
+        }
+        let escrow = Account::EscrowPublisher(model.clone());
+        Ok([
+            (Asset::Cash, owner.clone(), Account::Bond(model.clone()), bond),
+            (Asset::Cash, owner.clone(), escrow, vesting),
+        ])
+    }
+
+    /// Ends pools that have had three batches or have nothing left: the rest is delivered, dust to the fund.
+    fn close_pools(&mut self) -> Result<(), Rejection> {
+        let name = &self.fund.name;
+        for (epoch, pool) in &self.fund.pools {
+            let from = Account::Liquidation { fund: name.clone(), epoch: *epoch };
+            let held = |model| {
+                let units = self.book.balance(&from, &Asset::Unit(Name::clone(model)));
+                (model, i128::from(units))
+            };
+            let left: Vec<(&Name, i128)> =
+                self.book.live(self.fund).into_iter().map(held).collect();
+            let any = left.iter().any(|(_, units)| *units > 0);
+            if any && pool.batches + 1 < BATCHES {
+                let pool = Pool { batches: pool.batches + 1, owners: pool.owners.clone() };
+                self.book.effect(Effect::PoolSet { epoch: *epoch, fund: name.clone(), pool });
+                continue;
+            }
+            if any {
+                self.deliver(&from, &left, pool, *epoch)?;
+            }
+            self.book.effect(Effect::PoolClosed { epoch: *epoch, fund: name.clone() });
+        }
+        Ok(())
+    }
+
+    fn deliver(
+        &mut self,
+        from: &Account,
+        left: &[(&Name, i128)],
+        pool: &Pool,
+        epoch: u64,
+    ) -> Result<(), Rejection> {
+        let (mut legs, mut lines) = (Vec::new(), Vec::new());
+        for (model, units) in left {
+            let unit = Asset::Unit((*model).clone());
+            let parts = math::split(*units, pool.owners.iter().map(|(_, shares)| shares.as_nano()));
+            let dust = units - parts.iter().sum::<i128>();
+            for ((who, _), part) in pool.owners.iter().zip(parts) {
+                legs.push((unit.clone(), from.clone(), Account::Person(who.clone()), part));
+            }
+            legs.push((unit, from.clone(), Account::Fund(self.fund.name.clone()), dust));
+            let worth = dust * i128::from(self.fund.price(model).unwrap_or_default().as_nano());
+            lines.push((GlAccount::Units((*model).clone()), worth));
+            lines.push((GlAccount::Trading, -worth));
+        }
+        let facts = Meta::Delivery { epoch };
+        self.book.post(Kind::LiqDeliver, Some(&self.fund.name), legs, lines, facts)
+    }
+}
+
+fn trade(
+    model: &Name,
+    counterparty: &Account,
+    price: i128,
+    epoch: Option<u64>,
+) -> Result<Meta, Rejection> {
+    let price = i64::try_from(price).map(PriceNano::from_nano).map_err(|_| Rejection::Limit {
+        what: format!("price of {model} with its spread"),
+        max: i64::MAX,
+    })?;
+    Ok(Meta::Trade { counterparty: counterparty.clone(), epoch, model: model.clone(), price })
+}

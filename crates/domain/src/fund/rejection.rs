@@ -1,0 +1,169 @@
+//! Why an event is refused.
+
+use super::account::{Account, Asset};
+use crate::name::Name;
+
+/// Why an event is refused: one code of FUND 1.6 each.
+///
+/// `fund` is the one code beyond that list, because this ledger holds several funds; `internal` is our own bug and changes nothing either.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// A number out of its range.
+    #[error("{what} {value} is out of range: at least {min}, at most {max}")]
+    Amount {
+        /// What the number is.
+        what: &'static str,
+        /// What was given.
+        value: String,
+        /// The least that is allowed.
+        min: i64,
+        /// The most that is allowed.
+        max: i64,
+    },
+    /// No owner, or the same party twice.
+    #[error("{given:?} cannot be a party: {why}")]
+    Owner {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A model that is not listed.
+    #[error("model {model:?} is unknown here")]
+    Model {
+        /// What was given.
+        model: String,
+    },
+    /// An asset that does not exist.
+    #[error("asset {asset:?} is unknown: CASH, SHARE, U and SC of what exists are known")]
+    Asset {
+        /// What was given.
+        asset: String,
+    },
+    /// Contributors whose parts do not divide a model.
+    #[error("contributors of {model:?}: {why}")]
+    Split {
+        /// The model.
+        model: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// Weights, cash part or spread out of range.
+    #[error("{what} {value} ppb is out of range: at least 0, at most {max}")]
+    Weights {
+        /// Which of them.
+        what: String,
+        /// What was given.
+        value: String,
+        /// The most that is allowed.
+        max: i64,
+    },
+    /// A day that the clock cannot move to.
+    #[error("day {day} cannot be: at least {current}, the fund's day, and at most {max}")]
+    Clock {
+        /// What was given.
+        day: String,
+        /// The fund's day.
+        current: i64,
+        /// The last day there is.
+        max: i64,
+    },
+    /// There already.
+    #[error("{what} exists already")]
+    Exists {
+        /// What.
+        what: String,
+    },
+    /// A model that was delisted.
+    #[error("model {model} is delisted")]
+    Delisted {
+        /// The model.
+        model: Name,
+    },
+    /// No such fund on the ledger.
+    #[error("fund {fund} does not exist")]
+    Fund {
+        /// The name.
+        fund: Name,
+    },
+    /// Needs a fund that has shares.
+    #[error("fund {fund} has no shares yet: it must be seeded first")]
+    Unseeded {
+        /// The fund.
+        fund: Name,
+    },
+    /// Has shares already.
+    #[error("fund {fund} is seeded already")]
+    Seeded {
+        /// The fund.
+        fund: Name,
+    },
+    /// The fund takes no subscriptions any more.
+    #[error("fund {fund} is winding up and takes no subscriptions")]
+    Winding {
+        /// The fund.
+        fund: Name,
+    },
+    /// There is nothing to do.
+    #[error("nothing to {what}")]
+    Nothing {
+        /// What was to be done.
+        what: &'static str,
+    },
+    /// A balance would go negative.
+    #[error("{account} has {balance} of {asset}; {needed} are needed")]
+    Funds {
+        /// Whose.
+        account: Box<Account>,
+        /// Of what.
+        asset: Box<Asset>,
+        /// Steps that are there.
+        balance: i64,
+        /// Steps that are needed.
+        needed: String,
+    },
+    /// A bound of the ledger would be passed.
+    #[error("{what} would pass its limit of {max}")]
+    Limit {
+        /// What.
+        what: String,
+        /// The limit.
+        max: i64,
+    },
+    /// An idempotency key used again for something else; the caller that keeps the keys says it.
+    #[error("idempotency key {key:?} was used with another body")]
+    Key {
+        /// The key.
+        key: String,
+    },
+    /// An assertion of ours failed.
+    #[error("internal error in the fund engine: {0}")]
+    Internal(&'static str),
+}
+
+impl Rejection {
+    /// The code, out of the closed list.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Amount { .. } => "amount",
+            Self::Owner { .. } => "owner",
+            Self::Model { .. } => "model",
+            Self::Asset { .. } => "asset",
+            Self::Split { .. } => "split",
+            Self::Weights { .. } => "weights",
+            Self::Clock { .. } => "clock",
+            Self::Exists { .. } => "exists",
+            Self::Delisted { .. } => "delisted",
+            Self::Fund { .. } => "fund",
+            Self::Unseeded { .. } => "unseeded",
+            Self::Seeded { .. } => "seeded",
+            Self::Winding { .. } => "winding",
+            Self::Nothing { .. } => "nothing",
+            Self::Funds { .. } => "funds",
+            Self::Limit { .. } => "limit",
+            Self::Key { .. } => "key",
+            Self::Internal(_) => "internal",
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Properties of the fund engine over random streams of events on a ledger of two funds.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panic, in its helpers too")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{INVESTORS, MODELS, commit, ledger, name};
+use domain::{
+    amount::{Cash, Femto, LIMIT, Ppb, PriceNano, Shares},
+    fund::{
+        Account, Asset, Batch, Event, FundState, GlAccount, Kind, Outcome, State, StrikeOutcome,
+    },
+    name::Name,
+};
+use num_bigint::BigInt;
+use proptest::{prelude::*, sample::Index};
+use serde_json::Value;
+
+/// One random step; amounts are mostly plausible, sometimes at the edges of `i64`.
+fn events() -> impl Strategy<Value = Event> {
+    let amount = || {
+        prop_oneof![
+            8 => 1..100_000_000_000_i64,
+            2 => 1..1000_i64,
+            1 => prop_oneof![Just(0), Just(-1), Just(LIMIT), Just(LIMIT + 1), Just(i64::MAX), Just(i64::MIN)],
+        ]
+    };
+    let price = || {
+        prop_oneof![
+            8 => 500_000_000..2_500_000_000_i64,
+            1 => prop_oneof![Just(0), Just(1), Just(-1), Just(LIMIT), 1..100_000_000_i64],
+        ]
+    };
+    let fund = || prop_oneof![4 => Just("f"), 2 => Just("g"), 1 => Just("none")].prop_map(name);
+    let who = || {
+        prop_oneof![8 => prop::sample::select(INVESTORS.to_vec()), 1 => Just("LP"), 1 => Just("MANAGER")]
+            .prop_map(name)
+    };
+    let model = || prop::sample::select(MODELS.to_vec()).prop_map(name);
+    let day = || prop_oneof![12 => 0..400_i64, 1 => prop_oneof![Just(-1), Just(1_000_001), Just(i64::MAX)]];
+    let prices =
+        move || prop::collection::btree_map(model(), price().prop_map(PriceNano::from_nano), 0..4);
+    let asset = (0..4_usize, fund(), model()).prop_map(|(kind, fund, model)| match kind {
+        0 => Asset::Cash,
+        1 => Asset::Unit(model),
+        2 => Asset::Share(fund),
+        _ => Asset::SideClaim { fund, model },
+    });
+    let cash = move || amount().prop_map(Cash::from_micro);
+    prop_oneof![
+        1 => (who(), cash()).prop_map(|(who, amount)| Event::Deposit { who, amount }),
+        1 => (who(), cash()).prop_map(|(who, amount)| Event::Withdraw { who, amount }),
+        2 => (who(), who(), asset, amount()).prop_map(|(who, to, asset, amount)| Event::Transfer { who, to, asset, amount }),
+        3 => who().prop_map(|who| Event::Claim { who }),
+        1 => (fund(), model(), price(), cash()).prop_map(|(fund, model, price, bond)| Event::Admit {
+            fund, model, publisher: name("PUB"), price: PriceNano::from_nano(price), bond, contributors: Vec::new(),
+        }),
+        1 => (fund(), who(), cash()).prop_map(|(fund, who, amount)| Event::Seed { fund, who, amount, day: None }),
+        8 => (fund(), prices(), prices()).prop_map(|(fund, prices, estimates)| Event::MarkSet { fund, prices, estimates }),
+        8 => (fund(), who(), cash()).prop_map(|(fund, who, amount)| Event::Subscribe { fund, who, amount }),
+        8 => (fund(), who(), amount()).prop_map(|(fund, who, shares)| Event::Redeem { fund, who, shares: Shares::from_nano(shares) }),
+        8 => (fund(), day()).prop_map(|(fund, day)| Event::Strike { fund, day }),
+        3 => (fund(), who(), amount(), day(), prop::collection::vec(model(), 0..2)).prop_map(
+            |(fund, who, shares, day, skip)| Event::InKind { fund, who, shares: Shares::from_nano(shares), day, skip }
+        ),
+        8 => (fund(), prop::collection::btree_map(model(), (0..400_000_000_i64).prop_map(Ppb::from_ppb), 0..4), 0..300_000_000_i64, prop_oneof![Just(0), Just(2_000_000)], any::<bool>())
+            .prop_map(|(fund, weights, cash, spread, both)| Event::Rebalance {
+                fund, weights, cash: Ppb::from_ppb(cash), spread: Ppb::from_ppb(spread),
+                counterparties: if both { vec![name("LP"), name("PUB")] } else { vec![name("LP")] },
+            }),
+        2 => (fund(), model(), day()).prop_map(|(fund, model, day)| Event::Vest { fund, model, day }),
+        2 => (model(), cash()).prop_map(|(model, amount)| Event::Royalty { model, amount }),
+        1 => (fund(), model(), any::<Index>()).prop_filter_map("delisting is rare", |(fund, model, rare)| {
+            (rare.index(3) == 0).then_some(Event::Delist { fund, model })
+        }),
+    ]
+}
+
+/// `a/b ≥ c/d`, exactly.
+fn not_below(a: i128, b: i128, c: i128, d: i128) -> bool {
+    BigInt::from(a) * BigInt::from(d) >= BigInt::from(c) * BigInt::from(b)
+}
+
+fn steps(femto: Femto) -> i128 {
+    femto.as_femto().unwrap()
+}
+
+fn standing(state: &State, fund: &FundState) -> (i128, i128) {
+    (steps(fund.nav(state)), i128::from(fund.shares(state).as_nano()))
+}
+
+/// What one committed event may not have done to a fund.
+fn hold(before: &State, after: &State, name: &Name, event: &Event, batch: &Batch) {
+    let (old, new) = (before.fund(name).unwrap(), after.fund(name).unwrap());
+    assert!(new.day() >= old.day(), "the clock went back");
+    assert!(new.winding() || !old.winding(), "a winding fund came back");
+    if let (Some((n0, s0)), Some((n1, s1))) = (old.hwm(), new.hwm()) {
+        let (s0, s1) = (i128::from(s0.as_nano()), i128::from(s1.as_nano()));
+        assert!(not_below(steps(n1), s1, steps(n0), s0), "the high-water mark fell");
+    }
+    let (nav0, shares0) = standing(before, old);
+    let (nav1, shares1) = standing(after, new);
+    let trading = steps(new.gl(&GlAccount::Trading)) - steps(old.gl(&GlAccount::Trading));
+    match event {
+        Event::Rebalance { fund, .. } if fund == name => {
+            assert_eq!(nav1 - nav0, -trading, "a rebalance moves NAV by its trading result");
+            assert_eq!(shares1, shares0);
+            let order = |kind: Kind| match kind {
+                Kind::LiqSell => 0,
+                Kind::Sell => 1,
+                Kind::Buy => 2,
+                _ => 3,
+            };
+            assert!(batch.entries.iter().map(|e| order(e.kind)).is_sorted(), "leavers sell first");
+        }
+        Event::MarkSet { fund, .. } if fund == name => {
+            assert_eq!(new.cash(after), old.cash(before), "a mark made cash");
+        }
+        Event::InKind { fund, .. } if fund == name && old.day() == new.day() => {
+            assert!(not_below(nav1, shares1, nav0, shares0), "leaving in kind took from others");
+        }
+        Event::Strike { fund, .. } if fund == name => {
+            let Outcome::Strike(strike) = &batch.outcome else { panic!("no outcome") };
+            hold_strike(after, new, strike);
+        }
+        _ => {}
+    }
+}
+
+/// Dealing never lowers NAV per share; one rate per share for all who leave; joiners pay the ask.
+fn hold_strike(after: &State, fund: &FundState, strike: &StrikeOutcome) {
+    let (nav, shares) = standing(after, fund);
+    let frozen = i128::from(strike.shares.as_nano());
+    assert!(not_below(nav, shares, steps(strike.nav), frozen), "dealing diluted the holders");
+    assert!(strike.ask >= strike.nav);
+    assert!(fund.pending_subscriptions().is_empty() && fund.pending_redemptions().is_empty());
+    for fill in &strike.fills {
+        let paid = fill.cost.as_micro() + fill.levy.as_micro();
+        assert!(paid <= fill.cash.as_micro() && (fill.shares.as_nano() > 0 || paid == 0));
+        assert!(!strike.winding || paid == 0);
+        let cost = i128::from(fill.cost.as_micro()) * 1_000_000_000;
+        if fill.shares.as_nano() > 0 {
+            assert!(not_below(cost, i128::from(fill.shares.as_nano()), steps(strike.ask), frozen));
+        }
+    }
+    for (a, b) in strike.slices.iter().zip(strike.slices.iter().skip(1)) {
+        // floor(X·a/S)/a and floor(X·b/S)/b differ by less than one step over the smaller order.
+        let (ra, rb) = (i128::from(a.shares.as_nano()), i128::from(b.shares.as_nano()));
+        let (ca, cb) = (i128::from(a.cash.as_micro()), i128::from(b.cash.as_micro()));
+        assert!((ca * rb - cb * ra).abs() < ra.max(rb), "two rates at one strike");
+    }
+}
+
+/// Whether a JSON text has no spaces and every object's keys sorted.
+fn is_canonical(text: &str) -> bool {
+    fn sorted(value: &Value) -> bool {
+        match value {
+            Value::Object(map) => map.keys().is_sorted() && map.values().all(sorted),
+            Value::Array(items) => items.iter().all(sorted),
+            _ => true,
+        }
+    }
+    let value: Value = serde_json::from_str(text).unwrap();
+    sorted(&value) && serde_json::to_string(&value).unwrap() == text
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, cases: 96, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Proves over random streams: both books hold after every event, a refused event changes nothing and has a code of the list,
+    /// everybody can leave in kind from wherever the stream ends, and the committed batches, read back from JSON, rebuild the very state.
+    #[test]
+    fn streams(events in prop::collection::vec(events(), 1..120)) {
+        let mut state = ledger();
+        let start = state.clone();
+        let mut batches = Vec::new();
+        for event in &events {
+            let before = state.clone();
+            match commit(&mut state, event) {
+                Ok(batch) => {
+                    prop_assert_eq!(state.check(), Ok(()), "{:?}", event);
+                    before.funds().for_each(|f| hold(&before, &state, f.name(), event, &batch));
+                    batches.push(serde_json::to_string(&batch).unwrap());
+                }
+                Err(rejection) => {
+                    prop_assert_ne!(rejection.code(), "internal", "{:?}: {}", event, rejection);
+                    prop_assert_eq!(&state, &before);
+                }
+            }
+        }
+        let mut rebuilt = start;
+        for text in &batches {
+            prop_assert!(is_canonical(text), "{}", text);
+            rebuilt.commit(&serde_json::from_str(text).unwrap());
+        }
+        prop_assert_eq!(&rebuilt, &state);
+        prop_assert_eq!(rebuilt.chain(), state.chain());
+        for (fund, who) in ["f", "g"].iter().flat_map(|f| INVESTORS.map(|who| (name(f), name(who)))) {
+            let held = state.balance(&Account::Person(who.clone()), &Asset::Share(fund.clone()));
+            if held > 0 {
+                let day = state.fund(&fund).unwrap().day();
+                let leave = Event::InKind { fund, who, shares: Shares::from_nano(held), day, skip: Vec::new() };
+                // Only a holder at the very bound of the ledger could be refused.
+                match commit(&mut state, &leave) {
+                    Ok(_) => prop_assert_eq!(state.check(), Ok(())),
+                    Err(rejection) => prop_assert_eq!(rejection.code(), "limit"),
+                }
+            }
+        }
+    }
+
+    /// Proves that the order of orders does not matter at a strike: same balances, same pools, same NAV.
+    #[test]
+    fn strike_order(
+        prices in prop::collection::vec(100_000_000..9_000_000_000_i64, 3),
+        orders in prop::collection::vec((0..4_usize, any::<bool>(), 1..2_000_000_000_i64), 1..24).prop_flat_map(|o| (Just(o.clone()), Just(o).prop_shuffle())),
+    ) {
+        let mut state = ledger();
+        let fund = name("f");
+        let share = Asset::Share(fund.clone());
+        for who in &INVESTORS[1..] {
+            let (who, to) = (name("ANN"), name(who));
+            commit(&mut state, &Event::Transfer { who, to, asset: share.clone(), amount: 2_000_000_000_000 }).unwrap();
+        }
+        let weights = MODELS.iter().map(|m| (name(m), Ppb::from_ppb(333_333_333))).collect();
+        let rebalance = Event::Rebalance { fund: fund.clone(), weights, cash: Ppb::from_ppb(80_000_000), spread: Ppb::ZERO, counterparties: vec![name("LP")] };
+        commit(&mut state, &rebalance).unwrap();
+        let prices = MODELS.iter().zip(prices).map(|(m, p)| (name(m), PriceNano::from_nano(p))).collect();
+        commit(&mut state, &Event::MarkSet { fund: fund.clone(), prices, estimates: BTreeMap::new() }).unwrap();
+        let deal = |orders: &[(usize, bool, i64)]| {
+            let mut state = state.clone();
+            for (index, joins, size) in orders {
+                let (fund, who) = (fund.clone(), name(INVESTORS[*index]));
+                let event = if *joins {
+                    Event::Subscribe { fund, who, amount: Cash::from_micro(*size) }
+                } else {
+                    Event::Redeem { fund, who, shares: Shares::from_nano(*size) }
+                };
+                commit(&mut state, &event).unwrap();
+            }
+            let batch = commit(&mut state, &Event::Strike { fund: fund.clone(), day: 30 }).unwrap();
+            let Outcome::Strike(strike) = batch.outcome else { panic!("no outcome") };
+            (state, strike)
+        };
+        let ((a, x), (b, y)) = (deal(&orders.0), deal(&orders.1));
+        prop_assert!(a.balances().eq(b.balances()), "a balance depends on the order");
+        prop_assert_eq!(a.fund(&fund).unwrap().pools(), b.fund(&fund).unwrap().pools());
+        prop_assert_eq!((x.nav, x.ask, x.shares), (y.nav, y.ask, y.shares));
+        prop_assert_eq!(a.fund(&fund).unwrap().nav(&a), b.fund(&fund).unwrap().nav(&b));
+        // Splitting an order never pays more (padding gains nothing): all leavers of one name together get no more than one order.
+        let mut merged = BTreeMap::<usize, i64>::new();
+        orders.0.iter().filter(|o| !o.1).for_each(|o| *merged.entry(o.0).or_default() += o.2);
+        let merged: Vec<_> = merged.into_iter().map(|(who, size)| (who, false, size)).collect();
+        let (_, one) = deal(&merged);
+        for slice in &one.slices {
+            let parts = x.slices.iter().filter(|s| s.who == slice.who);
+            let (mut cash, mut units) = (0, BTreeMap::<&Name, i64>::new());
+            for part in parts {
+                cash += part.cash.as_micro();
+                part.units.iter().for_each(|(m, u)| *units.entry(m).or_default() += u.as_micro());
+            }
+            prop_assert!(cash <= slice.cash.as_micro());
+            prop_assert!(slice.units.iter().all(|(m, u)| units.get(m).is_none_or(|p| *p <= u.as_micro())));
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! The program `modelfolio`.
+//! The program `modelfolio`, under the name that the tests start it by.
+
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    cli::main()
 }

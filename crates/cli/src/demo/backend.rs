@@ -10,7 +10,7 @@ use client::{Client, ClientError, ObjectKind, Uploaded};
 use serde_json::Value;
 use service::Scope;
 
-use super::processes::Process;
+use super::processes::{Place, Process};
 use crate::exit::Failure;
 
 /// Times that a server is started again before the demo gives up.
@@ -19,7 +19,7 @@ const RESTARTS_MAX: u32 = 20;
 /// Server, worker, and one token for every party.
 pub(crate) struct Backend {
     program: PathBuf,
-    data: PathBuf,
+    place: Place,
     listen: String,
     server: Process,
     worker: Process,
@@ -35,22 +35,33 @@ impl Backend {
     /// [`Failure::Environment`] if something does not start.
     pub(crate) async fn start(
         data: &Path,
+        database: Option<String>,
         listen: &str,
         parties: &[(&str, Scope)],
     ) -> Result<Self, Failure> {
         let program = std::env::current_exe()
             .map_err(|e| Failure::Environment(format!("own program: {e}")))?;
-        let (server, url) = Process::server(&program, listen, data).await?;
-        let installation = server::Installation::in_folder(data);
+        let place = Place { data: data.to_owned(), database };
+        let (server, url) = Process::server(&program, listen, &place).await?;
+        let mut installation = server::Installation::in_folder(data);
+        installation.database = place.database.clone().unwrap_or(installation.database);
         let mut tokens = HashMap::new();
         for (owner, scope) in parties {
             let minted = server::mint_token(&installation, owner, &[*scope], None).await;
             tokens.insert((*owner).to_owned(), minted.map_err(Failure::environment)?);
         }
-        let worker = Process::worker(&program, data)?;
+        let worker = Process::worker(&program, &place)?;
         let client = Client::new(&url, None).map_err(Failure::environment)?;
-        let (data, listen) = (data.to_owned(), listen.to_owned());
-        Ok(Self { program, data, listen, server, worker, client, tokens, restarts: 0 })
+        Ok(Self {
+            program,
+            place,
+            listen: listen.to_owned(),
+            server,
+            worker,
+            client,
+            tokens,
+            restarts: 0,
+        })
     }
 
     /// The server's address at this moment.
@@ -123,7 +134,7 @@ impl Backend {
     pub(crate) fn keep_worker(&mut self) -> Result<(), Failure> {
         if self.worker.has_ended() {
             self.count_restart("the worker ended")?;
-            self.worker = Process::worker(&self.program, &self.data)?;
+            self.worker = Process::worker(&self.program, &self.place)?;
         }
         Ok(())
     }
@@ -160,7 +171,7 @@ impl Backend {
 
     async fn start_server(&mut self, why: &str) -> Result<(), Failure> {
         self.count_restart(why)?;
-        let (server, url) = Process::server(&self.program, &self.listen, &self.data).await?;
+        let (server, url) = Process::server(&self.program, &self.listen, &self.place).await?;
         self.server = server;
         self.client = Client::new(&url, None).map_err(Failure::environment)?;
         Ok(())
@@ -169,7 +180,7 @@ impl Backend {
     fn count_restart(&mut self, why: &str) -> Result<(), Failure> {
         self.restarts += 1;
         if self.restarts > RESTARTS_MAX {
-            let log = self.data.join("demo.log");
+            let log = self.place.data.join("demo.log");
             return Err(Failure::Environment(format!(
                 "{why} ({RESTARTS_MAX} restarts); the log is {}",
                 log.display()

@@ -27,6 +27,9 @@ pub(crate) struct DemoArguments {
     /// Without it a temporary folder is used and removed at the end.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Database instead of a file in the folder: `sqlite://PATH` or `postgres://…`.
+    #[arg(long)]
+    database: Option<String>,
     /// Address of the server; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: String,
@@ -52,7 +55,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     std::fs::create_dir_all(&data)
         .map_err(|e| Failure::Environment(format!("{}: {e}", data.display())))?;
     crate::commands::runtime::ensure().await?;
-    let mut backend = Backend::start(&data, &arguments.listen, &walk::logins()).await?;
+    let mut backend =
+        Backend::start(&data, arguments.database, &arguments.listen, &walk::logins()).await?;
     let steps = Steps::new(walk::step_count());
     let walked = walk::walk(&mut backend, &steps).await;
     steps.finish();

@@ -1,6 +1,10 @@
 //! The demo's server and worker: real processes, started, watched and started again.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -12,21 +16,31 @@ use crate::exit::Failure;
 /// Longest wait for a server to come up: migrations and recovery included.
 const START_SECONDS_MAX: u64 = 60;
 
+/// Where the demo's processes keep their things.
+pub(crate) struct Place {
+    /// The folder.
+    pub(crate) data: PathBuf,
+    /// The database, if it is not in the folder.
+    pub(crate) database: Option<String>,
+}
+
 /// A child process that ends when this value is dropped, or when this program dies: it holds the other end of its standard input.
 pub(crate) struct Process {
     child: Child,
 }
 
 impl Process {
-    fn spawn(program: &Path, arguments: &[&str], data: &Path) -> Result<Self, Failure> {
-        let log = std::fs::File::options().create(true).append(true).open(data.join("demo.log"));
+    fn spawn(program: &Path, arguments: &[&str], place: &Place) -> Result<Self, Failure> {
+        let log =
+            std::fs::File::options().create(true).append(true).open(place.data.join("demo.log"));
         let log = log.map_err(|e| {
-            Failure::Environment(format!("{}: {e}", data.join("demo.log").display()))
+            Failure::Environment(format!("{}: {e}", place.data.join("demo.log").display()))
         })?;
         let child = Command::new(program)
             .args(arguments)
             .arg("--data")
-            .arg(data)
+            .arg(&place.data)
+            .args(place.database.iter().flat_map(|url| ["--database", url.as_str()]))
             .arg("--until-stdin-closes")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -46,14 +60,14 @@ impl Process {
     pub(crate) async fn server(
         program: &Path,
         listen: &str,
-        data: &Path,
+        place: &Place,
     ) -> Result<(Self, String), Failure> {
         let mut process =
-            Self::spawn(program, &["serve", "--listen", listen, "--clock", "manual"], data)?;
+            Self::spawn(program, &["serve", "--listen", listen, "--clock", "manual"], place)?;
         let failed = |why: &str| {
             Failure::Environment(format!(
                 "the server {why}; its log is {}",
-                data.join("demo.log").display()
+                place.data.join("demo.log").display()
             ))
         };
         let stdout = process.child.stdout.take().ok_or_else(|| failed("has no output"))?;
@@ -77,8 +91,8 @@ impl Process {
     ///
     /// # Errors
     /// [`Failure::Environment`] if it cannot be started.
-    pub(crate) fn worker(program: &Path, data: &Path) -> Result<Self, Failure> {
-        Self::spawn(program, &["worker", "--device", "cpu", "--clock", "manual"], data)
+    pub(crate) fn worker(program: &Path, place: &Place) -> Result<Self, Failure> {
+        Self::spawn(program, &["worker", "--device", "cpu", "--clock", "manual"], place)
     }
 
     /// Whether the process has ended.

@@ -1,8 +1,9 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
 //!
-//! `cargo run --release -p benchmarks -- loop|load` measures and writes a folder under `benchmarks/runs`.
+//! `cargo run --release -p benchmarks -- dedup|load|loop` measures and writes a folder under `benchmarks/runs`.
 //! No claim about speed stands anywhere without such a folder.
 
+mod dedup;
 mod load;
 mod onnx_graphs;
 mod record;
@@ -25,6 +26,10 @@ enum Error {
     Child(String),
     #[error("graph: {0}")]
     Graph(#[from] evaluator::graph::GraphError),
+    #[error(transparent)]
+    Open(#[from] checkpoint::OpenError),
+    #[error(transparent)]
+    Receive(#[from] checkpoint::ReceiveError),
     #[error("header: {0}")]
     Header(#[from] domain::checkpoint::HeaderError),
 }
@@ -33,13 +38,14 @@ fn main() -> ExitCode {
     let arguments = std::env::args().skip(1).collect::<Vec<_>>();
     let arguments = arguments.iter().map(String::as_str).collect::<Vec<_>>();
     let done = match arguments[..] {
+        ["dedup"] => dedup::run(),
         ["loop"] => timing_loop::run(),
         ["load"] => load::run(),
         [load::CHILD, graph, prepacking, library] => {
             load::child(graph, prepacking == "on", library)
         }
         _ => {
-            eprintln!("usage: benchmarks loop|load");
+            eprintln!("usage: benchmarks dedup|load|loop");
             return ExitCode::from(2);
         }
     };

@@ -14,6 +14,9 @@ mod m0011_funds;
 mod m0012_idempotent_replies;
 mod m0013_manual_clock;
 mod m0014_audit;
+mod m0016_versions;
+mod m0017_model_access;
+mod m0018_hub;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -48,6 +51,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_idempotent_replies::Migration),
             Box::new(m0013_manual_clock::Migration),
             Box::new(m0014_audit::Migration),
+            Box::new(m0016_versions::Migration),
+            Box::new(m0017_model_access::Migration),
+            Box::new(m0018_hub::Migration),
         ]
     }
 }

@@ -7,9 +7,13 @@ use domain::{
 };
 use futures::{Stream, StreamExt};
 use sha2::Digest as _;
-use tokio::io::AsyncWriteExt;
 
-use crate::{CheckpointVerifier, ObjectStorage, StorageError};
+use crate::{
+    CheckpointVerifier, ObjectStorage, StorageError,
+    commit::StagedCheckpoint,
+    split::{Splitter, StagedTensors},
+    staging::{Leftover, Staged},
+};
 
 /// What an object is, and so which rules its bytes must meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub struct Received {
     pub digest: Digest,
     /// Its size.
     pub bytes: u64,
+    /// Bytes that it added to the storage: less than its size where tensors of it were stored already.
+    pub new_bytes: u64,
     /// What the header says, for a checkpoint.
     pub checkpoint: Option<ReceivedCheckpoint>,
 }
@@ -145,11 +151,12 @@ impl ObjectStorage {
         S: Stream<Item = Result<Bytes, E>>,
         E: std::fmt::Display,
     {
-        let mut staged = self.stage().await?;
         let mut stream = std::pin::pin!(stream);
+        let mut sink = match kind {
+            ObjectKind::Checkpoint => Sink::checkpoint(self, length),
+            ObjectKind::Graph | ObjectKind::Document => Sink::Whole(self.stage().await?),
+        };
         let mut sha = Sha256Stream::default();
-        let mut verifier =
-            (kind == ObjectKind::Checkpoint).then(|| CheckpointVerifier::new(length));
         let mut bytes = 0u64;
         while let Some(chunk) = stream.next().await {
             let chunk = chunk
@@ -159,21 +166,73 @@ impl ObjectStorage {
                 return Err(ReceiveError::TooLarge { bytes_max: kind.bytes_max() });
             }
             sha.update(&chunk);
-            if let Some(verifier) = &mut verifier {
-                verifier.update(&chunk)?;
-            }
-            staged.file().write_all(&chunk).await.map_err(StorageError::staging)?;
+            sink.write(&chunk).await?;
         }
         if let Some(declared) = length.filter(|l| *l != bytes) {
             return Err(ReceiveError::WrongLength { declared, found: bytes });
         }
-        let checkpoint = verifier.map(CheckpointVerifier::finish).transpose()?;
+        let whole = sink.finish().await?;
         let digest = sha.finish();
         if let Some(declared) = declared.filter(|d| *d != digest) {
             return Err(ReceiveError::WrongDigest { declared, found: digest });
         }
-        self.publish(staged, digest).await?;
-        let checkpoint = checkpoint.map(|(header, keys)| ReceivedCheckpoint { header, keys });
-        Ok(Received { digest, bytes, checkpoint })
+        let (checkpoint, new_bytes) = match whole {
+            Finished::Whole(staged) => (None, self.publish(staged, digest).await?),
+            Finished::Checkpoint { prefix, manifest, staged } => {
+                let checkpoint = StagedCheckpoint { digest, prefix, manifest, staged };
+                let (manifest, new_bytes) = self.commit(checkpoint).await?;
+                (Some(manifest), new_bytes)
+            }
+        };
+        Ok(Received { digest, bytes, new_bytes, checkpoint })
+    }
+}
+
+/// Where the bytes of an upload go.
+enum Sink {
+    /// Into one staged file.
+    Whole(Staged),
+    /// Through the rules of safetensors, and then into one staged file a tensor.
+    Checkpoint { verifier: CheckpointVerifier, splitter: Box<Splitter> },
+}
+
+/// An upload that has ended and passed its own rules; it is not visible yet.
+enum Finished {
+    Whole(Leftover),
+    Checkpoint { prefix: Bytes, manifest: ReceivedCheckpoint, staged: StagedTensors },
+}
+
+impl Sink {
+    fn checkpoint(storage: &ObjectStorage, length: Option<u64>) -> Self {
+        let splitter = Box::new(Splitter::new(storage.clone()));
+        Self::Checkpoint { verifier: CheckpointVerifier::new(length), splitter }
+    }
+
+    async fn write(&mut self, chunk: &[u8]) -> Result<(), ReceiveError> {
+        match self {
+            Self::Whole(staged) => staged.write(chunk).await?,
+            Self::Checkpoint { verifier, splitter } => {
+                let before = verifier.seen();
+                verifier.update(chunk)?;
+                if let Some(header) = verifier.header() {
+                    let of_header = header.data_offset().saturating_sub(before) as usize;
+                    splitter.write(header, &chunk[of_header.min(chunk.len())..]).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<Finished, ReceiveError> {
+        match self {
+            Self::Whole(staged) => Ok(Finished::Whole(staged.close().await?)),
+            Self::Checkpoint { mut verifier, splitter } => {
+                let prefix = Bytes::from(verifier.take_prefix());
+                let (header, keys) = verifier.finish()?;
+                let staged = splitter.finish(&header).await?;
+                let manifest = ReceivedCheckpoint { header, keys };
+                Ok(Finished::Checkpoint { prefix, manifest, staged })
+            }
+        }
     }
 }

@@ -7,13 +7,15 @@ use domain::checkpoint::{Header, HeaderError, TensorKey, TensorKeyHasher};
 pub struct CheckpointVerifier {
     file_bytes: Option<u64>,
     seen: u64,
+    /// Length field and header.
+    prefix: Vec<u8>,
     stage: Stage,
 }
 
 #[derive(Debug)]
 enum Stage {
     /// Length field and JSON are being collected; `wanted` is 8 until the length is known.
-    Prefix { bytes: Vec<u8>, wanted: u64 },
+    Prefix { wanted: u64 },
     /// The header is checked; tensors pass by.
     Data { header: Header, keys: Vec<TensorKey>, hasher: Option<Box<TensorKeyHasher>>, at: u64 },
 }
@@ -22,7 +24,7 @@ impl CheckpointVerifier {
     /// Starts a file; its size is given where the sender declared it, so that a bad header is refused before the data is sent.
     #[must_use]
     pub const fn new(file_bytes: Option<u64>) -> Self {
-        Self { file_bytes, seen: 0, stage: Stage::Prefix { bytes: Vec::new(), wanted: 8 } }
+        Self { file_bytes, seen: 0, prefix: Vec::new(), stage: Stage::Prefix { wanted: 8 } }
     }
 
     /// Takes the next bytes.
@@ -31,7 +33,8 @@ impl CheckpointVerifier {
     /// The first rule of the format that is broken.
     pub fn update(&mut self, mut chunk: &[u8]) -> Result<(), HeaderError> {
         self.seen += chunk.len() as u64;
-        while let Stage::Prefix { bytes, wanted } = &mut self.stage {
+        while let Stage::Prefix { wanted } = &mut self.stage {
+            let bytes = &mut self.prefix;
             let take = chunk.len().min((*wanted - bytes.len() as u64) as usize);
             bytes.extend_from_slice(&chunk[..take]);
             chunk = &chunk[take..];
@@ -62,6 +65,24 @@ impl CheckpointVerifier {
             self.skip_empty_tensors();
         }
         self.update_data(chunk)
+    }
+
+    /// Bytes that have passed by.
+    pub(crate) const fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// The checked header, once it has passed by.
+    pub(crate) const fn header(&self) -> Option<&Header> {
+        match &self.stage {
+            Stage::Prefix { .. } => None,
+            Stage::Data { header, .. } => Some(header),
+        }
+    }
+
+    /// Gives the bytes of length field and header away.
+    pub(crate) fn take_prefix(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.prefix)
     }
 
     fn update_data(&mut self, mut chunk: &[u8]) -> Result<(), HeaderError> {

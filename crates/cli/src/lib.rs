@@ -30,10 +30,18 @@ enum Command {
     Worker(commands::worker::WorkerArguments),
     /// Evaluate a model folder on a suite folder, without any server.
     Evaluate(commands::evaluate::EvaluateArguments),
-    /// Show header, tensors and digests of a safetensors file, and what is wrong with it.
+    /// Publish a folder (`model.safetensors`, `graph.onnx`) as a version of a model; sends only what the server does not have.
+    #[command(disable_version_flag = true)]
+    Push(commands::push::PushArguments),
+    /// Fetch a version into a folder, every digest checked; an interrupted pull continues where it stopped.
+    Pull(commands::pull::PullArguments),
+    /// Show header, tensors and digests of a safetensors file, or of a folder's shards, and what is wrong with it.
     Inspect {
-        /// The file.
+        /// The file, or a folder with `model.safetensors.index.json` and its shards.
         file: PathBuf,
+        /// Count the NaN and infinite values of each tensor.
+        #[arg(long)]
+        count_nonfinite: bool,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
@@ -88,7 +96,11 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => commands::serve::run(arguments).await,
         Command::Worker(arguments) => commands::worker::run(arguments).await,
         Command::Evaluate(arguments) => commands::evaluate::run(arguments).await,
-        Command::Inspect { file, json } => commands::inspect::run(&file, json),
+        Command::Push(arguments) => commands::push::run(arguments).await,
+        Command::Pull(arguments) => commands::pull::run(arguments).await,
+        Command::Inspect { file, count_nonfinite, json } => {
+            commands::inspect::run(&file, count_nonfinite, json)
+        }
         Command::Token(command) => commands::token::run(command).await,
         Command::Migrate(arguments) => commands::migrate(&arguments).await,
         Command::Runtime(command) => commands::runtime::run(command).await,

@@ -8,6 +8,10 @@
 //! ```
 
 mod error;
+mod publication;
+mod pull;
+mod push;
+mod retry;
 mod transfer;
 
 use std::time::Duration;
@@ -15,6 +19,8 @@ use std::time::Duration;
 use serde::{Deserialize, de::DeserializeOwned};
 
 pub use error::{ApiError, ClientError};
+pub use publication::Published;
+pub use push::Sent;
 pub use transfer::{ObjectKind, Uploaded};
 
 /// A connection to one server, under one token.
@@ -23,6 +29,8 @@ pub struct Client {
     base: String,
     token: Option<String>,
     http: reqwest::Client,
+    /// Without a limit on the wait for an answer, which comes after the last byte of a long upload.
+    uploads: reqwest::Client,
 }
 
 #[derive(Deserialize)]
@@ -40,12 +48,15 @@ impl Client {
     pub fn new(base: &str, token: Option<String>) -> Result<Self, ClientError> {
         // Another client of this process may have installed the provider already: that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(120))
-            .build()
-            .map_err(|e| ClientError::Setup(e.to_string()))?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), token, http })
+        let builder = || {
+            let builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(10));
+            // A peer that is gone without a word is noticed by the system.
+            builder.tcp_keepalive(Duration::from_secs(15))
+        };
+        let setup = |e: reqwest::Error| ClientError::Setup(e.to_string());
+        let http = builder().read_timeout(Duration::from_secs(120)).build().map_err(setup)?;
+        let uploads = builder().build().map_err(setup)?;
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), token, http, uploads })
     }
 
     /// The same server under another token.

@@ -82,7 +82,7 @@ impl Client {
         self.put_object(digest, length, kind, bytes.into()).await
     }
 
-    async fn put_object(
+    pub(crate) async fn put_object(
         &self,
         digest: Digest,
         length: u64,
@@ -97,7 +97,7 @@ impl Client {
         };
         let url = format!("{}/v1/objects/{}?{kind}", self.base(), digest.hex());
         let request =
-            self.authorised(self.http.put(url).header("content-length", length).body(body));
+            self.authorised(self.uploads.put(url).header("content-length", length).body(body));
         let response = request.send().await.map_err(ClientError::connection)?;
         let response = accepted(response).await?;
         let receipt: Uploaded =
@@ -153,7 +153,7 @@ impl Client {
     }
 }
 
-async fn digest_of_file(path: &Path) -> std::io::Result<Digest> {
+pub(crate) async fn digest_of_file(path: &Path) -> std::io::Result<Digest> {
     let mut file = tokio::fs::File::open(path).await?;
     let (mut sha, mut piece) = (sha2::Sha256::new(), vec![0; 1 << 20]);
     loop {
@@ -166,7 +166,9 @@ async fn digest_of_file(path: &Path) -> std::io::Result<Digest> {
 }
 
 /// Turns a problem document into the error that it describes.
-async fn accepted(response: reqwest::Response) -> Result<reqwest::Response, ClientError> {
+pub(crate) async fn accepted(
+    response: reqwest::Response,
+) -> Result<reqwest::Response, ClientError> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);

@@ -1,22 +1,54 @@
 //! What may be asked.
 
-use async_graphql::{Context, ID, Object, Result};
-use service::{Scope, ServiceError};
+use async_graphql::{Context, ID, InputObject, Object, Result};
+use service::{Scope, Search, ServiceError};
 
 use crate::{
     error::{api_error, invalid},
     pagination::{Page, PageArguments},
-    scalars::{NameText, Sha256},
-    scope::{caller, request, service},
+    scalars::{NameText, Sha256, WholeNumber},
+    scope::{caller, reader, request, service},
     types::{
         account::Account,
+        audit::AuditEntry,
         clock::Clock,
         evaluation::{EvaluationJob, Report},
         fund::{Fund, SubscriptionOrder},
         model::Model,
         suite::Suite,
+        version_diff::VersionDiff,
     },
 };
+
+/// What a model must satisfy; what is not given is not asked for.
+#[derive(InputObject)]
+pub(crate) struct ModelSearch {
+    /// At most 10 words; each begins a word of its name, or of its current card, tags or licence.
+    text: Option<String>,
+    /// A tag of its current card.
+    tag: Option<String>,
+    /// A type of elements in one of its versions, as safetensors names it.
+    dtype: Option<String>,
+    /// Least number of parameters of one of its versions.
+    parameters_min: Option<WholeNumber>,
+    /// Greatest number of parameters of that version.
+    parameters_max: Option<WholeNumber>,
+    /// The signature of that version's structure.
+    signature: Option<Sha256>,
+}
+
+impl From<ModelSearch> for Search {
+    fn from(search: ModelSearch) -> Self {
+        Self {
+            text: search.text,
+            tag: search.tag,
+            dtype: search.dtype,
+            parameters_min: search.parameters_min.map(|number| number.0),
+            parameters_max: search.parameters_max.map(|number| number.0),
+            signature: search.signature.map(|digest| digest.0),
+        }
+    }
+}
 
 /// What may be asked. Reading models, prices, reports and NAV needs no login.
 #[derive(Debug)]
@@ -32,20 +64,61 @@ impl Query {
 
     /// A model by name; null if there is none.
     async fn model(&self, context: &Context<'_>, name: NameText) -> Result<Option<Model>> {
-        Ok(service(context)?.find_model(&name.0).await.map_err(api_error)?.map(Model))
+        let found = service(context)?.find_readable_model(&reader(context)?, &name.0).await;
+        Ok(found.map_err(api_error)?.map(Model))
     }
 
-    /// Models by name.
+    /// Models by name: all that the bearer may see, or those of them that satisfy a search.
     #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
     async fn models(
         &self,
         context: &Context<'_>,
+        search: Option<ModelSearch>,
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Page<Model>> {
         let page = PageArguments::new(first, after)?;
-        let rows = service(context)?.list_models(page.after.as_deref(), page.limit()).await;
+        let (service, reader) = (service(context)?, reader(context)?);
+        let after = page.after.as_deref();
+        let rows = match search {
+            Some(search) => {
+                service.search_models(&reader, &search.into(), after, page.limit()).await
+            }
+            None => service.list_readable_models(&reader, after, page.limit()).await,
+        };
         page.page(rows, |m| m.name.to_string(), Model)
+    }
+
+    /// What changed from one version of a model to another, from the keys of their tensors. Null if the model or one of the versions
+    /// is absent.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn version_diff(
+        &self,
+        context: &Context<'_>,
+        model: NameText,
+        from: NameText,
+        to: NameText,
+    ) -> Result<Option<VersionDiff>> {
+        let service = service(context)?;
+        let pair = service.get_pair(&reader(context)?, &model.0, &from.0, &to.0).await;
+        let Some((from, to)) = found(pair)? else { return Ok(None) };
+        let diff = service.diff_versions(&from, &to).await.map_err(api_error)?;
+        Ok(Some(VersionDiff { from, to, diff }))
+    }
+
+    /// The audit log: every change, in order. Scope `operate`.
+    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    async fn audit(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<AuditEntry>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_audit(caller(context)?, page.after_number()?, page.limit())
+            .await;
+        page.page(rows, |e| e.number.to_string(), AuditEntry::from)
     }
 
     /// A suite by id; null if there is none.
@@ -68,12 +141,14 @@ impl Query {
 
     /// An evaluation job by id; null if there is none.
     async fn evaluation_job(&self, context: &Context<'_>, id: ID) -> Result<Option<EvaluationJob>> {
-        found(service(context)?.get_job(&id).await.map(EvaluationJob))
+        let job = service(context)?.get_readable_job(&reader(context)?, &id).await;
+        found(job.map(EvaluationJob))
     }
 
     /// A report by digest; null if there is none.
     async fn report(&self, context: &Context<'_>, digest: Sha256) -> Result<Option<Report>> {
-        found(service(context)?.get_report(digest.0).await.map(Report))
+        let report = service(context)?.get_readable_report(&reader(context)?, digest.0).await;
+        found(report.map(Report))
     }
 
     /// A fund by name; null if there is none.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Result};
 use domain::time::Timestamp;
-use service::{Caller, Service, ServiceError};
+use service::{Caller, Reader, Service, ServiceError};
 
 use crate::error::api_error;
 
@@ -25,6 +25,11 @@ pub(crate) fn service<'a>(context: &Context<'a>) -> Result<&'a Arc<Service>> {
 
 pub(crate) fn request<'a>(context: &Context<'a>) -> Result<&'a RequestScope> {
     context.data::<RequestScope>()
+}
+
+/// On whose behalf the request reads.
+pub(crate) fn reader(context: &Context<'_>) -> Result<Reader> {
+    Ok(Reader::from(request(context)?.caller.as_ref()))
 }
 
 /// The bearer; a request without a valid token is refused.

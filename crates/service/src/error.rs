@@ -64,6 +64,9 @@ pub enum ServiceError {
     /// The ledger refuses the operation, with a code of FUND 1.6.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// The version is yanked.
+    #[error("version {0:?} is yanked")]
+    Yanked(String),
     /// The model has no accepted price yet, or quality 0.
     #[error("model {model:?} has no accepted price: {reason}")]
     Unpriced {
@@ -96,6 +99,7 @@ impl ServiceError {
             Self::Binding(e) => e.code(),
             Self::Graph { code, .. } => code,
             Self::Rejected(e) => e.code(),
+            Self::Yanked(_) => "yanked",
             Self::Unpriced { .. } => "unpriced",
             Self::Busy(_) => "busy",
             Self::Internal(_) => "internal",

@@ -8,7 +8,7 @@ use domain::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use store::{FundRow, fund, registered_model};
+use store::{FundRow, fund, model_access, registered_model};
 
 use crate::{
     Service, ServiceError,
@@ -150,7 +150,7 @@ impl Service {
         key: &str,
         input: &AdmitModel,
     ) -> Result<String, ServiceError> {
-        let model = self.get_model(&input.model).await?;
+        let model = self.get_readable_model(&caller.into(), &input.model).await?;
         self.get_fund(&input.fund).await?;
         let price = self.find_accepted_price(&model).await?.filter(|p| p.price_micro > 0);
         let unpriced = || ServiceError::Unpriced {
@@ -160,6 +160,13 @@ impl Service {
         let price = price.ok_or_else(unpriced)?.price_nano()?;
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "model_admit", input);
+        // Read under the ledger's lock, which a change of visibility takes too.
+        if model_access::is_private(&ledger.unit.transaction, &model.id).await? {
+            return Err(ServiceError::invalid(
+                "model",
+                format!("{} is private; a fund holds what everybody can read", model.name),
+            ));
+        }
         let event = Event::Admit {
             fund: input.fund.clone(),
             model: model.name.clone(),

@@ -9,6 +9,8 @@ use checkpoint::CheckpointVerifier;
 use domain::checkpoint::HeaderError;
 use serde_json::{Value, json};
 
+use crate::nonfinite;
+
 /// Why a file cannot be inspected.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
@@ -28,6 +30,14 @@ pub enum InspectError {
         /// The rule, with the tensor's name.
         source: HeaderError,
     },
+    /// The index of a folder's shards is wrong, or the shards are.
+    #[error("{path}: {reason}")]
+    BadIndex {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong, with tensor and shard.
+        reason: String,
+    },
 }
 
 /// Digest, size, metadata and tensors of a file, as one JSON object.
@@ -35,6 +45,18 @@ pub enum InspectError {
 /// # Errors
 /// See [`InspectError`].
 pub fn inspect(path: &Path) -> Result<Value, InspectError> {
+    look(path, false)
+}
+
+/// As [`inspect`], with `nan` and `infinite` beside every tensor of F16, BF16, F32 or F64.
+///
+/// # Errors
+/// See [`InspectError`].
+pub fn inspect_with_nonfinite(path: &Path) -> Result<Value, InspectError> {
+    look(path, true)
+}
+
+fn look(path: &Path, count_nonfinite: bool) -> Result<Value, InspectError> {
     use domain::digest::Digest;
     let unreadable = |source| InspectError::Unreadable { path: path.to_owned(), source };
     let bad = |source| InspectError::Bad { path: path.to_owned(), source };
@@ -53,14 +75,23 @@ pub fn inspect(path: &Path) -> Result<Value, InspectError> {
     }
     let (header, keys) = verifier.finish().map_err(bad)?;
     let digest: Digest = hasher.finish();
-    let tensors = header.tensors.iter().zip(&keys).map(|(tensor, key)| {
-        json!({
+    let mut tensors = Vec::with_capacity(keys.len());
+    for (tensor, key) in header.tensors.iter().zip(&keys) {
+        let mut row = json!({
             "name": tensor.name, "dtype": tensor.dtype, "shape": tensor.shape,
             "begin": tensor.begin, "end": tensor.end, "key": key.hex(),
-        })
-    });
+        });
+        if count_nonfinite
+            && let Some(counts) =
+                nonfinite::count(&mut file, header.data_offset(), tensor).map_err(unreadable)?
+        {
+            row["nan"] = counts.nan.into();
+            row["infinite"] = counts.infinite.into();
+        }
+        tensors.push(row);
+    }
     Ok(json!({
         "digest": digest, "bytes": bytes, "header_bytes": header.json_bytes, "metadata": header.metadata,
-        "tensors": tensors.collect::<Vec<_>>(),
+        "tensors": tensors,
     }))
 }

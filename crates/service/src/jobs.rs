@@ -2,7 +2,7 @@
 
 use domain::{digest::Digest, name::Name, time::Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{JobRow, evaluation_job};
+use store::{JobRow, evaluation_job, version_yank};
 
 use crate::{
     Service, ServiceError,
@@ -114,14 +114,15 @@ impl Service {
     /// Queues an evaluation; the same version, suite, protocol and seed are one job, whoever asks.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] for an unknown protocol, [`ServiceError::NotOwner`], [`ServiceError::Absent`].
+    /// [`ServiceError::Invalid`] for an unknown protocol, [`ServiceError::Yanked`], [`ServiceError::NotOwner`],
+    /// [`ServiceError::Absent`].
     pub async fn request_evaluation(
         &self,
         caller: &Caller,
         key: &str,
         input: &RequestEvaluation,
     ) -> Result<Job, ServiceError> {
-        let model = self.get_model(&input.model).await?;
+        let model = self.get_readable_model(&caller.into(), &input.model).await?;
         if model.publisher != caller.owner
             && !caller.may(Scope::Evaluate)
             && !caller.may(Scope::Operate)
@@ -139,6 +140,7 @@ impl Service {
             ServiceError::absent("version", format!("{}/{}", model.name, input.version))
         })?;
         self.get_suite(&input.suite).await?;
+        let version_name = format!("{}/{}", model.name, input.version);
         let scope = [Scope::Publish, Scope::Evaluate, Scope::Operate];
         let request =
             Request { caller, scope: &scope, key, operation: "evaluation_request", input };
@@ -147,6 +149,9 @@ impl Service {
             Begun::Fresh(unit) => unit,
         };
         let transaction = &unit.transaction;
+        if version_yank::find(transaction, &version.id).await?.is_some() {
+            return Err(ServiceError::Yanked(version_name));
+        }
         let seed = input.seed.to_string();
         let row = match evaluation_job::find_by_terms(
             transaction,
@@ -171,7 +176,7 @@ impl Service {
                 row
             }
         };
-        unit.finish(&format!("{}/{}", model.name, input.version), row.id.clone()).await?;
+        unit.finish(&version_name, row.id.clone()).await?;
         Job::read(row)
     }
 

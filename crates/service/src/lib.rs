@@ -4,16 +4,27 @@
 //! decides about money is a function of `domain`, called with rows of `store`.
 
 mod access;
+mod aliases;
+mod audit;
+mod cards;
 mod clock;
 mod command;
 mod error;
 mod folder;
 mod fund_view;
 mod funds;
+mod hub;
+mod hub_commit;
+mod hub_link;
+mod hub_objects;
+mod hub_refs;
 mod inspect;
+mod inspect_folder;
 mod jobs;
 mod ledger;
+mod lineage;
 mod models;
+mod nonfinite;
 mod objects;
 mod prices;
 mod reports;
@@ -21,18 +32,32 @@ mod strikes;
 mod suites;
 mod token;
 mod versions;
+mod visibility;
 mod worker;
+mod yanks;
 
 use checkpoint::ObjectStorage;
 use store::Store;
 
+pub use aliases::{AliasMove, MoveAlias, Pin};
+pub use audit::AuditEntry;
+pub use cards::{Card, Search, WriteCard};
 pub use error::ServiceError;
 pub use evaluator::{child_main, runtime};
 pub use folder::{FolderError, FolderEvaluation, check_device, evaluate_folder};
 pub use fund_view::{FundView, Holding};
 pub use funds::{AdmitModel, Fund};
-pub use inspect::{InspectError, inspect};
+pub use hub::{HubFile, HubFilter, HubRepo};
+pub use hub_commit::{HubChange, HubCommit, HubCommitRequest, MAIN};
+pub use hub_link::HubLink;
+pub use hub_objects::{
+    HUB_REGULAR_BYTES_MAX, git_oid, is_safetensors, refuse_bad_sample, refuse_pickle,
+};
+pub use hub_refs::{HubRef, HubRefKind};
+pub use inspect::{InspectError, inspect, inspect_with_nonfinite};
+pub use inspect_folder::inspect_folder;
 pub use jobs::{Job, JobState, RequestEvaluation};
+pub use lineage::{Lineage, StructureView, VersionName};
 pub use models::Model;
 pub use objects::{Object, Tensor, Upload};
 pub use prices::PriceDecision;
@@ -41,7 +66,9 @@ pub use strikes::{OrderFill, Rebalanced, Strike};
 pub use suites::{RegisterSuite, RegisteredSuite};
 pub use token::{Caller, Scope, Token, UnknownScope};
 pub use versions::{LISTED, PublishVersion, Version};
+pub use visibility::{Grant, Reader};
 pub use worker::{Worked, Worker, WorkerError};
+pub use yanks::{Yank, YankVersion};
 
 /// One installation: its database, its objects, and the ledger's state in memory.
 #[derive(Debug)]

@@ -2,12 +2,14 @@
 
 use domain::{name::Name, time::Timestamp};
 use serde::Serialize;
-use store::{ModelRow, registered_model};
+use store::{ModelRow, model_card, registered_model};
 
 use crate::{
     Service, ServiceError,
+    cards::name_words,
     command::{Begun, Request},
     token::{Caller, Scope},
+    visibility::{check_may_be_private, check_namespace, write_visibility},
 };
 
 /// A registered model.
@@ -39,20 +41,42 @@ impl TryFrom<ModelRow> for Model {
 #[derive(Serialize)]
 struct CreateModel<'a> {
     name: &'a Name,
+    /// Absent while false, so that a request of a client that does not know it stays the same request.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    private: bool,
 }
 
 impl Service {
-    /// Creates a model of the caller's.
+    /// Creates a public model of the caller's.
     ///
     /// # Errors
-    /// [`ServiceError::Exists`] if the name is taken.
+    /// Those of [`Service::create_model_as`].
     pub async fn create_model(
         &self,
         caller: &Caller,
         key: &str,
         name: &Name,
     ) -> Result<Model, ServiceError> {
-        let input = CreateModel { name };
+        self.create_model_as(caller, key, name, false).await
+    }
+
+    /// Creates a model of the caller's, private from its first moment if it is to be.
+    ///
+    /// # Errors
+    /// [`ServiceError::Exists`] if the name is taken, [`ServiceError::NotOwner`] for a name in the namespace of another login,
+    /// [`ServiceError::Invalid`] for a private model outside the caller's namespace.
+    pub async fn create_model_as(
+        &self,
+        caller: &Caller,
+        key: &str,
+        name: &Name,
+        private: bool,
+    ) -> Result<Model, ServiceError> {
+        check_namespace(name, caller.owner.as_str())?;
+        if private {
+            check_may_be_private(name, caller.owner.as_str())?;
+        }
+        let input = CreateModel { name, private };
         let request = Request {
             caller,
             scope: &[Scope::Publish],
@@ -76,6 +100,10 @@ impl Service {
             created_at: unit.now(),
         };
         registered_model::insert(&unit.transaction, row.clone()).await?;
+        model_card::insert_words(&unit.transaction, name_words(&row)).await?;
+        if private {
+            write_visibility(&unit.transaction, &row.id, true, unit.owner(), unit.now()).await?;
+        }
         unit.finish(name.as_str(), name.to_string()).await?;
         row.try_into()
     }

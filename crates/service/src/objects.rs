@@ -12,6 +12,7 @@ use store::{ObjectRow, TensorRow, checkpoint_tensor, stored_object};
 use crate::{
     Service, ServiceError,
     token::{Caller, Scope},
+    visibility::hold_object,
 };
 
 /// What an uploader says his bytes are.
@@ -80,6 +81,8 @@ impl Service {
             }
             Upload::Graph { checkpoint } => {
                 let bytes = collect_graph(stream).await?;
+                // What a refusal says about the checkpoint is only for those who may read it.
+                self.check_object_readable(&caller.into(), checkpoint).await?;
                 // Checked before it is stored: a graph that does not fit leaves nothing behind.
                 let header = self.header_of(checkpoint).await?;
                 bind(&header, &wanted_tensors(&bytes)?)?;
@@ -112,6 +115,7 @@ impl Service {
         };
         let transaction = self.store.begin().await?;
         let new = stored_object::insert(&transaction, row).await?;
+        hold_object(&transaction, received.digest, &caller.owner, caller.now).await?;
         if let Some(checkpoint) = received.checkpoint.as_ref().filter(|_| new) {
             let tensors = checkpoint.header.tensors.iter().zip(&checkpoint.keys).enumerate();
             let rows = tensors.map(|(position, (tensor, key))| TensorRow {

@@ -10,7 +10,10 @@ use store::{
     JobRow, PriceDecisionRow, StoreTransaction, VersionRow, evaluation_job, price_decision,
 };
 
-use crate::{Service, ServiceError, jobs::queued_row, models::Model, versions::list_version};
+use crate::{
+    Service, ServiceError, aliases::unlistable, jobs::queued_row, models::Model,
+    versions::list_version,
+};
 
 /// How far a price may move before a second run must confirm it (DESIGN 4, Demo methodology): 20 % for a re-evaluation, 100 % for a
 /// new version. One rule for the registry's price log; a fund's own methodology states the same two numbers.
@@ -105,6 +108,10 @@ pub(crate) async fn decide_price(
     }
     // Two workers may end runs of one model at once: the lock makes one see what the other decided.
     transaction.lock_ledger().await?;
+    if let Some(reason) = unlistable(transaction, version).await? {
+        tracing::info!(report = %digest, reason, "a report that does not bear on the accepted price");
+        return Ok(());
+    }
     let latest = price_decision::latest(transaction, &version.model_id).await?;
     let state: Option<PriceState> = match &latest {
         Some(row) => serde_json::from_str(&row.record).map_err(ServiceError::internal)?,

@@ -79,6 +79,10 @@ impl Service {
         let manifest =
             Suite::parse(&input.manifest).map_err(|e| ServiceError::invalid("manifest", e))?;
         manifest.measurable().map_err(|e| ServiceError::invalid("manifest", e))?;
+        // A caller without the scope shall not learn from a refusal what another's object holds.
+        for digest in [input.cases, input.reference_checkpoint, input.reference_graph] {
+            self.check_object_readable(&caller.into(), digest).await?;
+        }
         let cases = self.header_of(input.cases).await?;
         check_cases(&manifest, &cases).map_err(|e| ServiceError::invalid("cases", e))?;
         self.check_binding(input.reference_checkpoint, input.reference_graph).await?;

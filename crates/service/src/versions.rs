@@ -7,9 +7,11 @@ use store::{AliasMoveRow, StoreTransaction, VersionRow, alias_move, model_versio
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    lineage::{VersionName, record_publication},
     models::Model,
     objects::wanted_tensors,
     token::{Caller, Scope},
+    visibility::Reader,
 };
 
 /// The alias whose version prices a model.
@@ -56,6 +58,15 @@ impl TryFrom<VersionRow> for Version {
     }
 }
 
+/// A publication and what it was made from; without a base it is serialised like the publication alone.
+#[derive(Serialize)]
+struct Publication<'a> {
+    #[serde(flatten)]
+    version: &'a PublishVersion,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<&'a VersionName>,
+}
+
 /// What is to be published.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PublishVersion {
@@ -81,12 +92,37 @@ impl Service {
         key: &str,
         input: &PublishVersion,
     ) -> Result<Version, ServiceError> {
-        let model = self.get_model(&input.model).await?;
-        if model.publisher != caller.owner {
-            return Err(ServiceError::NotOwner(format!("model {}", model.name)));
-        }
-        let request =
-            Request { caller, scope: &[Scope::Publish], key, operation: "version_publish", input };
+        self.publish_version_from(caller, key, input, None).await
+    }
+
+    /// Publishes a version that the caller declares to be made from another one, which he may read.
+    ///
+    /// # Errors
+    /// Those of [`Service::publish_version`]; [`ServiceError::Absent`] for a base that the caller does not see.
+    pub async fn publish_version_from(
+        &self,
+        caller: &Caller,
+        key: &str,
+        input: &PublishVersion,
+        base: Option<&VersionName>,
+    ) -> Result<Version, ServiceError> {
+        let model = self.get_own_model(caller, &input.model).await?;
+        let reader = Reader::from(caller);
+        // Whoever only knows a digest shall not get its bytes by publishing it.
+        self.check_object_readable(&reader, input.checkpoint).await?;
+        self.check_object_readable(&reader, input.graph).await?;
+        let base_version = match base {
+            Some(name) => Some(self.resolve_base(&reader, name).await?),
+            None => None,
+        };
+        let publication = Publication { version: input, base };
+        let request = Request {
+            caller,
+            scope: &[Scope::Publish],
+            key,
+            operation: "version_publish",
+            input: &publication,
+        };
         // The objects are immutable, so they may be checked before the transaction, which then stays short.
         self.check_binding(input.checkpoint, input.graph).await?;
         let unit = match self.begin::<_, String>(&request).await? {
@@ -115,6 +151,7 @@ impl Service {
             published_at: unit.now(),
         };
         model_version::insert(&unit.transaction, row.clone()).await?;
+        record_publication(&unit, &row.id, input.checkpoint, base_version.as_ref()).await?;
         unit.finish(&format!("{}/{}", model.name, input.version), row.id.clone()).await?;
         row.try_into()
     }

@@ -1,6 +1,6 @@
 //! Moves of an alias: the last one says where it points, the others where it pointed.
 
-use sea_orm::sea_query::Condition;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query};
 
 use crate::record::{self, equal, record};
 use crate::{Connection, StoreError, StoreTransaction};
@@ -44,6 +44,27 @@ pub async fn current<C: Connection>(
     alias: &str,
 ) -> Result<Option<AliasMoveRow>, StoreError> {
     record::last(connection, of(model_id, alias), "seq").await
+}
+
+/// A page of the last moves of all aliases of a model, by alias.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_current<C: Connection>(
+    connection: &C,
+    model_id: &str,
+    after_alias: Option<&str>,
+    limit: u64,
+) -> Result<Vec<AliasMoveRow>, StoreError> {
+    let later = Query::select()
+        .expr(Expr::val(1))
+        .from_as("alias_move", "later")
+        .and_where(Expr::col(("later", "model_id")).equals(("alias_move", "model_id")))
+        .and_where(Expr::col(("later", "alias")).equals(("alias_move", "alias")))
+        .and_where(Expr::col(("later", "seq")).gt(Expr::col(("alias_move", "seq"))))
+        .take();
+    let condition = Condition::all().add(equal("model_id", model_id)).add(Expr::not_exists(later));
+    record::page(connection, condition, "alias", after_alias.map(Into::into), limit).await
 }
 
 /// A page of the moves of an alias, oldest first.

@@ -316,10 +316,19 @@ pub(crate) async fn insert_if_absent<R: Record>(
     row: R,
     key: &'static str,
 ) -> Result<bool, StoreError> {
+    insert_if_absent_by(transaction, row, &[key]).await
+}
+
+/// Writes one row unless its key of several columns exists; tells whether it was written.
+pub(crate) async fn insert_if_absent_by<R: Record>(
+    transaction: &StoreTransaction,
+    row: R,
+    key: &[&'static str],
+) -> Result<bool, StoreError> {
     let mut statement = Query::insert();
     statement.into_table(R::TABLE).columns(R::COLUMNS.iter().copied());
     statement.values_panic(row.into_values().into_iter().map(Expr::val));
-    statement.on_conflict(OnConflict::column(key).do_nothing().to_owned());
+    statement.on_conflict(OnConflict::columns(key.iter().copied()).do_nothing().to_owned());
     Ok(execute(transaction, statement).await? > 0)
 }
 

@@ -2,9 +2,12 @@
 
 pub(crate) mod evaluate;
 pub(crate) mod inspect;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod runtime;
 pub(crate) mod serve;
 pub(crate) mod token;
+pub(crate) mod transfer;
 pub(crate) mod worker;
 
 use std::path::PathBuf;

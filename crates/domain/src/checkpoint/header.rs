@@ -47,6 +47,11 @@ pub enum HeaderError {
     TooShort { bytes: u64 },
     #[error("header length is {length} bytes; at most {HEADER_BYTES_MAX}")]
     HeaderTooLong { length: u64 },
+    #[error(
+        "file is {container}, and reading pickled weights runs whatever code they hold; convert it where it was trained: \
+         safetensors.torch.save_file(torch.load(path, weights_only=True), \"model.safetensors\")"
+    )]
+    Pickle { container: &'static str },
     #[error("header length is {length} bytes, but only {left} bytes follow")]
     HeaderBeyondFile { length: u64, left: u64 },
     #[error("header is no UTF-8 text: invalid byte at {at}")]
@@ -90,6 +95,7 @@ impl HeaderError {
         match self {
             Self::TooShort { .. } => "file_too_short",
             Self::HeaderTooLong { .. } => "header_too_long",
+            Self::Pickle { .. } => "pickled_weights",
             Self::HeaderBeyondFile { .. } => "header_beyond_file",
             Self::NotUtf8 { .. } => "header_not_utf8",
             Self::NotJson { .. } => "header_not_json",
@@ -127,14 +133,21 @@ impl Header {
     /// Reads the length field in the first 8 bytes of a file.
     ///
     /// # Errors
-    /// [`HeaderError::HeaderTooLong`] above [`HEADER_BYTES_MAX`].
+    /// [`HeaderError::HeaderTooLong`] above [`HEADER_BYTES_MAX`], or [`HeaderError::Pickle`] where such a length is the beginning
+    /// of pickled weights.
     pub fn length(first: [u8; 8]) -> Result<u64, HeaderError> {
         let length = u64::from_le_bytes(first);
-        if length > HEADER_BYTES_MAX {
-            Err(HeaderError::HeaderTooLong { length })
-        } else {
-            Ok(length)
+        if length <= HEADER_BYTES_MAX {
+            return Ok(length);
         }
+        // Looked at only now: `80 02 00 …` is the length of an honest header of 640 bytes too.
+        Err(match first {
+            [b'P', b'K', 3, 4, ..] => {
+                HeaderError::Pickle { container: "a zip archive, as torch.save writes" }
+            }
+            [0x80, 2..=5, ..] => HeaderError::Pickle { container: "a pickle" },
+            _ => HeaderError::HeaderTooLong { length },
+        })
     }
 
     /// Checks the first bytes of a file (length field and whole header at least) by every rule that they decide.
@@ -333,6 +346,8 @@ mod tests {
             ("empty", vec![], "file_too_short", None),
             ("seven bytes", vec![0; 7], "file_too_short", None),
             ("length 2^63", (1u64 << 63).to_le_bytes().to_vec(), "header_too_long", None),
+            ("zip of torch.save", b"PK\x03\x04\0\0\x08\x08".to_vec(), "pickled_weights", None),
+            ("pickle", b"\x80\x02\x8a\x0al\xfc\x9cF".to_vec(), "pickled_weights", None),
             ("length beyond file", 100u64.to_le_bytes().to_vec(), "header_beyond_file", None),
             (
                 "not UTF-8",

@@ -6,6 +6,7 @@ mod evaluation;
 mod fund;
 pub(crate) mod manual;
 mod registry;
+mod release;
 
 use async_graphql::MergedObject;
 
@@ -13,6 +14,7 @@ use async_graphql::MergedObject;
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(
     registry::RegistryMutation,
+    release::ReleaseMutation,
     evaluation::EvaluationMutation,
     fund::FundMutation,
 );

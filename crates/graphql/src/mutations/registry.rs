@@ -1,7 +1,7 @@
 //! Models, versions, suites.
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
-use service::{PublishVersion, RegisterSuite};
+use service::{PublishVersion, RegisterSuite, VersionName};
 
 use crate::{
     error::api_error,
@@ -16,8 +16,12 @@ use crate::{
 /// Input of `modelCreate`.
 #[derive(InputObject)]
 struct ModelCreateInput {
-    /// The new model's name.
+    /// The new model's name; `login/…` is only for this login.
     name: NameText,
+    /// Whether only its publisher, the operator and those who were granted it may see it; its name then begins with the bearer's
+    /// login and a slash.
+    #[graphql(default)]
+    private: bool,
     /// Makes a repetition harmless.
     idempotency_key: String,
 }
@@ -40,8 +44,19 @@ struct VersionPublishInput {
     checkpoint: Sha256,
     /// The uploaded graph.
     graph: Sha256,
+    /// The version that it was made from, if the publisher declares one.
+    base: Option<BaseInput>,
     /// Makes a repetition harmless.
     idempotency_key: String,
+}
+
+/// The version that another one was made from.
+#[derive(InputObject)]
+struct BaseInput {
+    /// The model, any that the bearer may read.
+    model: NameText,
+    /// Its version.
+    version: NameText,
 }
 
 /// Payload of `versionPublish`.
@@ -86,7 +101,7 @@ impl RegistryMutation {
         input: ModelCreateInput,
     ) -> Result<ModelCreatePayload> {
         let model = service(context)?
-            .create_model(caller(context)?, &input.idempotency_key, &input.name.0)
+            .create_model_as(caller(context)?, &input.idempotency_key, &input.name.0, input.private)
             .await;
         Ok(ModelCreatePayload { model: Model(model.map_err(api_error)?) })
     }
@@ -103,8 +118,10 @@ impl RegistryMutation {
             checkpoint: input.checkpoint.0,
             graph: input.graph.0,
         };
+        let base =
+            input.base.map(|base| VersionName { model: base.model.0, version: base.version.0 });
         let version = service(context)?
-            .publish_version(caller(context)?, &input.idempotency_key, &publish)
+            .publish_version_from(caller(context)?, &input.idempotency_key, &publish, base.as_ref())
             .await;
         Ok(VersionPublishPayload { version: Version(version.map_err(api_error)?) })
     }

@@ -1,9 +1,12 @@
 //! Objects of the schema; each wraps a value of the service and asks for the rest when a client does.
 
 pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod clock;
 pub(crate) mod evaluation;
 pub(crate) mod fund;
 pub(crate) mod model;
 pub(crate) mod price;
+pub(crate) mod release;
 pub(crate) mod suite;
+pub(crate) mod version_diff;

@@ -4,12 +4,16 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 use domain::digest::Digest;
 use service::{LISTED, Model as ModelValue, Version as VersionValue};
 
-use super::{evaluation::Report, price::PriceDecision};
+use super::{
+    evaluation::Report,
+    price::PriceDecision,
+    release::{AccessGrant, AliasMove, Lineage, ModelCard, Pin, Structure, Yank},
+};
 use crate::{
     error::api_error,
     pagination::{Page, PageArguments},
     scalars::{NameText, Sha256, Time, WholeNumber},
-    scope::service,
+    scope::{reader, service},
 };
 
 /// A named line of work.
@@ -37,6 +41,79 @@ impl Model {
     /// The version under the alias `listed`, which prices the model; null before its first valid evaluation.
     async fn listed(&self, context: &Context<'_>) -> Result<Option<Version>> {
         Ok(service(context)?.find_alias(&self.0, LISTED).await.map_err(api_error)?.map(Version))
+    }
+
+    /// The pin that keeps `listed` where it is; null while it follows evaluations.
+    async fn listed_pin(&self, context: &Context<'_>) -> Result<Option<Pin>> {
+        Ok(service(context)?.find_listed_pin(&self.0).await.map_err(api_error)?.map(Pin::from))
+    }
+
+    /// Where its aliases point, by alias.
+    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    async fn aliases(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<AliasMove>> {
+        let page = PageArguments::new(first, after)?;
+        let rows =
+            service(context)?.list_aliases(&self.0, page.after.as_deref(), page.limit()).await;
+        page.page(rows, |a| a.alias.clone(), AliasMove)
+    }
+
+    /// Every move of an alias, oldest first.
+    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    async fn alias_history(
+        &self,
+        context: &Context<'_>,
+        alias: String,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<AliasMove>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_alias_moves(&self.0, &alias, page.after_number()?, page.limit())
+            .await;
+        page.page(rows, |a| a.seq.to_string(), AliasMove)
+    }
+
+    /// What its publisher says about it now; null before the first revision.
+    async fn card(&self, context: &Context<'_>) -> Result<Option<ModelCard>> {
+        Ok(service(context)?.find_card(&self.0).await.map_err(api_error)?.map(ModelCard::from))
+    }
+
+    /// Every revision of its card, oldest first.
+    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    async fn cards(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<ModelCard>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?.list_cards(&self.0, page.after_number()?, page.limit()).await;
+        page.page(rows, |c| c.revision.to_string(), ModelCard::from)
+    }
+
+    /// Whether only its publisher, the operator and those who were granted it may see it.
+    async fn private(&self, context: &Context<'_>) -> Result<bool> {
+        service(context)?.is_private(&self.0).await.map_err(api_error)
+    }
+
+    /// Who may read it while it is private, by login. For its publisher and the operator.
+    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    async fn grants(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<AccessGrant>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_grants(&reader(context)?, &self.0, page.after.as_deref(), page.limit())
+            .await;
+        page.page(rows, |g| g.grantee.to_string(), AccessGrant::from)
     }
 
     /// The decision behind the accepted price; null before the first.
@@ -130,6 +207,18 @@ impl Version {
         Sha256(self.0.graph)
     }
 
+    /// Its withdrawal from new use; null while it may be used.
+    async fn yank(&self, context: &Context<'_>) -> Result<Option<Yank>> {
+        Ok(service(context)?.find_yank(&self.0).await.map_err(api_error)?.map(Yank::from))
+    }
+
+    /// What it was made from, declared and measured; null if nothing was declared, or what the bearer may not see.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn lineage(&self, context: &Context<'_>) -> Result<Option<Lineage>> {
+        let found = service(context)?.find_lineage(&reader(context)?, &self.0).await;
+        Ok(found.map_err(api_error)?.map(Lineage::from))
+    }
+
     /// Evaluation reports of this version, oldest first.
     #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
     async fn reports(
@@ -171,6 +260,12 @@ impl Checkpoint {
         Ok(object.tensors.unwrap_or_default() as i64)
     }
 
+    /// What it is made of; null for a checkpoint of the time before this was kept.
+    async fn structure(&self, context: &Context<'_>) -> Result<Option<Structure>> {
+        let found = service(context)?.find_structure(self.digest).await.map_err(api_error)?;
+        Ok(found.map(Structure::from))
+    }
+
     /// Its tensors in the order of the file.
     #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
     async fn tensors(
@@ -200,13 +295,13 @@ impl Checkpoint {
 #[derive(SimpleObject, Clone, Debug)]
 pub(crate) struct Tensor {
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Element type, as safetensors names it.
-    dtype: String,
+    pub(crate) dtype: String,
     /// Lengths of the axes.
-    shape: Vec<i64>,
+    pub(crate) shape: Vec<i64>,
     /// Bytes.
-    bytes: WholeNumber,
+    pub(crate) bytes: WholeNumber,
     /// blake3 over type, shape and bytes: equal keys are equal tensors.
-    key: String,
+    pub(crate) key: String,
 }

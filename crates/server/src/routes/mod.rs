@@ -1,6 +1,7 @@
 //! The routes: bytes, GraphQL, pages.
 
 mod graphql;
+mod hf;
 mod objects;
 mod pages;
 mod problem;
@@ -56,6 +57,7 @@ pub(crate) fn app(shared: Shared) -> impl Endpoint {
             "/v1/objects/:digest",
             get(objects::download).head(objects::download).put(objects::upload),
         )
+        .at("/hf/*path", hf::hub)
         .at("/playground", get(pages::playground))
         .at("/playground/:asset", get(pages::playground_asset))
         .at("/", get(pages::dashboard))

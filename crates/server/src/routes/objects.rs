@@ -7,7 +7,7 @@ use poem::{
     web::{Data, Path, Query},
 };
 use serde::Deserialize;
-use service::{ServiceError, Upload};
+use service::{Reader, ServiceError, Upload};
 
 use super::{Shared, problem::problem};
 
@@ -80,17 +80,24 @@ pub(super) async fn download(
 
 async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Response, ServiceError> {
     let digest = parse_digest("digest", digest)?;
+    let caller = shared.caller(request).await?;
+    shared.service.check_object_readable(&Reader::from(caller.as_ref()), digest).await?;
     let size = shared.service.object_size(digest).await?;
     let range = request
         .headers()
         .get(header::RANGE)
         .and_then(|v| v.to_str().ok())
         .and_then(|text| byte_range(text, size));
+    // What a token opened is not kept for those who come without it.
+    let cached = match caller {
+        Some(_) => "private, max-age=31536000, immutable",
+        None => "public, max-age=31536000, immutable",
+    };
     let head = request.method() == Method::HEAD;
     let builder = Response::builder()
         .header(header::ACCEPT_RANGES, "bytes")
         .header(header::ETAG, format!("\"{}\"", digest.hex()))
-        .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
+        .header(header::CACHE_CONTROL, cached)
         .content_type("application/octet-stream");
     let (builder, wanted) = match range {
         Some(Err(Unsatisfiable)) => {
@@ -117,10 +124,13 @@ async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Respon
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Unsatisfiable;
+pub(super) struct Unsatisfiable;
 
 /// One range of RFC 9110; anything that is not one range is answered with the whole object, as the RFC allows.
-fn byte_range(text: &str, size: u64) -> Option<Result<std::ops::Range<u64>, Unsatisfiable>> {
+pub(super) fn byte_range(
+    text: &str,
+    size: u64,
+) -> Option<Result<std::ops::Range<u64>, Unsatisfiable>> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let (first, last) = (first.trim(), last.trim());
     let range = match (first.is_empty(), last.is_empty()) {

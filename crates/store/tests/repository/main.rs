@@ -9,8 +9,10 @@
     reason = "the cases are tests, though the lint sees only the functions that call them"
 )]
 
+mod access;
 mod connection;
 mod harness;
+mod hub;
 mod jobs;
 mod ledger;
 mod registry;
@@ -41,12 +43,19 @@ macro_rules! on_both_databases {
 }
 
 on_both_databases! {
+    access::private_models_are_seen_by_few,
+    access::objects_are_seen_through_models,
+    access::aliases_pins_yanks_and_bases_are_told,
+    access::models_are_found_by_words_tags_and_structure,
     registry::tokens_are_found_listed_and_revoked_once,
     registry::unique_keys_conflict_by_name,
     registry::objects_and_tensors_are_idempotent_and_paged,
     registry::versions_and_aliases_keep_their_history,
     registry::suites_are_found_three_ways,
     registry::reports_and_decisions_are_told_in_order,
+    hub::hub_rows_come_back,
+    hub::hub_rows_hold_together,
+    hub::hub_rows_refuse_change,
     jobs::a_job_is_done_once,
     jobs::a_failed_attempt_is_retried_until_the_last,
     jobs::an_expired_lease_is_taken_over,

@@ -1,0 +1,221 @@
+//! Before a commit: which way each file goes, the links for those that go by themselves, and their bytes.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use domain::digest::Digest;
+use futures::Stream;
+use poem::{
+    Body, Request, Response,
+    http::{StatusCode, header},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use service::{
+    HUB_REGULAR_BYTES_MAX, HubLink, ServiceError, is_safetensors, refuse_bad_sample, refuse_pickle,
+};
+
+use super::{
+    Ask, Place, Shared,
+    answer::{Answer, Refusal, json, warn},
+    document, drain, query,
+};
+use crate::clock::wall_now;
+
+/// How long after it was made a link may begin to be used.
+const LINK_MS: i64 = 6 * 60 * 60 * 1000;
+
+/// For a client that would show nothing but an address when its xet is refused.
+const XET_WARNING: &str =
+    "files above 32 MiB go to this server by LFS, not by xet: set HF_HUB_DISABLE_XET=1";
+
+/// From this release on the client uses xet for large files without asking the server.
+const XET_SINCE: (u32, u32) = (1, 20);
+
+/// Before this release the client fails below a path such as `/hf` when it finds that nothing has changed.
+const UNCHANGED_SINCE: (u32, u32) = (1, 0);
+
+const LFS_JSON: &str = "application/vnd.git-lfs+json";
+
+#[derive(Deserialize)]
+struct Preupload {
+    files: Vec<Announced>,
+}
+
+#[derive(Deserialize)]
+struct Announced {
+    path: String,
+    #[serde(default)]
+    sample: String,
+    size: u64,
+}
+
+/// `POST /api/models/{id}/preupload/{revision}`: refuses what can be told by name and first bytes, before any transfer.
+pub(super) async fn preupload(
+    ask: &Ask<'_>,
+    place: Place<'_>,
+    revision: &str,
+    body: &[u8],
+) -> Answer {
+    let (_, repo) = ask.own_repo(place).await?;
+    let service = &ask.shared.service;
+    let wanted: Preupload = document(body)?;
+    let present = match service.hub_branch_head(&repo, revision).await? {
+        Some(head) => service.hub_tree(&head).await?,
+        None => Default::default(),
+    };
+    let mut files = Vec::with_capacity(wanted.files.len());
+    for file in &wanted.files {
+        refuse_pickle(&file.path)?;
+        if is_safetensors(&file.path) && !file.sample.is_empty() {
+            let sample = STANDARD.decode(&file.sample);
+            let sample = sample.map_err(|e| bad(&format!("{}: sample: {e}", file.path)))?;
+            refuse_bad_sample(&file.path, &sample, file.size)?;
+        }
+        let is_regular = file.size <= HUB_REGULAR_BYTES_MAX;
+        let mode = if is_regular { "regular" } else { "lfs" };
+        let mut answer = json!({ "path": file.path, "uploadMode": mode, "shouldIgnore": false });
+        // The client compares the id of its own bytes with this one, and sends nothing when they are equal.
+        let known = present.get(&file.path).filter(|_| release(ask) >= UNCHANGED_SINCE);
+        if let Some(present) = known {
+            let hex = present.digest.hex();
+            let oid = if is_regular { present.git_oid.as_deref() } else { Some(hex.as_str()) };
+            answer["oid"] = json!(oid);
+        }
+        files.push(answer);
+    }
+    let mut response = json(&json!({ "files": files }));
+    if wanted.files.iter().any(|file| file.size > HUB_REGULAR_BYTES_MAX)
+        && release(ask) >= XET_SINCE
+    {
+        warn(&mut response, "xet", XET_WARNING);
+    }
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+struct Batch {
+    operation: String,
+    objects: Vec<LfsObject>,
+    #[serde(default)]
+    hash_algo: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LfsObject {
+    oid: String,
+    size: u64,
+}
+
+/// `POST /{id}.git/info/lfs/objects/batch`: a link for every object that the caller has not sent before.
+pub(super) async fn batch(ask: &Ask<'_>, place: Place<'_>, body: &[u8]) -> Answer {
+    let (caller, _) = ask.own_repo(place).await?;
+    let service = &ask.shared.service;
+    let wanted: Batch = document(body)?;
+    if wanted.operation != "upload" || wanted.hash_algo.is_some_and(|name| name != "sha256") {
+        return Err(bad("expected operation upload and hash_algo sha256"));
+    }
+    let (key, now) = (link_key(ask.shared).await?, wall_now());
+    let mut objects: Vec<Value> = Vec::with_capacity(wanted.objects.len());
+    for LfsObject { oid, size } in wanted.objects {
+        let Ok(digest) = oid.parse::<Digest>() else {
+            let error = json!({ "code": 422, "message": "oid is no SHA-256" });
+            objects.push(json!({ "oid": oid, "size": size, "error": error }));
+            continue;
+        };
+        if service.hub_bytes_of(caller, digest).await? == Some(size) {
+            objects.push(json!({ "oid": oid, "size": size }));
+            continue;
+        }
+        let link = HubLink {
+            owner: caller.owner.to_string(),
+            token_id: caller.token_id.clone(),
+            digest,
+            bytes: size,
+            expires_at: now.plus_millis(LINK_MS).as_millis(),
+        };
+        let href = address(&ask.endpoint(), &link, &key);
+        let actions = json!({ "upload": { "href": href } });
+        objects
+            .push(json!({ "oid": oid, "size": size, "authenticated": true, "actions": actions }));
+    }
+    let answer = json!({ "transfer": "basic", "objects": objects });
+    Ok(Response::builder().content_type(LFS_JSON).body(answer.to_string()))
+}
+
+/// `PUT` to a link: the bytes of one object.
+pub(super) async fn receive(
+    request: &Request,
+    body: Body,
+    shared: &Shared,
+    digest: &str,
+) -> Answer {
+    let mut stream = std::pin::pin!(body.into_bytes_stream());
+    let received = receive_stream(request, &mut stream, shared, digest).await;
+    if received.is_err() {
+        drain(stream).await;
+    }
+    received
+}
+
+async fn receive_stream<S>(request: &Request, stream: S, shared: &Shared, digest: &str) -> Answer
+where
+    S: Stream<Item = Result<Bytes, std::io::Error>> + Send,
+{
+    let text = |name: &str| query(request, name).unwrap_or_default();
+    let number = |name: &str| query(request, name).and_then(|text| text.parse().ok());
+    let digest = digest.parse().map_err(|_| ServiceError::Unauthenticated)?;
+    let link = HubLink {
+        owner: text("owner"),
+        token_id: text("token"),
+        digest,
+        bytes: number("size").unwrap_or_default() as u64,
+        expires_at: number("expires").unwrap_or_default(),
+    };
+    let key = link_key(shared).await?;
+    let caller = shared.service.hub_link_caller(&link, &key, &text("signature"), wall_now())?;
+    let caller = service::Caller { now: shared.now().await?, ..caller };
+    let announced: Option<u64> =
+        request.header(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+    if announced.is_some_and(|bytes| bytes != link.bytes) {
+        return Err(bad("Content-Length is not the size that the link was made for"));
+    }
+    shared.service.receive_hub_stream(&caller, digest, link.bytes, stream).await?;
+    Ok(Response::builder()
+        .header(header::ETAG, format!("\"{}\"", digest.hex()))
+        .status(StatusCode::OK)
+        .finish())
+}
+
+/// The client's release: its first two numbers, zeros for another client.
+fn release(ask: &Ask<'_>) -> (u32, u32) {
+    let agent = ask.request.header(header::USER_AGENT).unwrap_or_default();
+    let release = agent.split_once("hf_hub/").map_or("", |(_, rest)| rest);
+    let mut numbers = release.split('.').map(|part| part.parse().unwrap_or(0u32));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn address(endpoint: &str, link: &HubLink, key: &[u8; 32]) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    let plain = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    format!(
+        "{endpoint}/lfs/{}?owner={}&token={}&size={}&expires={}&signature={}",
+        link.digest.hex(),
+        plain(&link.owner),
+        plain(&link.token_id),
+        link.bytes,
+        link.expires_at,
+        link.sign(key)
+    )
+}
+
+/// The installation's key; the random bytes are used once, when there is none yet.
+async fn link_key(shared: &Shared) -> Result<[u8; 32], Refusal> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random)
+        .map_err(|error| ServiceError::Internal(error.to_string().into()))?;
+    Ok(shared.service.hub_link_key(random, wall_now()).await?)
+}
+
+fn bad(text: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, text)
+}

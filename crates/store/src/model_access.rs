@@ -1,0 +1,168 @@
+//! Who sees which model, and through the models which object: one condition, used by every query that lists or finds.
+
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoCondition, Query, SelectStatement};
+
+use crate::record::{self, equal};
+use crate::{
+    Connection, ModelRow, StoreError, SuiteRow, model_visibility, object_holder, stored_object,
+};
+
+/// On whose behalf rows are read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reading<'a> {
+    /// Nobody known: public models only.
+    Anybody,
+    /// A login: public models, its own, and those that it was granted.
+    Login(&'a str),
+    /// Everything, for the operator and for the program itself.
+    Everything,
+}
+
+/// The models that a reading sees, as a condition on `registered_model`.
+pub(crate) fn visible(reading: Reading<'_>) -> Condition {
+    let hidden = current("model_visibility", &["model_id"])
+        .and_where(Expr::col(("now", "model_id")).equals(("registered_model", "id")))
+        .and_where(Expr::col(("now", "private")).eq(Expr::val(1)))
+        .take();
+    match reading {
+        Reading::Everything => Condition::all(),
+        Reading::Anybody => Expr::not_exists(hidden).into_condition(),
+        Reading::Login(login) => {
+            let granted = current("access_grant", &["model_id", "grantee"])
+                .and_where(Expr::col(("now", "model_id")).equals(("registered_model", "id")))
+                .and_where(Expr::col(("now", "grantee")).eq(Expr::val(login)))
+                .and_where(Expr::col(("now", "granted")).eq(Expr::val(1)))
+                .take();
+            Condition::any()
+                .add(Expr::not_exists(hidden))
+                .add(equal("publisher", login))
+                .add(Expr::exists(granted))
+        }
+    }
+}
+
+/// The models that a reading sees and that satisfy a condition.
+fn seen(reading: Reading<'_>, condition: Expr) -> Condition {
+    Condition::all().add(visible(reading)).add(condition)
+}
+
+/// The rows of a history that no later row of the same key follows, under the name `now`.
+fn current(table: &'static str, key: &[&'static str]) -> SelectStatement {
+    let mut later = Query::select();
+    later.expr(Expr::val(1)).from_as(table, "later");
+    for column in key {
+        later.and_where(Expr::col(("later", *column)).equals(("now", *column)));
+    }
+    later.and_where(Expr::col(("later", "seq")).gt(Expr::col(("now", "seq"))));
+    Query::select()
+        .expr(Expr::val(1))
+        .from_as(table, "now")
+        .and_where(Expr::not_exists(later))
+        .take()
+}
+
+/// Whether a model is private.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_private<C: Connection>(connection: &C, model_id: &str) -> Result<bool, StoreError> {
+    Ok(model_visibility::current(connection, model_id).await?.is_some_and(|row| row.private))
+}
+
+/// The model of a name, if the reading sees it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_by_name<C: Connection>(
+    connection: &C,
+    reading: Reading<'_>,
+    name: &str,
+) -> Result<Option<ModelRow>, StoreError> {
+    record::find(connection, seen(reading, equal("name", name))).await
+}
+
+/// The model of an id, if the reading sees it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_by_id<C: Connection>(
+    connection: &C,
+    reading: Reading<'_>,
+    id: &str,
+) -> Result<Option<ModelRow>, StoreError> {
+    record::find(connection, seen(reading, equal("id", id))).await
+}
+
+/// A page of the models that a reading sees, by name, in the order of their bytes.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list<C: Connection>(
+    connection: &C,
+    reading: Reading<'_>,
+    after_name: Option<&str>,
+    limit: u64,
+) -> Result<Vec<ModelRow>, StoreError> {
+    record::page(connection, visible(reading), "name", after_name.map(Into::into), limit).await
+}
+
+/// Whether a reading sees an object: one of its models names it in a version or a report, a suite names it, or the login sent it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sees_object<C: Connection>(
+    connection: &C,
+    reading: Reading<'_>,
+    digest: &str,
+) -> Result<bool, StoreError> {
+    if reading == Reading::Everything {
+        return Ok(true);
+    }
+    if sees_object_of_model(connection, reading, digest).await?
+        || is_of_suite(connection, digest).await?
+    {
+        return Ok(true);
+    }
+    let Reading::Login(login) = reading else { return Ok(false) };
+    if object_holder::is_held(connection, digest, login).await? {
+        return Ok(true);
+    }
+    // Objects of the time before holders were kept have one: who brought them first.
+    let object = stored_object::find(connection, digest).await?;
+    Ok(object.is_some_and(|row| row.uploaded_by == login))
+}
+
+async fn sees_object_of_model<C: Connection>(
+    connection: &C,
+    reading: Reading<'_>,
+    digest: &str,
+) -> Result<bool, StoreError> {
+    let reports = Query::select()
+        .column("version_id")
+        .from("evaluation_report")
+        .cond_where(
+            Condition::any().add(equal("digest", digest)).add(equal("samples_digest", digest)),
+        )
+        .take();
+    let versions = Query::select()
+        .column("model_id")
+        .from("model_version")
+        .cond_where(
+            Condition::any()
+                .add(equal("checkpoint_digest", digest))
+                .add(equal("graph_digest", digest))
+                .add(Expr::col("id").in_subquery(reports)),
+        )
+        .take();
+    let named = Expr::col("id").in_subquery(versions);
+    let found: Option<ModelRow> = record::find(connection, seen(reading, named)).await?;
+    Ok(found.is_some())
+}
+
+async fn is_of_suite<C: Connection>(connection: &C, digest: &str) -> Result<bool, StoreError> {
+    let condition = Condition::any()
+        .add(equal("cases_digest", digest))
+        .add(equal("reference_checkpoint_digest", digest))
+        .add(equal("reference_graph_digest", digest));
+    Ok(record::find::<SuiteRow, C>(connection, condition).await?.is_some())
+}

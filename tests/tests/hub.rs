@@ -1,0 +1,174 @@
+//! The stock Hugging Face client, three releases of it, against the real server under `/hf`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+#![expect(dead_code, reason = "support is shared with tests that use more of it")]
+
+mod support;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use client::Client;
+use domain::digest::Digest;
+use serde_json::{Value, json};
+use support::{Place, ask, serve, token};
+
+/// The releases that people run: the last without xet by default, the first of the new line, the newest.
+const RELEASES: [&str; 3] = ["0.36.2", "1.5.0", "2.4.0"];
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("hub/conformance.py")
+}
+
+fn demo(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/cli/demo/mlp").join(file)
+}
+
+fn said(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
+}
+
+/// The Python of an environment with one release in it, made once a target folder; the reason where it cannot be made.
+fn environment(release: &str) -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("huggingface_hub-{release}"));
+    let python = folder.join("bin/python");
+    let import = format!("import huggingface_hub as h; assert h.__version__ == '{release}'");
+    if Command::new(&python).args(["-c", &import]).output().is_ok_and(|o| o.status.success()) {
+        return Ok(python);
+    }
+    let package = format!("huggingface_hub=={release}");
+    // Release 1.5.0 needs click for its command line and does not say so.
+    let pip = ["-m", "pip", "install", "--quiet", "--retries", "1", &package, "click"];
+    let steps: [(&Path, &[&str]); 2] = [
+        (Path::new("python3"), &["-m", "venv", "--clear", folder.to_str().unwrap()]),
+        (&python, &pip),
+    ];
+    for (program, words) in steps {
+        let output = Command::new(program).args(words).output().map_err(|e| e.to_string())?;
+        if !output.status.success() {
+            return Err(said(&output));
+        }
+    }
+    Ok(python)
+}
+
+/// All environments; `None`, with a plain line, where the package index cannot be reached and the check does not insist.
+fn environments() -> Option<Vec<PathBuf>> {
+    let made: Result<Vec<PathBuf>, String> = RELEASES.into_iter().map(environment).collect();
+    match made {
+        Ok(environments) => Some(environments),
+        Err(reason) => {
+            let line = format!("SKIPPED: huggingface_hub cannot be installed: {reason}");
+            assert!(std::env::var_os("MODELFOLIO_CHECK").is_none(), "{line}");
+            eprintln!("{line}");
+            None
+        }
+    }
+}
+
+/// Runs the script; what it says in its last line.
+async fn conformance(python: &Path, url: &str, token: &str, without_xet: bool) -> Value {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(python);
+    command
+        .args([script(), demo("step-0010.safetensors"), demo("graph.onnx")])
+        .env("HF_ENDPOINT", format!("{url}/hf"))
+        .env("HF_TOKEN", token)
+        .env("HF_HOME", home.path())
+        .env("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        .env("HF_HUB_DISABLE_TELEMETRY", "1")
+        .env_remove("HF_HUB_DISABLE_XET");
+    if without_xet {
+        command.env("HF_HUB_DISABLE_XET", "1");
+    }
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}:\n{}", python.display(), said(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    serde_json::from_str(text.lines().last().expect("the script says what it made")).unwrap()
+}
+
+/// Proves that three releases of the stock client do all that their users do, the newest with and without xet's switch, and
+/// that the commit with a checkpoint and its graph is a version like every other.
+#[tokio::test]
+async fn the_stock_client_works() {
+    let Some(environments) = environments() else { return };
+    let place = Place::sqlite();
+    let (_server, url) = serve(&place);
+    let token = token(&place, "lab", "publish");
+    let client = Client::new(&url, Some(token.clone())).unwrap();
+    let newest = environments.last().unwrap();
+    let runs = environments.iter().map(|python| (python, true)).chain([(newest, false)]);
+    for (python, without_xet) in runs {
+        let made = conformance(python, &url, &token, without_xet).await;
+        let (name, version) = (made["repo"].as_str().unwrap(), made["version"].as_str().unwrap());
+        let query = format!(
+            "{{ model(name: \"{name}\") {{ versions {{ nodes {{ name checkpoint {{ digest }} }} }} }} }}"
+        );
+        let answer = ask(&client, &query).await;
+        let versions = answer["model"]["versions"]["nodes"].as_array().unwrap();
+        assert_eq!(versions.len(), 1, "one commit of many is a version: {answer}");
+        assert_eq!(versions[0]["name"], json!(version));
+        let digest = format!("sha256:{}", made["checkpoint"].as_str().unwrap());
+        assert_eq!(versions[0]["checkpoint"]["digest"], json!(digest));
+    }
+}
+
+/// What a link's answer and refusal look like without the client.
+async fn put(url: &str, bytes: Vec<u8>) -> u16 {
+    reqwest::Client::new().put(url).body(bytes).send().await.unwrap().status().as_u16()
+}
+
+/// Proves that a link takes the bytes that it was made for and no others, that another's bytes cannot be named, and that a
+/// stranger writes nothing.
+#[tokio::test]
+async fn links_permit_one_object() {
+    let place = Place::sqlite();
+    let (_server, url) = serve(&place);
+    Client::new(&url, None).unwrap(); // installs the TLS provider that reqwest asks for
+    let http = reqwest::Client::new();
+    let post = async |token: &str, path: &str, body: Value| {
+        let request = http.post(format!("{url}/hf/{path}")).bearer_auth(token).json(&body);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let (lab, rival) = (token(&place, "lab", "publish"), token(&place, "rival", "publish"));
+    for (token, name) in [(&lab, "net"), (&rival, "copy")] {
+        let (status, answer) = post(token, "api/repos/create", json!({ "name": name })).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    let (bytes, oid) = (b"some weights".to_vec(), Digest::of(b"some weights").hex());
+    let wanted = json!({ "operation": "upload", "objects": [{ "oid": oid, "size": bytes.len() }] });
+    let (status, answer) = post(&lab, "lab/net.git/info/lfs/objects/batch", wanted.clone()).await;
+    assert_eq!(status, 200, "{answer}");
+    let href = answer["objects"][0]["actions"]["upload"]["href"].as_str().unwrap();
+    let other = Digest::of(b"other weights").hex();
+    for (forged, why) in [
+        (href.replace(&oid, &other), "another object"),
+        (href.replace("owner=lab", "owner=rival"), "another owner"),
+        (href.replace("size=12", "size=13"), "another size"),
+        (href.replace("expires=1", "expires=2"), "a later end"),
+        (href.split("&signature").next().unwrap().to_owned(), "no signature"),
+    ] {
+        assert_eq!(put(&forged, bytes.clone()).await, 401, "{why}");
+    }
+    assert_eq!(put(href, b"same length.".to_vec()).await, 400, "other bytes of the same length");
+    assert_eq!(put(href, bytes).await, 200);
+    let (_, again) = post(&lab, "lab/net.git/info/lfs/objects/batch", wanted.clone()).await;
+    assert!(again["objects"][0].get("actions").is_none(), "stored bytes are asked for: {again}");
+    let (_, theirs) = post(&rival, "rival/copy.git/info/lfs/objects/batch", wanted).await;
+    assert!(theirs["objects"][0].get("actions").is_some(), "bytes of another are given away");
+    let line = json!({ "key": "lfsFile", "value": { "path": "w", "algo": "sha256", "oid": oid } });
+    for (token, repo, status) in [(&rival, "rival/copy", 400), (&rival, "lab/net", 403)] {
+        let (found, answer) =
+            post(token, &format!("api/models/{repo}/commit/main"), line.clone()).await;
+        assert_eq!(found, status, "{answer}");
+    }
+    let (status, answer) = post(&lab, "api/models/lab/net/commit/main", line).await;
+    assert_eq!(status, 200, "{answer}");
+}

@@ -1,0 +1,14 @@
+//! The registry, end to end: aliases, yanks, differences, cards, search, and private models that strangers cannot tell from none.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
+mod private;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "support is shared with tests that use more of it")]
+mod support;
+mod versions;
+mod world;

@@ -1,11 +1,9 @@
 //! The storage itself: a folder, or any store that object_store speaks to.
 
 use std::{
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -110,8 +108,6 @@ impl Drop for Staged {
 impl ObjectStorage {
     /// Opens the storage at `address` (a folder, `file:///folder` or `memory:`), staging under `staging`.
     ///
-    /// What an earlier process left in the staging folder is removed: call this once, before anything is received.
-    ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(address: &str, staging: &Path) -> Result<Self, OpenError> {
@@ -133,24 +129,35 @@ impl ObjectStorage {
         }
         let folder = PathBuf::from(folder);
         make(&folder)?;
+        // A rename does not cross file systems: objects on a disk of their own are staged there.
+        let device = |path: &Path| std::fs::metadata(path).map(|m| m.dev()).ok();
+        let staging = if device(staging) == device(&folder) {
+            staging.to_owned()
+        } else {
+            folder.join(".staging")
+        };
+        make(&staging)?;
         let objects = Arc::new(LocalFileSystem::new_with_prefix(&folder)?);
-        Ok(Self { objects, folder: Some(folder), staging: staging.to_owned() })
+        Ok(Self { objects, folder: Some(folder), staging })
     }
 
-    /// Removes what dead processes left in the staging folder. Files of other living processes stay: a worker may be writing.
+    /// Removes what dead processes left in the staging folder: the files that nobody has locked. Call it when a server starts.
     ///
     /// # Errors
     /// [`StorageError::Staging`] if the folder cannot be read or a file not be removed.
     pub fn sweep_staging(&self) -> Result<u64, StorageError> {
-        let mut swept = 0;
-        for entry in std::fs::read_dir(&self.staging).map_err(StorageError::Staging)? {
-            let path = entry.map_err(StorageError::Staging)?.path();
-            if path.is_file() && !belongs_to_another_living_process(&path) {
-                std::fs::remove_file(path).map_err(StorageError::Staging)?;
-                swept += 1;
+        let sweep = || {
+            let mut swept = 0;
+            for entry in std::fs::read_dir(&self.staging)? {
+                let path = entry?.path();
+                if path.is_file() && std::fs::File::open(&path)?.try_lock().is_ok() {
+                    std::fs::remove_file(path)?;
+                    swept += 1;
+                }
             }
-        }
-        Ok(swept)
+            Ok(swept)
+        };
+        sweep().map_err(StorageError::Staging)
     }
 
     /// Whether the object is there.
@@ -248,18 +255,18 @@ impl ObjectStorage {
         Ok(bytes)
     }
 
+    /// A new file in the staging folder under a name that nobody has, locked as long as it is being written.
     pub(crate) async fn stage(&self) -> Result<Staged, StorageError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("{}-{}.part", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = self.staging.join(name);
-        let file = tokio::fs::File::options()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .read(true)
-            .open(&path)
-            .await;
-        Ok(Staged { file: file.map_err(StorageError::Staging)?, path, published: false })
+        let staging = self.staging.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let (file, path) =
+                tempfile::Builder::new().suffix(".part").tempfile_in(staging)?.keep()?;
+            file.lock()?;
+            Ok::<_, std::io::Error>((file, path))
+        });
+        let made = made.await.map_err(|e| StorageError::Staging(std::io::Error::other(e)))?;
+        let (file, path) = made.map_err(StorageError::Staging)?;
+        Ok(Staged { file: tokio::fs::File::from_std(file), path, published: false })
     }
 
     /// Makes staged bytes visible under their digest: synced first, so that a crash leaves the whole object or none.
@@ -270,12 +277,14 @@ impl ObjectStorage {
     ) -> Result<(), StorageError> {
         staged.file.flush().await.map_err(StorageError::Staging)?;
         staged.file.sync_all().await.map_err(StorageError::Staging)?;
-        if self.contains(digest).await? {
-            return Ok(());
-        }
         let Some(folder) = &self.folder else {
-            return self.upload(staged, digest).await;
+            return if self.contains(digest).await? {
+                Ok(())
+            } else {
+                self.upload(staged, digest).await
+            };
         };
+        // Also over an object that is there: the bytes are the same, and a damaged one is healed by sending it again.
         let target = folder.join(location(digest).as_ref());
         let parent = target.parent().unwrap_or(folder).to_owned();
         let from = staged.path.clone();
@@ -316,16 +325,6 @@ impl ObjectStorage {
             writer.write(&piece[..read]);
         }
     }
-}
-
-/// Staged files are named `PID-N.part`. A number that was given to a new process only delays the sweep.
-fn belongs_to_another_living_process(path: &Path) -> bool {
-    let pid = path
-        .file_name()
-        .and_then(|n| n.to_str())
-        .and_then(|n| n.split('-').next())
-        .and_then(|p| p.parse::<u32>().ok());
-    pid.is_some_and(|pid| pid != std::process::id() && Path::new(&format!("/proc/{pid}")).exists())
 }
 
 /// `sha256/ab/abcd…`: two digits a folder keep directories small.

@@ -114,8 +114,11 @@ async fn storage_notices_damage() {
     let copy = dir.path().join("copy");
     assert!(matches!(storage.copy_to(digest, &copy).await, Err(StorageError::Damaged { .. })));
     assert!(!copy.exists());
-    std::fs::write(dir.path().join("s/4194999-9.part"), b"left").unwrap();
-    std::fs::write(dir.path().join("s/1-9.part"), b"of a living process").unwrap();
+    storage.put(Bytes::from_static(b"hello")).await.unwrap();
+    assert_eq!(storage.read(digest).await.unwrap(), "hello", "sending it again heals it");
+    std::fs::write(dir.path().join("s/left.part"), b"of a dead process").unwrap();
+    let held = std::fs::File::create(dir.path().join("s/held.part")).unwrap();
+    held.lock().unwrap();
     assert_eq!(storage.sweep_staging().unwrap(), 1);
     for bad in ["", "s3://bucket", "ftp://x"] {
         assert!(ObjectStorage::open(bad, &dir.path().join("s")).is_err(), "{bad}");

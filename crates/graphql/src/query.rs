@@ -36,7 +36,7 @@ impl Query {
     }
 
     /// Models by name.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn models(
         &self,
         context: &Context<'_>,
@@ -54,7 +54,7 @@ impl Query {
     }
 
     /// Suites by id.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn suites(
         &self,
         context: &Context<'_>,
@@ -82,7 +82,7 @@ impl Query {
     }
 
     /// Funds by name.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn funds(
         &self,
         context: &Context<'_>,

@@ -19,6 +19,7 @@ mod prices;
 mod reports;
 mod strikes;
 mod suites;
+mod suspension;
 mod token;
 mod versions;
 mod worker;
@@ -56,5 +57,17 @@ impl Service {
     #[must_use]
     pub fn new(store: Store, objects: ObjectStorage) -> Self {
         Self { store, objects, ledger: ledger::LedgerCache::default() }
+    }
+
+    /// Removes what dead processes left half received. For a server to call when it starts.
+    ///
+    /// # Errors
+    /// The storage's failure.
+    pub fn sweep(&self) -> Result<(), checkpoint::StorageError> {
+        let swept = self.objects.sweep_staging()?;
+        if swept > 0 {
+            tracing::info!(files = swept, "removed what was left half received");
+        }
+        Ok(())
     }
 }

@@ -54,7 +54,7 @@ impl Model {
     }
 
     /// Versions in the order of publication.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn versions(
         &self,
         context: &Context<'_>,
@@ -68,7 +68,7 @@ impl Model {
     }
 
     /// Every decision on its price, in order.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn prices(
         &self,
         context: &Context<'_>,
@@ -131,7 +131,7 @@ impl Version {
     }
 
     /// Evaluation reports of this version, oldest first.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn reports(
         &self,
         context: &Context<'_>,
@@ -172,7 +172,7 @@ impl Checkpoint {
     }
 
     /// Its tensors in the order of the file.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn tensors(
         &self,
         context: &Context<'_>,

@@ -23,9 +23,13 @@ pub(super) async fn upload(
     request: &Request,
     body: Body,
     Path(digest): Path<String>,
-    Query(query): Query<UploadQuery>,
+    query: poem::Result<Query<UploadQuery>>,
     shared: Data<&Shared>,
 ) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(error) => return problem(&invalid("query", &error.to_string())),
+    };
     match receive(request, body, &digest, query, &shared).await {
         Ok(response) => response,
         Err(error) => problem(&error),
@@ -48,6 +52,9 @@ async fn receive(
         }
         ("graph", None) => {
             return Err(invalid("checkpoint", "a graph names the checkpoint that it binds to"));
+        }
+        ("checkpoint", Some(_)) => {
+            return Err(invalid("checkpoint", "only a graph names a checkpoint"));
         }
         (kind, _) => {
             return Err(invalid("kind", &format!("{kind:?}; expected checkpoint or graph")));
@@ -81,6 +88,20 @@ pub(super) async fn download(
 async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Response, ServiceError> {
     let digest = parse_digest("digest", digest)?;
     let size = shared.service.object_size(digest).await?;
+    if shared.service.is_hidden(digest).await?
+        && !shared.caller(request).await?.is_some_and(|c| c.may_measure())
+    {
+        // The cases of a suite are hidden from those whom they measure, as if they were not there.
+        return Err(ServiceError::Absent { kind: "object", name: digest.to_string() });
+    }
+    let tag = format!("\"{}\"", digest.hex());
+    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
+    if known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag)) {
+        return Ok(Response::builder()
+            .status(StatusCode::NOT_MODIFIED)
+            .header(header::ETAG, tag)
+            .finish());
+    }
     let range = request
         .headers()
         .get(header::RANGE)
@@ -89,7 +110,7 @@ async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Respon
     let head = request.method() == Method::HEAD;
     let builder = Response::builder()
         .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::ETAG, format!("\"{}\"", digest.hex()))
+        .header(header::ETAG, tag)
         .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
         .content_type("application/octet-stream");
     let (builder, wanted) = match range {

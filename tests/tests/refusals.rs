@@ -73,7 +73,9 @@ async fn put(url: &str, token: &str, digest: &str, query: &str, bytes: Vec<u8>) 
 fn files_below(folder: &Path) -> usize {
     let entries =
         std::fs::read_dir(folder).map(|d| d.flatten().collect::<Vec<_>>()).unwrap_or_default();
-    entries.iter().map(|e| if e.path().is_dir() { files_below(&e.path()) } else { 1 }).sum()
+    // The lock of the living server is no leftover.
+    let entries = entries.iter().filter(|e| e.path().extension().is_none_or(|e| e != "lock"));
+    entries.map(|e| if e.path().is_dir() { files_below(&e.path()) } else { 1 }).sum()
 }
 
 fn objects(place: &Place) -> usize {

@@ -34,6 +34,21 @@ impl Failure {
     }
 }
 
+/// Prints a text on standard output. A reader that has gone away, as `head` does, is no failure.
+///
+/// # Errors
+/// [`Failure::Environment`] if the output cannot be written for another reason, such as a full disk.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Environment(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The error and its causes in one line; a cause that the text before it repeats is left out.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -104,10 +104,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Token(command) => commands::token::run(command).await,
         Command::Migrate(arguments) => commands::migrate(&arguments).await,
         Command::Runtime(command) => commands::runtime::run(command).await,
-        Command::Schema => {
-            print!("{}", server::sdl());
-            Ok(())
-        }
+        Command::Schema => exit::print(&server::sdl()),
         Command::Child => Ok(()),
     }
 }

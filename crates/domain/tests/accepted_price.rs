@@ -137,9 +137,14 @@ fn quality_zero_in_an_epoch() {
     let back = Run { epoch: 3, ..run("a", 800) }.decide(confirmed.state.as_ref());
     assert_eq!(back.status, Status::Tripped);
     assert!(back.est_micro.abs_diff(state.price_micro) < 1_000_000);
-    // A new version may fall to 0 at once: the demo's breaker for it is 100 %.
+    // A new version falls by 100 % at most, which a breaker of 100 % would let through: a fall to 0 is confirmed all the same.
     let new_version = run("b", 100).decide(Some(&state));
-    assert_eq!((new_version.status, new_version.price_micro), (Status::Accepted, Some(0)));
+    assert_eq!(
+        (new_version.status, new_version.price_micro),
+        (Status::Tripped, Some(state.price_micro))
+    );
+    let confirmed = Run { seed: 2, ..run("b", 100) }.decide(new_version.state.as_ref());
+    assert_eq!((confirmed.status, confirmed.price_micro), (Status::Accepted, Some(0)));
 }
 
 /// Proves that a tripped price waits for another seed of the same version, close by.

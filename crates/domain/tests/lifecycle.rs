@@ -187,7 +187,7 @@ fn refusals_are_readable() {
     for (operation, message) in [
         (
             json!({"op": "withdraw", "args": {"who": "CAROL", "c": 999_000_000}}),
-            "CAROL has 174072638 of CASH; 999000000 are needed",
+            "CAROL has 174.072638 of CASH; 999.000000 are needed",
         ),
         (
             json!({"op": "strike", "args": {"day": 3}}),

@@ -6,7 +6,7 @@ use service::ServiceError;
 /// Turns a use case's answer into the API's; our own causes are logged here, once.
 pub(crate) fn api_error(error: ServiceError) -> Error {
     if error.is_ours() {
-        tracing::error!(cause = %chain(&error), "request failed");
+        tracing::error!(cause = %error.chain(), "request failed");
         return Error::new("internal error").extend_with(|_, e| e.set("code", "internal"));
     }
     let (code, tensor) = (error.code(), error.tensor().map(str::to_owned));
@@ -16,16 +16,6 @@ pub(crate) fn api_error(error: ServiceError) -> Error {
             e.set("tensor", tensor);
         }
     })
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Gives `query_invalid` to errors that the GraphQL engine itself raised: syntax, validation, limits.

@@ -13,6 +13,12 @@ const PAGE_DEFAULT: i32 = 20;
 /// Most rows of a page.
 pub(crate) const PAGE_MAX: i32 = 100;
 
+/// What a page costs: its rows times what each of them asks for. A page that will be refused counts as the largest.
+pub(crate) fn cost(first: Option<i32>, child: usize) -> usize {
+    let rows = first.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX) as usize;
+    rows.saturating_mul(child).saturating_add(1)
+}
+
 /// A page of `T` after a cursor.
 pub(crate) type Page<T> =
     Connection<String, T, EmptyFields, EmptyFields, DefaultConnectionName, DefaultEdgeName>;

@@ -69,7 +69,7 @@ impl Query {
     }
 
     /// Models by name: all that the bearer may see, or those of them that satisfy a search.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn models(
         &self,
         context: &Context<'_>,
@@ -107,7 +107,7 @@ impl Query {
     }
 
     /// The audit log: every change, in order. Scope `operate`.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn audit(
         &self,
         context: &Context<'_>,
@@ -127,7 +127,7 @@ impl Query {
     }
 
     /// Suites by id.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn suites(
         &self,
         context: &Context<'_>,
@@ -157,7 +157,7 @@ impl Query {
     }
 
     /// Funds by name.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn funds(
         &self,
         context: &Context<'_>,

@@ -58,6 +58,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let service = Arc::new(options.installation.open().await?);
+    service.sweep().await.map_err(OpenError::Staging)?;
     let failed = |source| ServeError::Listen { address: options.listen.clone(), source };
     let acceptor =
         TcpListener::bind(options.listen.clone()).into_acceptor().await.map_err(failed)?;

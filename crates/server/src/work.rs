@@ -45,6 +45,9 @@ pub async fn work(options: WorkOptions, stop: impl Future<Output = ()>) -> Resul
         program: options.program.clone(),
         scratch: options.installation.data.join("scratch"),
     };
+    worker
+        .sweep_scratch()
+        .map_err(|source| OpenError::Folder { path: worker.scratch.clone(), source })?;
     tracing::info!(holder = worker.holder, device = worker.device, "worker ready");
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -58,7 +61,7 @@ pub async fn work(options: WorkOptions, stop: impl Future<Output = ()>) -> Resul
                     Duration::ZERO
                 }
                 Err(WorkerError(error)) => {
-                    tracing::error!(cause = %error, "worker trouble");
+                    tracing::error!(cause = %error.chain(), "worker trouble");
                     TROUBLE_WAIT
                 }
             },

@@ -75,9 +75,20 @@ pub enum ServiceError {
         /// Why.
         reason: &'static str,
     },
+    /// Subscriptions wait: a price is known to be open.
+    #[error("fund {fund} takes no subscriptions for now: {reason}")]
+    Suspended {
+        /// The fund.
+        fund: String,
+        /// Which price, and why.
+        reason: String,
+    },
     /// The database is busy or was changed by another at the same moment; the same request may be sent again.
     #[error("the server is busy; send the same request again")]
     Busy(#[source] StoreError),
+    /// Stored bytes are not those of their digest any more.
+    #[error(transparent)]
+    Damaged(checkpoint::StorageError),
     /// Our own fault: the cause is logged, never shown.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -101,7 +112,9 @@ impl ServiceError {
             Self::Rejected(e) => e.code(),
             Self::Yanked(_) => "yanked",
             Self::Unpriced { .. } => "unpriced",
+            Self::Suspended { .. } => "suspended",
             Self::Busy(_) => "busy",
+            Self::Damaged(_) => "object_damaged",
             Self::Internal(_) => "internal",
         }
     }
@@ -119,7 +132,24 @@ impl ServiceError {
     /// Whether the cause lies with us, and so is logged and not shown.
     #[must_use]
     pub const fn is_ours(&self) -> bool {
-        matches!(self, Self::Internal(_) | Self::Upload(checkpoint::ReceiveError::Storage(_)))
+        matches!(
+            self,
+            Self::Internal(_)
+                | Self::Damaged(_)
+                | Self::Upload(checkpoint::ReceiveError::Storage(_))
+        )
+    }
+
+    /// The error and its causes in one line, for a log.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        text
     }
 
     pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -149,6 +179,9 @@ impl From<checkpoint::StorageError> for ServiceError {
     fn from(error: checkpoint::StorageError) -> Self {
         match error {
             checkpoint::StorageError::Absent(digest) => Self::absent("object", digest.to_string()),
+            damaged @ (checkpoint::StorageError::Damaged { .. }
+            | checkpoint::StorageError::DamagedTensor { .. }
+            | checkpoint::StorageError::DamagedRecipe { .. }) => Self::Damaged(damaged),
             other => Self::internal(other),
         }
     }

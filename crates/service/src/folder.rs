@@ -99,6 +99,8 @@ pub fn evaluate_folder(
     let protocol =
         if request.quick { evaluator::protocols::quick } else { evaluator::protocols::full };
     let cases = request.suite.join("cases.safetensors");
+    std::fs::metadata(&cases)
+        .map_err(|source| FolderError::File { path: cases.clone(), source })?;
     let evaluation = evaluator::evaluate(&evaluator::Request {
         model: &model,
         reference: reference.as_ref(),

@@ -74,9 +74,11 @@ impl Service {
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<FundView>, ServiceError> {
+        // Rows first: a fund that was created since then is in the state, and not the other way round.
+        let funds = self.list_funds(after, limit).await?;
         let state = self.ledger().await?;
         let mut views = Vec::new();
-        for fund in self.list_funds(after, limit).await? {
+        for fund in funds {
             views.push(self.view(fund, &state).await?);
         }
         Ok(views)

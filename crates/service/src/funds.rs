@@ -8,12 +8,14 @@ use domain::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use store::{FundRow, fund, model_access, registered_model};
+use store::{FundRow, fund, model_access, price_decision, registered_model};
 
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     ledger::LedgerUnit,
+    prices::{BREAKER, micro_to_nano},
+    suspension::unknown_version,
     token::{Caller, Scope},
 };
 
@@ -104,6 +106,7 @@ impl Service {
     ) -> Result<String, ServiceError> {
         let rules =
             Methodology::parse(methodology).map_err(|e| ServiceError::invalid("methodology", e))?;
+        check_enforced(&rules)?;
         let input = CreateFund { name, methodology };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_create", &input);
@@ -152,12 +155,6 @@ impl Service {
     ) -> Result<String, ServiceError> {
         let model = self.get_readable_model(&caller.into(), &input.model).await?;
         self.get_fund(&input.fund).await?;
-        let price = self.find_accepted_price(&model).await?.filter(|p| p.price_micro > 0);
-        let unpriced = || ServiceError::Unpriced {
-            model: model.name.to_string(),
-            reason: "it was not evaluated, or with quality 0",
-        };
-        let price = price.ok_or_else(unpriced)?.price_nano()?;
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "model_admit", input);
         // Read under the ledger's lock, which a change of visibility takes too.
@@ -167,6 +164,12 @@ impl Service {
                 format!("{} is private; a fund holds what everybody can read", model.name),
             ));
         }
+        let accepted = price_decision::latest_accepted(&ledger.unit.transaction, &model.id).await?;
+        let micro = accepted.and_then(|row| row.price_micro).filter(|micro| *micro > 0);
+        let price = micro_to_nano(micro.ok_or_else(|| ServiceError::Unpriced {
+            model: model.name.to_string(),
+            reason: "it was not evaluated, or with quality 0",
+        })?)?;
         let event = Event::Admit {
             fund: input.fund.clone(),
             model: model.name.clone(),
@@ -203,6 +206,7 @@ impl Service {
     /// Places a subscription order of the caller's; the next strike settles it. The order's id is its number in the journal.
     ///
     /// # Errors
+    /// [`ServiceError::Suspended`] while a version of one of its models is published and not evaluated,
     /// [`ServiceError::Invalid`] below the minimum order, [`ServiceError::Rejected`] with the ledger's code.
     pub async fn place_subscription(
         &self,
@@ -227,6 +231,9 @@ impl Service {
             "subscription_order_place",
             &input
         );
+        if let Some(reason) = unknown_version(&ledger, fund).await? {
+            return Err(ServiceError::Suspended { fund: fund.to_string(), reason });
+        }
         let event = Event::Subscribe { fund: fund.clone(), who: caller.owner.clone(), amount };
         let (order, _) = ledger.post(&event).await?;
         ledger.finish(fund.as_str(), order).await
@@ -252,6 +259,31 @@ impl Service {
     ) -> Result<Vec<Fund>, ServiceError> {
         fund::list(&self.store, after, limit).await?.into_iter().map(Fund::read).collect()
     }
+}
+
+/// Refuses a rule that this installation would show and not keep.
+fn check_enforced(rules: &Methodology) -> Result<(), ServiceError> {
+    let breaker = |ppb: u64| i64::try_from(ppb).unwrap_or(i64::MAX);
+    for (name, given, kept) in [
+        ("quorum", rules.quorum, 1),
+        (
+            "breaker_reevaluation_ppb",
+            rules.breaker_reevaluation_ppb,
+            breaker(BREAKER.re_evaluation_ppb),
+        ),
+        (
+            "breaker_new_version_ppb",
+            rules.breaker_new_version_ppb,
+            breaker(BREAKER.new_version_ppb),
+        ),
+    ] {
+        if given != kept {
+            let reason =
+                format!("{name} is {given}; this installation keeps {kept} and nothing else");
+            return Err(ServiceError::invalid("methodology", reason));
+        }
+    }
+    Ok(())
 }
 
 /// Accepted price and estimate of a model, as the ledger counts them.
@@ -282,9 +314,9 @@ pub(crate) async fn accepted_marks(
         let row = row.ok_or_else(|| {
             ServiceError::internal(format!("model {name} is admitted but not registered"))
         })?;
-        let accepted = store::price_decision::latest_accepted(transaction, &row.id).await?;
-        let latest = store::price_decision::latest(transaction, &row.id).await?;
-        let nano = |micro: Option<i64>| micro.map(crate::prices::micro_to_nano).transpose();
+        let accepted = price_decision::latest_accepted(transaction, &row.id).await?;
+        let latest = price_decision::latest(transaction, &row.id).await?;
+        let nano = |micro: Option<i64>| micro.map(micro_to_nano).transpose();
         let price = nano(accepted.and_then(|d| d.price_micro))?;
         marks.push(ModelMark {
             price: price.ok_or_else(|| {

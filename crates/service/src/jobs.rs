@@ -12,8 +12,11 @@ use crate::{
 
 pub use store::JobState;
 
-/// Times that a job is tried: void runs are repeated twice (DESIGN 4, Evaluation).
-pub(crate) const ATTEMPTS_MAX: i64 = 3;
+/// Times that a worker may take a job: far more than runs that may be void, because a worker that is killed or deployed anew
+/// says nothing against the job.
+const ATTEMPTS_MAX: i64 = 20;
+/// Runs of a job that may be void: the first, and two more (DESIGN 4, Evaluation).
+pub(crate) const RUNS_MAX: i64 = 3;
 
 /// A request to evaluate a version.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -30,6 +30,7 @@ mod prices;
 mod reports;
 mod strikes;
 mod suites;
+mod suspension;
 mod token;
 mod versions;
 mod visibility;
@@ -83,5 +84,17 @@ impl Service {
     #[must_use]
     pub fn new(store: Store, objects: ObjectStorage) -> Self {
         Self { store, objects, ledger: ledger::LedgerCache::default() }
+    }
+
+    /// Removes what dead processes left half received. For a server to call when it starts.
+    ///
+    /// # Errors
+    /// The storage's failure.
+    pub async fn sweep(&self) -> Result<(), checkpoint::StorageError> {
+        let swept = self.objects.sweep_staging().await?;
+        if swept > 0 {
+            tracing::info!(files = swept, "removed what was left half received");
+        }
+        Ok(())
     }
 }

@@ -7,17 +7,21 @@ use domain::{
     time::Timestamp,
 };
 use store::{
-    JobRow, PriceDecisionRow, StoreTransaction, VersionRow, evaluation_job, price_decision,
+    JobRow, PriceDecisionRow, StoreTransaction, VersionRow, alias_move, evaluation_job,
+    model_version, price_decision,
 };
 
 use crate::{
-    Service, ServiceError, aliases::unlistable, jobs::queued_row, models::Model,
-    versions::list_version,
+    Service, ServiceError,
+    aliases::unlistable,
+    jobs::queued_row,
+    models::Model,
+    versions::{LISTED, list_version},
 };
 
 /// How far a price may move before a second run must confirm it (DESIGN 4, Demo methodology): 20 % for a re-evaluation, 100 % for a
 /// new version. One rule for the registry's price log; a fund's own methodology states the same two numbers.
-const BREAKER: Breaker = Breaker::DEMO;
+pub(crate) const BREAKER: Breaker = Breaker::DEMO;
 
 /// What became of one evaluated price.
 #[derive(Clone, Debug)]
@@ -30,8 +34,6 @@ pub struct PriceDecision {
     pub report: Digest,
     /// `ADMITTED`, `ACCEPTED`, `DEADBAND`, `TRIPPED` or `REFUSED`.
     pub status: String,
-    /// The accepted price after it, in micro-credits; 0 if there is none.
-    pub price_micro: i64,
     /// The accepted price after it.
     pub price: Option<PriceNano>,
     /// The pooled estimate beside it.
@@ -57,7 +59,6 @@ impl PriceDecision {
         Ok(Self {
             seq: row.seq,
             report: row.report_digest.parse().map_err(ServiceError::internal)?,
-            price_micro: row.price_micro.unwrap_or(0),
             price: nano(row.price_micro)?,
             estimate: nano(row.est_micro)?,
             previous: nano(row.previous_micro)?,
@@ -68,11 +69,6 @@ impl PriceDecision {
             version_id: row.version_id,
             status: row.status,
         })
-    }
-
-    /// The accepted price as the ledger counts it.
-    pub(crate) fn price_nano(&self) -> Result<PriceNano, ServiceError> {
-        micro_to_nano(self.price_micro)
     }
 }
 
@@ -112,6 +108,14 @@ pub(crate) async fn decide_price(
         tracing::info!(report = %digest, reason, "a report that does not bear on the accepted price");
         return Ok(());
     }
+    if let Some(listed) = listed_ordinal(transaction, &version.model_id)
+        .await?
+        .filter(|listed| version.ordinal < *listed)
+    {
+        // The version under `listed` prices the model; measuring an older one again is a fact about that one, not about the price.
+        tracing::info!(report = %digest, version = version.ordinal, listed, "a report of a version that prices no more");
+        return Ok(());
+    }
     let latest = price_decision::latest(transaction, &version.model_id).await?;
     let state: Option<PriceState> = match &latest {
         Some(row) => serde_json::from_str(&row.record).map_err(ServiceError::internal)?,
@@ -143,8 +147,11 @@ pub(crate) async fn decide_price(
     price_decision::insert(transaction, row).await?;
     match decided.status {
         Status::Tripped => {
+            // Id and seed follow from the report, whose digest nobody knows beforehand: nobody can have taken them.
             let id = format!("c-{}", &digest.hex()[..30]);
-            let seed = report.protocol.seed.wrapping_add(1);
+            let mut seed = [0; 8];
+            seed.copy_from_slice(&digest.as_bytes()[..8]);
+            let seed = u64::from_le_bytes(seed);
             let mut confirmation =
                 queued_row(id, &version.id, &job.suite, &job.protocol, seed, now.as_millis());
             confirmation.confirms = Some(digest.hex());
@@ -162,6 +169,18 @@ pub(crate) async fn decide_price(
         }
     }
     Ok(())
+}
+
+/// Ordinal of the version under the alias `listed`, if the model has one.
+async fn listed_ordinal(
+    transaction: &StoreTransaction,
+    model_id: &str,
+) -> Result<Option<i64>, ServiceError> {
+    let Some(alias) = alias_move::current(transaction, model_id, LISTED).await? else {
+        return Ok(None);
+    };
+    let version = model_version::find_by_id(transaction, &alias.version_id).await?;
+    Ok(version.map(|version| version.ordinal))
 }
 
 impl Service {

@@ -17,6 +17,7 @@ use crate::{
     command::{Begun, Request},
     funds::{accepted_marks, ledger_command},
     ledger::LedgerUnit,
+    suspension::tripped_names,
     token::{Caller, Scope},
 };
 
@@ -84,6 +85,7 @@ impl Service {
     /// Strikes a fund on the day of the caller's clock; the number of the strike comes back.
     ///
     /// # Errors
+    /// [`ServiceError::Suspended`] while orders wait and tripped names are more than a tenth of NAV,
     /// [`ServiceError::Rejected`] with the ledger's code.
     pub async fn strike_fund(
         &self,
@@ -96,6 +98,9 @@ impl Service {
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
         let orders = pending_orders(&ledger, fund).await?;
+        if let Some(reason) = tripped_names(&ledger, fund).await?.filter(|_| !orders.is_empty()) {
+            return Err(ServiceError::Suspended { fund: fund.to_string(), reason });
+        }
         let marks = accepted_marks(&ledger, fund).await?;
         if !marks.is_empty() {
             let prices = marks.iter().map(|m| (m.model.clone(), m.price)).collect();

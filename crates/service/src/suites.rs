@@ -131,6 +131,25 @@ impl Service {
         RegisteredSuite::read(row.ok_or_else(|| ServiceError::absent("suite", id))?)
     }
 
+    /// Whether an object holds the cases of a suite: those are hidden from whoever is measured by them.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn is_hidden(&self, digest: Digest) -> Result<bool, ServiceError> {
+        const PAGE: u64 = 1_000;
+        let (hex, mut after) = (digest.hex(), None::<String>);
+        loop {
+            let rows = suite::list(&self.store, after.as_deref(), PAGE).await?;
+            if rows.iter().any(|row| row.cases_digest == hex) {
+                return Ok(true);
+            }
+            match rows.into_iter().last() {
+                Some(row) => after = Some(row.id),
+                None => return Ok(false),
+            }
+        }
+    }
+
     /// Suites by id after `after`, at most `limit`.
     ///
     /// # Errors
@@ -163,6 +182,14 @@ fn check_cases(manifest: &Suite, cases: &Header) -> Result<(), String> {
         return Err(format!(
             "tensor {label:?} is {} {:?}; expected I64 [{}]",
             labels.dtype, labels.shape, manifest.items
+        ));
+    }
+    // A rule for an input that is not there is a misspelt name, and its input would go by the default rule.
+    if let Some(name) =
+        manifest.input.keys().find(|name| cases.find_tensor(&format!("input.{name}")).is_none())
+    {
+        return Err(format!(
+            "suite.toml has a rule for the input {name:?}; tensor \"input.{name}\" is not there"
         ));
     }
     match inputs.chain([labels]).find(|t| rows(t) != Some(manifest.items)) {

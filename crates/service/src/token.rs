@@ -78,6 +78,12 @@ impl Caller {
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
     }
+
+    /// Whether the bearer runs evaluations, and so may see the cases of suites.
+    #[must_use]
+    pub fn may_measure(&self) -> bool {
+        self.may(Scope::Evaluate) || self.may(Scope::Operate)
+    }
 }
 
 /// A token as its owner sees it, once.

@@ -25,6 +25,7 @@ use store::{
 use crate::{
     Service, ServiceError,
     folder::{Names, derive},
+    jobs::RUNS_MAX,
     prices::{Run, decide_price},
     suites::RegisteredSuite,
 };
@@ -98,11 +99,10 @@ impl Worker {
         };
         let id = job.id.clone();
         tracing::info!(job = id, attempt = job.attempts, "job taken");
-        let scratch = std::fs::create_dir_all(&self.scratch)
-            .and_then(|()| tempfile::tempdir_in(&self.scratch));
-        let scratch = scratch.map_err(|e| WorkerError(ServiceError::internal(e)))?;
+        let scratch =
+            Scratch::new(&self.scratch).map_err(|e| WorkerError(ServiceError::internal(e)))?;
         let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
-        let run = self.run(service, &job, scratch.path(), cancel.0.clone());
+        let run = self.run(service, &job, scratch.folder.path(), cancel.0.clone());
         let outcome = tokio::select! {
             outcome = run => outcome,
             () = self.keep_lease(service, &id, &wall) => {
@@ -220,11 +220,16 @@ impl Worker {
             {
                 Recorded::Report => return Ok(()),
                 Recorded::Void(reasons) => {
-                    ("void", format!("the measurement is void: {reasons}"), true)
+                    ("void", format!("the measurement is void: {reasons}"), job.attempts < RUNS_MAX)
                 }
                 Recorded::Underivable(reason) => ("underivable", reason, false),
             },
-            Ok(Err(error)) => (error.code(), error.to_string(), error.is_transient()),
+            Ok(Err(error)) => {
+                (error.code(), error.to_string(), error.is_transient() && job.attempts < RUNS_MAX)
+            }
+            Err(error @ (ServiceError::Absent { .. } | ServiceError::Damaged(_))) => {
+                (error.code(), error.to_string(), false)
+            }
             // Storage and database recover by themselves: the lease runs out, and the job is taken again.
             Err(error) => return Err(error),
         };
@@ -317,6 +322,44 @@ impl Worker {
             recorded_at: now.as_millis(),
         };
         Ok(evaluation_report::insert(transaction, row).await?)
+    }
+}
+
+/// A turn's private folder. Its lock file says that the turn lives.
+struct Scratch {
+    folder: tempfile::TempDir,
+    _lock: std::fs::File,
+}
+
+/// The lock file in a turn's folder.
+const LOCK_FILE: &str = "lock";
+
+impl Scratch {
+    fn new(parent: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(parent)?;
+        let folder = tempfile::Builder::new().prefix("job-").tempdir_in(parent)?;
+        let lock = std::fs::File::create(folder.path().join(LOCK_FILE))?;
+        lock.lock()?;
+        Ok(Self { folder, _lock: lock })
+    }
+}
+
+impl Worker {
+    /// Removes what turns of dead workers left in the scratch folder: hold-out cases and weights do not lie around.
+    ///
+    /// # Errors
+    /// What the system says of the folder.
+    pub fn sweep_scratch(&self) -> std::io::Result<()> {
+        std::fs::create_dir_all(&self.scratch)?;
+        for entry in std::fs::read_dir(&self.scratch)? {
+            let folder = entry?.path();
+            // Without a lock file the turn died, or is being born this very moment: then it is left for the next sweep.
+            let Ok(lock) = std::fs::File::open(folder.join(LOCK_FILE)) else { continue };
+            if lock.try_lock().is_ok() {
+                std::fs::remove_dir_all(&folder)?;
+            }
+        }
+        Ok(())
     }
 }
 

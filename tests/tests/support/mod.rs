@@ -80,7 +80,8 @@ pub(crate) fn serve(place: &Place) -> (Running, String) {
 /// Makes a token.
 pub(crate) fn token(place: &Place, owner: &str, scope: &str) -> String {
     let output = Command::new(PROGRAM)
-        .args(["token", "create", "--owner", owner, "--scope", scope])
+        .args(["token", "create", "--owner", owner])
+        .args(scope.split(',').flat_map(|scope| ["--scope", scope]))
         .args(place.arguments())
         .output()
         .unwrap();

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use service::{FolderEvaluation, evaluate_folder};
 
 use super::runtime;
-use crate::exit::Failure;
+use crate::exit::{Failure, print};
 
 /// Arguments of `modelfolio evaluate`.
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub(crate) struct EvaluateArguments {
     #[arg(long)]
     reference: Option<PathBuf>,
     /// `cpu` or `cuda:N`.
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, default_value = "cpu", value_parser = super::device_name)]
     device: String,
     /// Three short rounds instead of sixteen long ones; the report says so.
     #[arg(long)]
@@ -75,12 +75,14 @@ pub(crate) async fn run(arguments: EvaluateArguments) -> Result<(), Failure> {
     if let Some(reason) = report.no_price {
         eprintln!("no price: {reason}");
     }
-    if arguments.json {
-        println!("{}", report.to_canonical().map_err(Failure::environment)?);
-    } else {
-        print!("{}", in_words(&report));
+    if !report.model.finite {
+        eprintln!("the model's outputs are not all finite numbers: quality 0");
     }
-    Ok(())
+    if arguments.json {
+        print(&format!("{}\n", report.to_canonical().map_err(Failure::environment)?))
+    } else {
+        print(&in_words(&report))
+    }
 }
 
 /// The report's main numbers for a person; the JSON has all of them.

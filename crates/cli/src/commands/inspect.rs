@@ -1,17 +1,16 @@
 //! `modelfolio inspect`.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use serde_json::Value;
 
-use crate::exit::Failure;
+use crate::exit::{Failure, print};
 
 /// Shows a file, or the shards of a folder, or says what is wrong with it.
 ///
 /// # Errors
 /// [`Failure::Input`] with file and tensor if one breaks a rule, or cannot be read.
 pub(crate) fn run(path: &Path, count_nonfinite: bool, json: bool) -> Result<(), Failure> {
-    let input = |e: service::InspectError| Failure::Input(e.to_string());
     let found = if path.is_dir() {
         service::inspect_folder(path, count_nonfinite)
     } else if count_nonfinite {
@@ -19,36 +18,33 @@ pub(crate) fn run(path: &Path, count_nonfinite: bool, json: bool) -> Result<(), 
     } else {
         service::inspect(path)
     };
-    let found = found.map_err(input)?;
+    let found = found.map_err(|e| Failure::Input(e.to_string()))?;
     if json {
-        println!("{found}");
-        return Ok(());
+        return print(&format!("{found}\n"));
     }
     match found["shards"].as_object() {
-        None => show(&found),
+        None => print(&in_words(&found)),
         Some(shards) => {
-            for (name, shard) in shards {
-                println!("shard    {name}");
-                show(shard);
-            }
+            let shown =
+                shards.iter().map(|(name, shard)| format!("shard    {name}\n{}", in_words(shard)));
+            print(&shown.collect::<String>())
         }
     }
-    Ok(())
 }
 
-fn show(found: &Value) {
+fn in_words(found: &Value) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    println!(
-        "digest   {}\nbytes    {}\nheader   {} bytes",
+    let mut out = format!(
+        "digest   {}\nbytes    {}\nheader   {} bytes\n",
         text(&found["digest"]),
         found["bytes"],
         found["header_bytes"]
     );
     for (key, value) in found["metadata"].as_object().into_iter().flatten() {
-        println!("metadata {key} = {}", text(value));
+        let _ = writeln!(out, "metadata {key} = {}", text(value));
     }
     let tensors = found["tensors"].as_array().map_or(&[][..], Vec::as_slice);
-    println!("tensors  {}", tensors.len());
+    let _ = writeln!(out, "tensors  {}", tensors.len());
     for tensor in tensors {
         let counts = match (&tensor["nan"], &tensor["infinite"]) {
             (Value::Number(nan), Value::Number(infinite)) => {
@@ -56,12 +52,11 @@ fn show(found: &Value) {
             }
             _ => String::new(),
         };
-        println!(
-            "  {:<40} {:<6} {:<20} blake3:{}{counts}",
-            text(&tensor["name"]),
-            text(&tensor["dtype"]),
-            tensor["shape"].to_string(),
-            &text(&tensor["key"])[..16]
-        );
+        let (name, dtype, key) =
+            (text(&tensor["name"]), text(&tensor["dtype"]), text(&tensor["key"]));
+        let shape = tensor["shape"].to_string();
+        let key = key.get(..16).unwrap_or(&key);
+        let _ = writeln!(out, "  {name:<40} {dtype:<6} {shape:<20} blake3:{key}{counts}");
     }
+    out
 }

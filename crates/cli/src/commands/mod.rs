@@ -42,14 +42,33 @@ impl InstallationArguments {
     }
 }
 
+/// An address to listen on: `host:port`.
+pub(crate) fn listen_address(text: &str) -> Result<String, String> {
+    let port = text
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.is_empty())
+        .map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(_)) => Ok(text.to_owned()),
+        _ => Err("expected host:port, such as 127.0.0.1:8080".to_owned()),
+    }
+}
+
+/// A device's name; whether it can be used is found out later, and is then a fault of the environment.
+pub(crate) fn device_name(text: &str) -> Result<String, String> {
+    match service::check_device(text) {
+        Err(error) if error.code() == "bad_device" => Err(error.to_string()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// `migrate`: brings the database up to date and says so.
 ///
 /// # Errors
 /// [`Failure::Environment`] if the database cannot be reached or migrated.
 pub(crate) async fn migrate(arguments: &InstallationArguments) -> Result<(), Failure> {
     arguments.installation().migrate().await.map_err(Failure::environment)?;
-    println!("the database is up to date");
-    Ok(())
+    crate::exit::print("the database is up to date\n")
 }
 
 /// Ready when the process is told to end: by Ctrl-C, by SIGTERM or, where asked for, by the end of its standard input.

@@ -32,8 +32,7 @@ pub(crate) async fn run(command: RuntimeCommand) -> Result<(), Failure> {
         RuntimeCommand::Install { gpu } => fetch(gpu).await?,
         RuntimeCommand::Path { gpu } => runtime::find(gpu).map_err(Failure::environment)?,
     };
-    println!("{}", path.display());
-    Ok(())
+    crate::exit::print(&format!("{}\n", path.display()))
 }
 
 /// The library for the processor, fetched on first use with a line that says so.

@@ -11,7 +11,7 @@ pub(crate) struct ServeArguments {
     #[command(flatten)]
     installation: InstallationArguments,
     /// Address; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_parser = super::listen_address)]
     listen: String,
     /// `system`, or `manual`: a clock that a mutation moves, for tests and the demo.
     #[arg(long, default_value = "system", value_parser = clap::value_parser!(Clock))]
@@ -32,7 +32,10 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
         listen: arguments.listen,
         clock: arguments.clock,
     };
-    let ready = |url: &str| println!("listening on {url}");
+    let ready = |url: &str| {
+        // Nobody may be reading; the server serves all the same.
+        let _ = crate::exit::print(&format!("listening on {url}\n"));
+    };
     server::serve(options, ready, told_to_end(arguments.until_stdin_closes))
         .await
         .map_err(Failure::environment)

@@ -36,6 +36,5 @@ pub(crate) async fn run(command: TokenCommand) -> Result<(), Failure> {
         server::OpenError::Owner(_) => Failure::input(error),
         other => Failure::environment(other),
     })?;
-    println!("{token}");
-    Ok(())
+    crate::exit::print(&format!("{token}\n"))
 }

@@ -1,5 +1,6 @@
 //! `modelfolio worker`.
 
+use domain::name::Name;
 use server::{Clock, WorkOptions};
 
 use super::{InstallationArguments, runtime, told_to_end};
@@ -11,11 +12,11 @@ pub(crate) struct WorkerArguments {
     #[command(flatten)]
     installation: InstallationArguments,
     /// `cpu` or `cuda:N`; a device that cannot be used is an error, never another device.
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, default_value = "cpu", value_parser = super::device_name)]
     device: String,
     /// Whose name the reports bear.
-    #[arg(long, default_value = "local")]
-    evaluator: String,
+    #[arg(long, default_value = "local", value_parser = clap::value_parser!(Name))]
+    evaluator: Name,
     /// The clock that reports are dated by: that of the server.
     #[arg(long, default_value = "system", value_parser = clap::value_parser!(Clock))]
     clock: Clock,
@@ -39,7 +40,7 @@ pub(crate) async fn run(arguments: WorkerArguments) -> Result<(), Failure> {
         device: arguments.device,
         library,
         program,
-        evaluator: arguments.evaluator,
+        evaluator: arguments.evaluator.to_string(),
         clock: arguments.clock,
     };
     server::work(options, told_to_end(arguments.until_stdin_closes))

@@ -82,6 +82,10 @@ impl Backend {
         loop {
             match self.client_of(owner).graphql(query, variables.clone()).await {
                 Err(error) if error.is_connection() => self.restart(&error).await?,
+                Err(error) if matches!(error.code(), Some("busy" | "timeout")) => {
+                    self.count_restart(&error.to_string())?;
+                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                }
                 other => return other.map_err(|e| refused(owner, &e)),
             }
         }
@@ -122,6 +126,10 @@ impl Backend {
         loop {
             match self.client_of(owner).upload_bytes(Bytes::from_static(bytes), kind).await {
                 Err(error) if error.is_connection() => self.restart(&error).await?,
+                Err(error) if matches!(error.code(), Some("busy" | "timeout")) => {
+                    self.count_restart(&error.to_string())?;
+                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                }
                 other => return other.map_err(|e| refused(owner, &e)),
             }
         }
@@ -193,7 +201,9 @@ impl Backend {
 fn refused(owner: &str, error: &ClientError) -> Failure {
     let who = if owner.is_empty() { "the demo" } else { owner };
     match error.code() {
+        Some("internal" | "object_damaged") | None => {
+            Failure::Environment(format!("{who}: {error}"))
+        }
         Some(code) => Failure::Input(format!("{who}: {error} ({code})")),
-        None => Failure::Environment(format!("{who}: {error}")),
     }
 }

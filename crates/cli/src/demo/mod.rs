@@ -31,7 +31,7 @@ pub(crate) struct DemoArguments {
     #[arg(long)]
     database: Option<String>,
     /// Address of the server; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:0")]
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = crate::commands::listen_address)]
     listen: String,
 }
 
@@ -68,9 +68,9 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
         }
     };
     if arguments.json {
-        println!("{}", outcome.json());
+        crate::exit::print(&format!("{}\n", outcome.json()))?;
     } else {
-        println!("{}", outcome.tables());
+        crate::exit::print(&outcome.tables())?;
     }
     if !arguments.once {
         serve_until_interrupted(&mut backend).await?;

@@ -65,10 +65,10 @@ impl Process {
         let mut process =
             Self::spawn(program, &["serve", "--listen", listen, "--clock", "manual"], place)?;
         let failed = |why: &str| {
-            Failure::Environment(format!(
-                "the server {why}; its log is {}",
-                place.data.join("demo.log").display()
-            ))
+            let log = std::fs::read_to_string(place.data.join("demo.log")).unwrap_or_default();
+            let mut last: Vec<_> = log.lines().rev().take(3).collect();
+            last.reverse();
+            Failure::Environment(format!("the server {why}; it said: {}", last.join(" / ")))
         };
         let stdout = process.child.stdout.take().ok_or_else(|| failed("has no output"))?;
         let mut lines = BufReader::new(stdout).lines();

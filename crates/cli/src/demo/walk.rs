@@ -24,6 +24,8 @@ pub(crate) const FUND: &str = "modelfolio-demo";
 const OPERATOR: &str = "operator";
 /// Longest wait for one evaluation: far above what the slowest machine needs, so that only a real hang ends it.
 const EVALUATION_SECONDS_MAX: u64 = 600;
+/// Evaluations of one version that may fail, each with a seed of its own: a machine that is busy for a while voids a run.
+const EVALUATIONS_MAX: u32 = 3;
 /// Parties, their deposits in whole credits, and what their tokens allow (DESIGN 4, Demo methodology).
 const PARTIES: [(&str, u32, Scope); 8] = [
     ("SPONSOR", 1_000, Scope::Invest),
@@ -137,17 +139,27 @@ async fn publish_and_evaluate(
         json!({ "model": model, "version": version, "checkpoint": checkpoint, "graph": graph });
     backend.mutate(publisher, "versionPublish", &key, input, "version { digest }").await?;
     steps.next(&format!("evaluate {model} {version}"));
-    let key = format!("demo/evaluate/{model}/{version}");
-    let seed = u64::from_le_bytes(first_eight(Digest::of(key.as_bytes())));
-    let input = json!({
-        "model": model, "version": version, "suite": suite, "protocol": "quick", "seed": seed.to_string(),
-    });
-    let answer = backend.mutate(publisher, "evaluationRequest", &key, input, "job { id }").await?;
-    let job = wait_for_job(backend, &text(&answer, "/job/id")?).await?;
-    VersionRow::read(model, version, &job)
+    let mut why = String::new();
+    for attempt in 1..=EVALUATIONS_MAX {
+        let key = format!("demo/evaluate/{model}/{version}/{attempt}");
+        let seed = u64::from_le_bytes(first_eight(Digest::of(key.as_bytes())));
+        let input = json!({
+            "model": model, "version": version, "suite": suite, "protocol": "quick", "seed": seed.to_string(),
+        });
+        let answer =
+            backend.mutate(publisher, "evaluationRequest", &key, input, "job { id }").await?;
+        match wait_for_job(backend, &text(&answer, "/job/id")?).await? {
+            Ok(job) => return VersionRow::read(model, version, &job),
+            Err(failure) => why = failure,
+        }
+    }
+    Err(Failure::Environment(format!(
+        "{EVALUATIONS_MAX} evaluations of {model} {version} failed; the last: {why}"
+    )))
 }
 
-async fn wait_for_job(backend: &mut Backend, id: &str) -> Result<Value, Failure> {
+/// Waits for a job: its row when it is done, the reason when it failed.
+async fn wait_for_job(backend: &mut Backend, id: &str) -> Result<Result<Value, String>, Failure> {
     const QUERY: &str =
         "query($id: ID!) { evaluationJob(id: $id) { state failureCode failureMessage
         report { items correct accuracy evaluatedPrice sigmaLnPrice }
@@ -155,10 +167,9 @@ async fn wait_for_job(backend: &mut Backend, id: &str) -> Result<Value, Failure>
     for _ in 0..EVALUATION_SECONDS_MAX * 10 {
         let mut answer = backend.call(OPERATOR, QUERY, json!({ "id": id })).await?;
         match answer.pointer("/evaluationJob/state").and_then(Value::as_str) {
-            Some("DONE") => return Ok(answer["evaluationJob"].take()),
+            Some("DONE") => return Ok(Ok(answer["evaluationJob"].take())),
             Some("FAILED") => {
-                let why = text(&answer, "/evaluationJob/failureMessage")?;
-                return Err(Failure::Input(format!("evaluation {id} failed: {why}")));
+                return text(&answer, "/evaluationJob/failureMessage").map(Err);
             }
             _ => {}
         }

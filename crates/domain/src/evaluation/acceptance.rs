@@ -286,10 +286,14 @@ impl Breaker {
     /// The demo's: 20 % and 100 %.
     pub const DEMO: Self = Self { re_evaluation_ppb: 200_000_000, new_version_ppb: 1_000_000_000 };
 
-    /// Whether |new − old| · 10⁹ > limit · old. Any move away from 0 trips.
+    /// Whether |new − old| · 10⁹ > limit · old. A move to 0 or away from it always trips: a price that falls to nothing falls by
+    /// 100 %, which no limit of 100 % would hold, and one broken file must not take a fund down without a second look.
     #[must_use]
     pub fn trips(&self, old: i64, new: i64, same_version: bool) -> bool {
         let limit = if same_version { self.re_evaluation_ppb } else { self.new_version_ppb };
+        if new == 0 && old != 0 {
+            return true;
+        }
         let moved = (i128::from(new) - i128::from(old)).unsigned_abs();
         moved * 1_000_000_000 > u128::from(limit) * i128::from(old).unsigned_abs()
     }

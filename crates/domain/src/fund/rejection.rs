@@ -9,7 +9,9 @@ use crate::name::Name;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// A number out of its range.
-    #[error("{what} {value} is out of range: at least {min}, at most {max}")]
+    #[error(
+        "{what} {value} is out of range: at least {min}, at most {max}, in the smallest steps of the ledger"
+    )]
     Amount {
         /// What the number is.
         what: &'static str,
@@ -111,7 +113,7 @@ pub enum Rejection {
         what: &'static str,
     },
     /// A balance would go negative.
-    #[error("{account} has {balance} of {asset}; {needed} are needed")]
+    #[error("{account} has {} of {asset}; {} are needed", decimal(asset, &balance.to_string()), decimal(asset, needed))]
     Funds {
         /// Whose.
         account: Box<Account>,
@@ -141,6 +143,18 @@ pub enum Rejection {
     Internal(&'static str),
 }
 
+/// A number of an asset's smallest steps as a decimal: 1e-9 for shares and what stands for them, 1e-6 for credits and units.
+fn decimal(asset: &Asset, steps: &str) -> String {
+    let digits = match asset {
+        Asset::Cash | Asset::Unit(_) => 6,
+        Asset::Share(_) | Asset::SideClaim { .. } => 9,
+    };
+    let (sign, size) = steps.strip_prefix('-').map_or(("", steps), |size| ("-", size));
+    let padded = format!("{size:0>width$}", width = digits + 1);
+    let (whole, part) = padded.split_at(padded.len() - digits);
+    format!("{sign}{whole}.{part}")
+}
+
 impl Rejection {
     /// The code, out of the closed list.
     #[must_use]
@@ -164,6 +178,25 @@ impl Rejection {
             Self::Limit { .. } => "limit",
             Self::Key { .. } => "key",
             Self::Internal(_) => "internal",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a balance is told in the decimals that a person typed, the small and the negative too.
+    #[test]
+    fn balances_in_decimals() {
+        let share = Asset::Share("f".parse().unwrap());
+        for (asset, steps, text) in [
+            (&Asset::Cash, "2900000000", "2900.000000"),
+            (&Asset::Cash, "5", "0.000005"),
+            (&Asset::Cash, "-1", "-0.000001"),
+            (&share, "1000000001", "1.000000001"),
+        ] {
+            assert_eq!(decimal(asset, steps), text);
         }
     }
 }

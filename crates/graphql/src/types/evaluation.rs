@@ -145,6 +145,11 @@ impl Report {
         self.0.correct
     }
 
+    /// Whether every output was a finite number; if not, quality is 0.
+    async fn finite(&self) -> bool {
+        self.0.report.model.finite
+    }
+
     /// Share of right answers; null for another metric.
     async fn accuracy(&self) -> Option<f64> {
         self.0.metric("accuracy").map(|m| m.value)

@@ -100,7 +100,7 @@ impl Fund {
     }
 
     /// Every official computation of NAV, in order.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn strikes(
         &self,
         context: &Context<'_>,

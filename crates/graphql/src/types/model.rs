@@ -49,7 +49,7 @@ impl Model {
     }
 
     /// Where its aliases point, by alias.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn aliases(
         &self,
         context: &Context<'_>,
@@ -63,7 +63,7 @@ impl Model {
     }
 
     /// Every move of an alias, oldest first.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn alias_history(
         &self,
         context: &Context<'_>,
@@ -84,7 +84,7 @@ impl Model {
     }
 
     /// Every revision of its card, oldest first.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn cards(
         &self,
         context: &Context<'_>,
@@ -102,7 +102,7 @@ impl Model {
     }
 
     /// Who may read it while it is private, by login. For its publisher and the operator.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn grants(
         &self,
         context: &Context<'_>,
@@ -131,7 +131,7 @@ impl Model {
     }
 
     /// Versions in the order of publication.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn versions(
         &self,
         context: &Context<'_>,
@@ -145,7 +145,7 @@ impl Model {
     }
 
     /// Every decision on its price, in order.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn prices(
         &self,
         context: &Context<'_>,
@@ -220,7 +220,7 @@ impl Version {
     }
 
     /// Evaluation reports of this version, oldest first.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn reports(
         &self,
         context: &Context<'_>,
@@ -267,7 +267,7 @@ impl Checkpoint {
     }
 
     /// Its tensors in the order of the file.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn tensors(
         &self,
         context: &Context<'_>,

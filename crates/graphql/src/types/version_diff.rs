@@ -86,7 +86,7 @@ impl VersionDiff {
     }
 
     /// Tensors that differ, by name.
-    #[graphql(complexity = "1 + first.unwrap_or(20).max(0) as usize * child_complexity")]
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn changes(
         &self,
         first: Option<i32>,

@@ -55,9 +55,11 @@ function significant(value) {
   return value === null || value === undefined || Number.isNaN(number) ? ABSENT : number.toPrecision(3);
 }
 
+/** Days since 1970-01-01 as a date. */
+const date = (day) => (Number.isFinite(Number(day)) && Number(day) > 0 ? new Date(Number(day) * 86400000).toISOString().slice(0, 10) : ABSENT);
 const plain = (value) => (value === null || value === undefined ? ABSENT : String(value));
 const nodes = (connection) => connection?.nodes ?? [];
-const shortDigest = (digest) => (digest ? `${String(digest).slice(0, 15)}…` : ABSENT);
+const shortDigest = (digest) => (digest ? `${String(digest).slice(7, 15)}…` : ABSENT);
 
 /** A captioned table. `columns` are [heading, cell of a row, is text]; an empty list of rows says so. */
 function table(title, columns, rows, empty) {
@@ -115,31 +117,30 @@ function fact(name, value, main = false) {
 function fundCard(fund) {
   const strikes = nodes(fund.strikes);
   const facts = make('dl', { class: 'facts' },
-    fact('NAV per share', decimal(fund.navPerShare), true),
-    fact('NAV', decimal(fund.nav, 2, 6)),
-    fact('shares', decimal(fund.shares)),
-    fact('index level', decimal(fund.level)),
+    fact('NAV per share', decimal(fund.navPerShare, 9), true),
+    fact('NAV', decimal(fund.nav, 2, 4)),
+    fact('shares', decimal(fund.shares, 2, 4)),
+    fact('index level', decimal(fund.level, 2, 4)),
     fact('σ of ln NAV, at most', significant(fund.sigmaLnBound)),
-    fact('cash', decimal(fund.cash)),
+    fact('cash', decimal(fund.cash, 2, 4)),
     fact('cash coverage', percent(fund.cashCoverage)),
     fact('marked to model', percent(fund.markedToModel)),
     fact('quorum', plain(fund.quorum)),
-    fact('dealing day', plain(fund.day)),
+    fact('dealing day', date(fund.day)),
     fact('methodology', shortDigest(fund.methodology?.digest)));
   const strikeTable = table('Strikes', [
     ['strike', (row) => plain(row.number)],
-    ['day', (row) => plain(row.day)],
+    ['day', (row) => date(row.day)],
     ['NAV per share', (row) => decimal(row.navPerShare, 9)],
-    ['NAV', (row) => decimal(row.nav, 2, 6)],
-    ['shares', (row) => decimal(row.shares)],
-    ['level', (row) => decimal(row.level, 9)],
-    ['struck at', (row) => plain(row.struckAt)],
+    ['level', (row) => decimal(row.level, 2, 4)],
+    ['NAV', (row) => decimal(row.nav, 2, 4)],
+    ['shares', (row) => decimal(row.shares, 2, 4)],
   ], strikes, 'No strike yet.');
   const holdingTable = table('Holdings', [
     ['model', (row) => plain(row.model)],
     ['units', (row) => decimal(row.units)],
     ['price', (row) => decimal(row.price)],
-    ['value', (row) => decimal(row.value)],
+    ['value', (row) => decimal(row.value, 2, 4)],
     ['weight', (row) => percent(row.weight)],
   ], nodes(fund.holdings), 'Nothing held but cash.');
   const cut = fund.strikes?.pageInfo?.hasNextPage ? make('p', { class: 'quiet' }, 'The first 100 strikes are shown; the playground pages on.') : null;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ::graphql::{RequestScope, code_errors};
-use async_graphql::{ErrorExtensionValues, Response as GraphqlAnswer, ServerError};
-use async_graphql_poem::GraphQLRequest;
-use poem::{IntoResponse, Request, Response, handler, http::StatusCode, web::Data};
+use async_graphql::{
+    ErrorExtensionValues, Request as Operation, Response as GraphqlAnswer, ServerError,
+};
+use poem::{Body, IntoResponse, Request, Response, handler, http::StatusCode, web::Data};
 use service::ServiceError;
 
 use super::{Shared, problem::problem};
@@ -13,22 +14,34 @@ use crate::Clock;
 
 /// Longest time that one operation may take.
 const OPERATION_WAIT: Duration = Duration::from_secs(60);
+/// Longest body of an operation; the largest that we send ourselves is a suite's manifest.
+const OPERATION_BYTES_MAX: usize = 1 << 20;
 
-/// Executes one operation as the bearer of the request's token.
+/// Executes one operation, sent as JSON, as the bearer of the request's token.
 #[handler]
-pub(super) async fn execute(
-    request: &Request,
-    operation: GraphQLRequest,
-    shared: Data<&Shared>,
-) -> Response {
+pub(super) async fn execute(request: &Request, body: Body, shared: Data<&Shared>) -> Response {
     let scope = match scope(request, &shared).await {
         Ok(scope) => scope,
         Err(error @ ServiceError::Unauthenticated) => {
-            return answer(&refusal(&error.to_string(), error.code()), StatusCode::UNAUTHORIZED);
+            let refused = refusal(&error.to_string(), error.code());
+            return answer(&refused, StatusCode::UNAUTHORIZED)
+                .with_header("www-authenticate", "Bearer")
+                .into_response();
         }
         Err(error) => return problem(&error),
     };
-    let run = shared.api.execute(operation.0.data(scope));
+    let Ok(bytes) = body.into_bytes_limit(OPERATION_BYTES_MAX).await else {
+        let text = format!("the body was cut off, or has more than {OPERATION_BYTES_MAX} bytes");
+        return answer(&refusal(&text, "body_too_large"), StatusCode::PAYLOAD_TOO_LARGE);
+    };
+    let operation: Operation = match serde_json::from_slice(&bytes) {
+        Ok(operation) => operation,
+        Err(error) => {
+            let text = format!("the body is no GraphQL request in JSON: {error}");
+            return answer(&refusal(&text, "query_invalid"), StatusCode::BAD_REQUEST);
+        }
+    };
+    let run = shared.api.execute(operation.data(scope));
     match tokio::time::timeout(OPERATION_WAIT, run).await {
         Ok(response) => answer(&response, StatusCode::OK),
         Err(_) => answer(&refusal("the operation took too long", "timeout"), StatusCode::OK),

@@ -35,7 +35,10 @@ impl Shared {
     /// Tokens expire by the system's clock, whatever clock the funds run on.
     async fn caller(&self, request: &Request) -> Result<Option<Caller>, ServiceError> {
         let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
-        let token = value.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+        let token = value.to_str().ok().and_then(|text| text.split_once(' '));
+        let token = token
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token);
         let token = token.ok_or(ServiceError::Unauthenticated)?;
         let caller = self.service.authenticate(token.trim(), crate::clock::wall_now()).await?;
         Ok(Some(Caller { now: self.now().await?, ..caller }))
@@ -64,6 +67,7 @@ pub(crate) fn app(shared: Shared) -> impl Endpoint {
         .at("/dashboard/:asset", get(pages::dashboard_asset))
         .data(shared)
         .with(headers)
+        .catch_all_error(problem::unrouted)
 }
 
 /// Answers as soon as requests are taken.

@@ -23,9 +23,13 @@ pub(super) async fn upload(
     request: &Request,
     body: Body,
     Path(digest): Path<String>,
-    Query(query): Query<UploadQuery>,
+    query: poem::Result<Query<UploadQuery>>,
     shared: Data<&Shared>,
 ) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(error) => return problem(&invalid("query", &error.to_string())),
+    };
     match receive(request, body, &digest, query, &shared).await {
         Ok(response) => response,
         Err(error) => problem(&error),
@@ -48,6 +52,9 @@ async fn receive(
         }
         ("graph", None) => {
             return Err(invalid("checkpoint", "a graph names the checkpoint that it binds to"));
+        }
+        ("checkpoint", Some(_)) => {
+            return Err(invalid("checkpoint", "only a graph names a checkpoint"));
         }
         (kind, _) => {
             return Err(invalid("kind", &format!("{kind:?}; expected checkpoint or graph")));
@@ -81,8 +88,23 @@ pub(super) async fn download(
 async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Response, ServiceError> {
     let digest = parse_digest("digest", digest)?;
     let caller = shared.caller(request).await?;
-    shared.service.check_object_readable(&Reader::from(caller.as_ref()), digest).await?;
+    if shared.service.is_hidden(digest).await? {
+        // The cases of a suite are hidden from those whom they measure, as if they were not there.
+        if !caller.as_ref().is_some_and(service::Caller::may_measure) {
+            return Err(ServiceError::Absent { kind: "object", name: digest.to_string() });
+        }
+    } else {
+        shared.service.check_object_readable(&Reader::from(caller.as_ref()), digest).await?;
+    }
     let size = shared.service.object_size(digest).await?;
+    let tag = format!("\"{}\"", digest.hex());
+    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
+    if known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag)) {
+        return Ok(Response::builder()
+            .status(StatusCode::NOT_MODIFIED)
+            .header(header::ETAG, tag)
+            .finish());
+    }
     let range = request
         .headers()
         .get(header::RANGE)
@@ -96,7 +118,7 @@ async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Respon
     let head = request.method() == Method::HEAD;
     let builder = Response::builder()
         .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::ETAG, format!("\"{}\"", digest.hex()))
+        .header(header::ETAG, tag)
         .header(header::CACHE_CONTROL, cached)
         .content_type("application/octet-stream");
     let (builder, wanted) = match range {

@@ -7,24 +7,40 @@ use service::ServiceError;
 pub(crate) fn problem(error: &ServiceError) -> Response {
     let status = status(error);
     let detail = if error.is_ours() {
-        tracing::error!(cause = ?error, "request failed");
+        tracing::error!(cause = %error.chain(), "request failed");
         "internal error".to_owned()
     } else {
         error.to_string()
     };
     let code = if error.is_ours() { "internal" } else { error.code() };
+    let response = document(status, code, &detail, error.tensor());
+    if status == StatusCode::UNAUTHORIZED {
+        response.with_header("www-authenticate", "Bearer").into_response()
+    } else {
+        response
+    }
+}
+
+fn document(status: StatusCode, code: &str, detail: &str, tensor: Option<&str>) -> Response {
     let body = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("refused"),
         "status": status.as_u16(),
         "code": code,
         "detail": detail,
-        "tensor": error.tensor(),
+        "tensor": tensor,
     });
     body.to_string()
         .with_content_type("application/problem+json")
         .with_status(status)
         .into_response()
+}
+
+/// What the router itself refuses: no such route, no such method, a field of the wrong form.
+pub(crate) async fn unrouted(error: poem::Error) -> Response {
+    let status = error.status();
+    let code = if status == StatusCode::NOT_FOUND { "absent" } else { "invalid" };
+    document(status, code, &error.to_string(), None)
 }
 
 fn status(error: &ServiceError) -> StatusCode {

@@ -97,7 +97,7 @@ pub(crate) async fn decide_price(
     transaction: &StoreTransaction,
     run: &Run<'_>,
 ) -> Result<(), ServiceError> {
-    let Run { version, job, report, digest, now, .. } = run;
+    let Run { version, report, digest, now, .. } = run;
     if let Some(reason) = report.no_price {
         tracing::info!(report = %digest, %reason, "a report without a price");
         return Ok(());
@@ -145,7 +145,17 @@ pub(crate) async fn decide_price(
         decided_at: now.as_millis(),
     };
     price_decision::insert(transaction, row).await?;
-    match decided.status {
+    follow(transaction, run, decided.status).await
+}
+
+/// What a decision brings with it: a confirmation is queued, or the alias `listed` moves.
+async fn follow(
+    transaction: &StoreTransaction,
+    run: &Run<'_>,
+    status: Status,
+) -> Result<(), ServiceError> {
+    let Run { version, job, digest, now, .. } = run;
+    match status {
         Status::Tripped => {
             // Id and seed follow from the report, whose digest nobody knows beforehand: nobody can have taken them.
             let id = format!("c-{}", &digest.hex()[..30]);

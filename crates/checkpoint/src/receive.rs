@@ -165,6 +165,9 @@ impl ObjectStorage {
             if bytes > kind.bytes_max() {
                 return Err(ReceiveError::TooLarge { bytes_max: kind.bytes_max() });
             }
+            if let Some(declared) = length.filter(|declared| bytes > *declared) {
+                return Err(ReceiveError::WrongLength { declared, found: bytes });
+            }
             sha.update(&chunk);
             sink.write(&chunk).await?;
         }

@@ -22,6 +22,10 @@ const LINE_BYTES_MAX: usize = (HUB_REGULAR_BYTES_MAX as usize) / 3 * 4 + (64 << 
 
 /// Most changes of one commit.
 const CHANGES_MAX: usize = 50_000;
+/// Longest line that carries no file: a title, a description, or a path.
+const SHORT_LINE_BYTES_MAX: usize = 64 << 10;
+/// Longest path; the service refuses the rest of what is no path.
+const PATH_BYTES_MAX: usize = 1024;
 
 #[derive(Deserialize)]
 #[serde(tag = "key", content = "value", rename_all = "camelCase")]
@@ -104,13 +108,20 @@ where
 {
     let mut lines = Lines::new(stream, LINE_BYTES_MAX);
     let mut request = HubCommitRequest::default();
+    let mut headers = 0;
     while let Some(line) = lines.next().await.map_err(|error| bad(&error.to_string()))? {
         if request.changes.len() >= CHANGES_MAX {
             return Err(bad(&format!("a commit has at most {CHANGES_MAX} changes")));
         }
         let parsed = serde_json::from_slice::<Line<'_>>(&line);
-        match parsed.map_err(|error| bad(&format!("line of the commit: {error}")))? {
+        let parsed = parsed.map_err(|error| bad(&format!("line of the commit: {error}")))?;
+        check_size(&parsed, line.len())?;
+        match parsed {
             Line::Header { summary, description, parent_commit } => {
+                headers += 1;
+                if headers > 1 {
+                    return Err(bad("a commit has one header"));
+                }
                 request.title = summary;
                 request.message = description;
                 request.parent = parent_commit;
@@ -129,6 +140,26 @@ where
         }
     }
     Ok(request)
+}
+
+/// Refuses what would be kept for a whole commit and is longer than it need be; the bytes of a file are not kept.
+fn check_size(line: &Line<'_>, bytes: usize) -> Result<(), Refusal> {
+    let path = match line {
+        Line::Header { .. } => "",
+        Line::File { path, .. }
+        | Line::LfsFile { path, .. }
+        | Line::DeletedFile { path }
+        | Line::DeletedFolder { path } => path.as_str(),
+    };
+    if path.len() > PATH_BYTES_MAX {
+        return Err(bad(&format!("a path has {} bytes; at most {PATH_BYTES_MAX}", path.len())));
+    }
+    if bytes > SHORT_LINE_BYTES_MAX && !matches!(line, Line::File { .. }) {
+        return Err(bad(&format!(
+            "a line without a file has {bytes} bytes; at most {SHORT_LINE_BYTES_MAX}"
+        )));
+    }
+    Ok(())
 }
 
 fn decode(content: &str, path: &str, encoding: Option<&str>) -> Result<Bytes, Refusal> {

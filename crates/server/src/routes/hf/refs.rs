@@ -49,6 +49,9 @@ pub(super) async fn commits(ask: &Ask<'_>, place: Place<'_>, revision: &str) -> 
     Ok(page(&commits.into_iter().map(show).collect(), next))
 }
 
+/// Longest request for a tag, its message included: whoever reads the tags of a repository loads them all.
+const TAG_BYTES_MAX: usize = 16 << 10;
+
 #[derive(Deserialize)]
 struct Tag {
     tag: String,
@@ -63,6 +66,10 @@ pub(super) async fn create_tag(
     body: &[u8],
 ) -> Answer {
     let (caller, repo) = ask.own_repo(place).await?;
+    if body.len() > TAG_BYTES_MAX {
+        let text = format!("a tag has {} bytes; at most {TAG_BYTES_MAX}", body.len());
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, &text));
+    }
     let wanted: Tag = document(body)?;
     let service = &ask.shared.service;
     service.create_hub_ref(caller, &repo, TAG, &wanted.tag, revision, wanted.message).await?;

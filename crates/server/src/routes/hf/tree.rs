@@ -1,9 +1,10 @@
 //! The files of a revision: by folder, or by their paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::digest::Digest;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use poem::http::StatusCode;
 use serde_json::{Value, json};
 use service::{HubFile, is_safetensors};
 
@@ -13,6 +14,8 @@ use super::{
     form_value,
 };
 
+/// Most different paths that one request may ask about.
+const PATHS_MAX: usize = 2_000;
 /// Entries in a page unless the client says otherwise, and at most.
 const PAGE_ENTRIES: usize = 1000;
 
@@ -58,12 +61,23 @@ pub(super) async fn paths(ask: &Ask<'_>, place: Place<'_>, revision: &str, body:
     let commit = service.hub_revision(&repo, revision).await?;
     let text = String::from_utf8_lossy(body);
     let files = service.hub_tree(&commit).await?;
-    let known = |path: String| {
-        let path = path.trim_matches('/');
+    let wanted: BTreeSet<String> =
+        form_value(&text, "paths").map(|path| path.trim_matches('/').to_owned()).collect();
+    if wanted.len() > PATHS_MAX {
+        let text = format!("the request asks about {} paths; at most {PATHS_MAX}", wanted.len());
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, &text));
+    }
+    let known = |path: &String| {
         let file = files.get(path).map(entry);
-        file.or_else(|| (!below(&files, path, true).is_empty()).then(|| directory(path)))
+        file.or_else(|| is_folder(&files, path).then(|| directory(path)))
     };
-    Ok(json(&form_value(&text, "paths").filter_map(known).collect()))
+    Ok(json(&wanted.iter().filter_map(known).collect()))
+}
+
+/// Whether anything lies under this path; one look, however many files there are.
+fn is_folder(files: &BTreeMap<String, HubFile>, path: &str) -> bool {
+    let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+    files.range(prefix.clone()..).next().is_some_and(|(found, _)| found.starts_with(&prefix))
 }
 
 /// A file as the client reads it. What came in by a link, and every safetensors file, shows its SHA-256.

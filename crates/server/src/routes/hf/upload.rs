@@ -59,6 +59,7 @@ pub(super) async fn preupload(
     let (_, repo) = ask.own_repo(place).await?;
     let service = &ask.shared.service;
     let wanted: Preupload = document(body)?;
+    check_entries(wanted.files.len())?;
     let present = match service.hub_branch_head(&repo, revision).await? {
         Some(head) => service.hub_tree(&head).await?,
         None => Default::default(),
@@ -92,6 +93,16 @@ pub(super) async fn preupload(
     Ok(response)
 }
 
+/// Most files that one request may ask about; the stock client asks about 256 at a time.
+const ENTRIES_MAX: usize = 2_000;
+
+fn check_entries(entries: usize) -> Result<(), Refusal> {
+    if entries <= ENTRIES_MAX {
+        return Ok(());
+    }
+    Err(bad(&format!("the request asks about {entries} files; at most {ENTRIES_MAX}")))
+}
+
 #[derive(Deserialize)]
 struct Batch {
     operation: String,
@@ -111,6 +122,7 @@ pub(super) async fn batch(ask: &Ask<'_>, place: Place<'_>, body: &[u8]) -> Answe
     let (caller, _) = ask.own_repo(place).await?;
     let service = &ask.shared.service;
     let wanted: Batch = document(body)?;
+    check_entries(wanted.objects.len())?;
     if wanted.operation != "upload" || wanted.hash_algo.is_some_and(|name| name != "sha256") {
         return Err(bad("expected operation upload and hash_algo sha256"));
     }

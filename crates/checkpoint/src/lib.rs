@@ -17,6 +17,7 @@ mod verifier;
 mod commit;
 mod error;
 mod intent;
+mod lane;
 mod location;
 mod lock;
 mod recipe;

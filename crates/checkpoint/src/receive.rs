@@ -11,8 +11,9 @@ use sha2::Digest as _;
 use crate::{
     CheckpointVerifier, ObjectStorage, StorageError,
     commit::StagedCheckpoint,
+    lane::{Batch, Lane},
     split::{Splitter, StagedTensors},
-    staging::{Leftover, Staged},
+    staging::{Leftover, StagedFile},
 };
 
 /// What an object is, and so which rules its bytes must meet.
@@ -126,6 +127,13 @@ impl Sha256Stream {
         self.0.update(bytes);
     }
 
+    /// As [`Self::update`], as a lane calls it.
+    #[expect(clippy::unnecessary_wraps, reason = "the form of work in a lane")]
+    fn take(&mut self, bytes: &[u8]) -> Result<(), ReceiveError> {
+        self.update(bytes);
+        Ok(())
+    }
+
     /// The digest of all bytes.
     #[must_use]
     pub fn finish(self) -> Digest {
@@ -151,31 +159,21 @@ impl ObjectStorage {
         S: Stream<Item = Result<Bytes, E>>,
         E: std::fmt::Display,
     {
-        let mut stream = std::pin::pin!(stream);
-        let mut sink = match kind {
+        let stream = std::pin::pin!(stream);
+        let mut hashing = Lane::new(Sha256Stream::default());
+        let mut writing = Lane::new(match kind {
             ObjectKind::Checkpoint => Sink::checkpoint(self, length),
-            ObjectKind::Graph | ObjectKind::Document => Sink::Whole(self.stage().await?),
-        };
-        let mut sha = Sha256Stream::default();
-        let mut bytes = 0u64;
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk
-                .map_err(|e| ReceiveError::Interrupted { after: bytes, reason: e.to_string() })?;
-            bytes += chunk.len() as u64;
-            if bytes > kind.bytes_max() {
-                return Err(ReceiveError::TooLarge { bytes_max: kind.bytes_max() });
+            ObjectKind::Graph | ObjectKind::Document => {
+                Sink::Whole(StagedFile::create_new(self.staging_name("part"))?)
             }
-            if let Some(declared) = length.filter(|declared| bytes > *declared) {
-                return Err(ReceiveError::WrongLength { declared, found: bytes });
-            }
-            sha.update(&chunk);
-            sink.write(&chunk).await?;
-        }
-        if let Some(declared) = length.filter(|l| *l != bytes) {
-            return Err(ReceiveError::WrongLength { declared, found: bytes });
-        }
-        let whole = sink.finish().await?;
-        let digest = sha.finish();
+        });
+        let source = Source { stream, bytes: 0, bytes_max: kind.bytes_max(), declared: length };
+        let passed = pass(source, &mut hashing, &mut writing).await;
+        // Whatever comes out: nobody works on the staged bytes any more when this returns.
+        let (digest, whole) = (hashing.end().await, writing.end().await);
+        let bytes = passed?;
+        let whole = whole?.finish()?;
+        let digest = digest?.finish();
         if let Some(declared) = declared.filter(|d| *d != digest) {
             return Err(ReceiveError::WrongDigest { declared, found: digest });
         }
@@ -191,10 +189,98 @@ impl ObjectStorage {
     }
 }
 
+/// Bytes that are handed to the lanes at once. Two batches are in memory: the one that comes in, and the one that is worked on.
+const BATCH_BYTES: usize = 2 << 20;
+
+/// The sender's stream and what it may hold.
+struct Source<S> {
+    stream: S,
+    /// Bytes that have come in.
+    bytes: u64,
+    bytes_max: u64,
+    declared: Option<u64>,
+}
+
+impl<S, B> Source<S>
+where
+    S: Stream<Item = Result<Bytes, B>> + Unpin,
+    B: std::fmt::Display,
+{
+    /// The next batch, and how the stream ended if it did.
+    async fn next_batch(&mut self) -> (Vec<Bytes>, Option<Result<(), ReceiveError>>) {
+        let (mut batch, mut batch_bytes) = (Vec::new(), 0);
+        while batch_bytes < BATCH_BYTES {
+            let piece = match self.stream.next().await {
+                None => return (batch, Some(self.check_end())),
+                Some(Ok(piece)) => piece,
+                Some(Err(error)) => {
+                    let (after, reason) = (self.bytes, error.to_string());
+                    return (batch, Some(Err(ReceiveError::Interrupted { after, reason })));
+                }
+            };
+            self.bytes += piece.len() as u64;
+            if let Err(error) = self.check_size() {
+                return (batch, Some(Err(error)));
+            }
+            batch_bytes += piece.len();
+            batch.push(piece);
+        }
+        (batch, None)
+    }
+
+    fn check_size(&self) -> Result<(), ReceiveError> {
+        let (found, bytes_max) = (self.bytes, self.bytes_max);
+        if found > bytes_max {
+            return Err(ReceiveError::TooLarge { bytes_max });
+        }
+        match self.declared {
+            Some(declared) if found > declared => {
+                Err(ReceiveError::WrongLength { declared, found })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_end(&self) -> Result<(), ReceiveError> {
+        let found = self.bytes;
+        match self.declared {
+            Some(declared) if found != declared => {
+                Err(ReceiveError::WrongLength { declared, found })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Passes a stream through both lanes; returns its bytes. Rules that its bytes break come before its end is told.
+async fn pass<S, B>(
+    mut source: Source<S>,
+    hashing: &mut Lane<Sha256Stream>,
+    writing: &mut Lane<Sink>,
+) -> Result<u64, ReceiveError>
+where
+    S: Stream<Item = Result<Bytes, B>> + Unpin,
+    B: std::fmt::Display,
+{
+    loop {
+        let (batch, end) = tokio::select! {
+            next = source.next_batch() => next,
+            error = writing.failure() => return Err(error),
+        };
+        let batch = Batch::from(batch);
+        writing.start(batch.clone(), Sink::write).await?;
+        hashing.start(batch, Sha256Stream::take).await?;
+        if let Some(end) = end {
+            writing.settle().await?;
+            return end.map(|()| source.bytes);
+        }
+    }
+}
+
 /// Where the bytes of an upload go.
 enum Sink {
     /// Into one staged file.
-    Whole(Staged),
+    Whole(StagedFile),
     /// Through the rules of safetensors, and then into one staged file a tensor.
     Checkpoint { verifier: CheckpointVerifier, splitter: Box<Splitter> },
 }
@@ -211,28 +297,28 @@ impl Sink {
         Self::Checkpoint { verifier: CheckpointVerifier::new(length), splitter }
     }
 
-    async fn write(&mut self, chunk: &[u8]) -> Result<(), ReceiveError> {
+    fn write(&mut self, chunk: &[u8]) -> Result<(), ReceiveError> {
         match self {
-            Self::Whole(staged) => staged.write(chunk).await?,
+            Self::Whole(staged) => staged.write(chunk)?,
             Self::Checkpoint { verifier, splitter } => {
                 let before = verifier.seen();
                 verifier.update(chunk)?;
                 if let Some(header) = verifier.header() {
                     let of_header = header.data_offset().saturating_sub(before) as usize;
-                    splitter.write(header, &chunk[of_header.min(chunk.len())..]).await?;
+                    splitter.write(header, &chunk[of_header.min(chunk.len())..])?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn finish(self) -> Result<Finished, ReceiveError> {
+    fn finish(self) -> Result<Finished, ReceiveError> {
         match self {
-            Self::Whole(staged) => Ok(Finished::Whole(staged.close().await?)),
+            Self::Whole(staged) => Ok(Finished::Whole(staged.close())),
             Self::Checkpoint { mut verifier, splitter } => {
                 let prefix = Bytes::from(verifier.take_prefix());
                 let (header, keys) = verifier.finish()?;
-                let staged = splitter.finish(&header).await?;
+                let staged = splitter.finish(&header);
                 let manifest = ReceivedCheckpoint { header, keys };
                 Ok(Finished::Checkpoint { prefix, manifest, staged })
             }

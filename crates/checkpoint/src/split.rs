@@ -4,7 +4,7 @@ use domain::checkpoint::Header;
 
 use crate::{
     ObjectStorage, StorageError,
-    staging::{Leftover, Staged},
+    staging::{Leftover, StagedFile},
 };
 
 /// Tensors of fewer bytes share a pack. From here on a request for one tensor costs little more than its bytes,
@@ -32,9 +32,9 @@ pub(crate) struct StagedTensors {
 /// Takes the data of a file in pieces of any size.
 pub(crate) struct Splitter {
     storage: ObjectStorage,
-    small: Option<Staged>,
+    small: Option<StagedFile>,
     small_bytes: u64,
-    large: Option<Staged>,
+    large: Option<StagedFile>,
     done: Vec<StagedTensor>,
     at: u64,
 }
@@ -45,11 +45,7 @@ impl Splitter {
     }
 
     /// Takes the next bytes after the header. Those after the last tensor are left: the verifier refuses them.
-    pub(crate) async fn write(
-        &mut self,
-        header: &Header,
-        mut data: &[u8],
-    ) -> Result<(), StorageError> {
+    pub(crate) fn write(&mut self, header: &Header, mut data: &[u8]) -> Result<(), StorageError> {
         self.skip_empty(header);
         while let Some(tensor) = header.tensors.get(self.done.len()).filter(|_| !data.is_empty()) {
             let take = data.len().min((tensor.end - self.at) as usize);
@@ -58,9 +54,9 @@ impl Splitter {
             let file = if small { &mut self.small } else { &mut self.large };
             let file = match file {
                 Some(file) => file,
-                none => none.insert(storage.stage().await?),
+                none => none.insert(StagedFile::create_new(storage.staging_name("part"))?),
             };
-            file.write(&data[..take]).await?;
+            file.write(&data[..take])?;
             self.at += take as u64;
             data = &data[take..];
             if self.at < tensor.end {
@@ -71,7 +67,7 @@ impl Splitter {
                 self.small_bytes += length;
             } else if let Some(file) = self.large.take() {
                 // Closed at once: a file may have more tensors than a process may have open files.
-                self.done.push(StagedTensor::Large(file.close().await?));
+                self.done.push(StagedTensor::Large(file.close()));
             }
             self.skip_empty(header);
         }
@@ -85,12 +81,8 @@ impl Splitter {
     }
 
     /// Ends the file, which the verifier has found whole.
-    pub(crate) async fn finish(mut self, header: &Header) -> Result<StagedTensors, StorageError> {
+    pub(crate) fn finish(mut self, header: &Header) -> StagedTensors {
         self.skip_empty(header);
-        let small = match self.small {
-            Some(small) => Some(small.close().await?),
-            None => None,
-        };
-        Ok(StagedTensors { small, tensors: self.done })
+        StagedTensors { small: self.small.map(StagedFile::close), tensors: self.done }
     }
 }

@@ -110,6 +110,30 @@ impl Staged {
     }
 }
 
+/// As [`Staged`], for work that may block: nothing stands between the bytes and the file.
+pub(crate) struct StagedFile {
+    file: std::fs::File,
+    leftover: Leftover,
+}
+
+impl StagedFile {
+    /// Makes a new file at `path`.
+    pub(crate) fn create_new(path: PathBuf) -> Result<Self, StorageError> {
+        let file = std::fs::File::create_new(&path).map_err(StorageError::Staging)?;
+        Ok(Self { file, leftover: Leftover { path, kept: false } })
+    }
+
+    /// Adds the next bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        std::io::Write::write_all(&mut self.file, bytes).map_err(StorageError::Staging)
+    }
+
+    /// Ends the writing; the file still goes away with the value.
+    pub(crate) fn close(self) -> Leftover {
+        self.leftover
+    }
+}
+
 /// Whether bytes must survive a crash of the machine before anything else is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {

@@ -21,6 +21,9 @@ use crate::{ObjectStorage, StorageError, location::Key, recipe::Layout};
 /// Bytes that are read from a file at once.
 const READ_BYTES: u64 = 1 << 20;
 
+/// Pieces that wait for their turn while one is sent.
+const PIECES_AHEAD: usize = 2;
+
 /// Bytes of an object in pieces, or what went wrong.
 pub(crate) type Pieces = BoxStream<'static, Result<Bytes, StorageError>>;
 
@@ -37,6 +40,13 @@ pub(crate) struct Check {
     tensor: String,
     key: Key,
     hasher: TensorKeyHasher,
+}
+
+impl Check {
+    fn damage(&self, digest: Digest) -> StorageError {
+        let (tensor, key) = (self.tensor.clone(), to_hex(&self.key));
+        StorageError::DamagedTensor { digest, tensor, key }
+    }
 }
 
 impl Layout {
@@ -79,7 +89,7 @@ impl ObjectStorage {
             let storage = storage.clone();
             async move { storage.open_piece(digest, piece).await }
         };
-        stream::iter(pieces).then(open).try_flatten().boxed()
+        read_ahead(stream::iter(pieces).then(open).try_flatten().boxed())
     }
 
     async fn open_piece(&self, digest: Digest, piece: Piece) -> Result<Pieces, StorageError> {
@@ -87,19 +97,17 @@ impl ObjectStorage {
             Piece::Inline(bytes) => return Ok(stream::iter([Ok(bytes)]).boxed()),
             Piece::Stored { location, range, check } => (location, range, check),
         };
+        if let Some(folder) = &self.folder {
+            let reading =
+                FileReading { file: None, path: folder.join(location.as_ref()), range, check };
+            return Ok(read_file(reading, location.to_string(), digest));
+        }
         let part = location.to_string();
         let failed = move |reason| StorageError::Part { digest, part: part.clone(), reason };
-        let bytes = match &self.folder {
-            Some(folder) => {
-                read_file(folder.join(location.as_ref()), range).map_err(failed).boxed()
-            }
-            None => {
-                let options = GetOptions::new().with_range(Some(range));
-                let got = self.objects.get_opts(&location, options).await;
-                let got = got.map_err(|e| failed(std::io::Error::other(e)))?;
-                got.into_stream().map_err(move |e| failed(std::io::Error::other(e))).boxed()
-            }
-        };
+        let options = GetOptions::new().with_range(Some(range));
+        let got = self.objects.get_opts(&location, options).await;
+        let got = got.map_err(|e| failed(std::io::Error::other(e)))?;
+        let bytes = got.into_stream().map_err(move |e| failed(std::io::Error::other(e))).boxed();
         Ok(match check {
             Some(check) => checked(digest, bytes, check),
             None => bytes,
@@ -107,31 +115,85 @@ impl ObjectStorage {
     }
 }
 
-/// A range of a file in large reads: the store's own reader takes 8 KiB at a time.
-fn read_file(
-    path: std::path::PathBuf,
-    range: Range<u64>,
-) -> impl futures::Stream<Item = Result<Bytes, std::io::Error>> + Send {
-    stream::try_unfold((None, path, range), |(file, path, range)| async move {
-        if range.is_empty() {
-            return Ok(None);
+/// Reads and checks the next pieces while one is sent. Whoever stops listening ends the reading.
+fn read_ahead(mut pieces: Pieces) -> Pieces {
+    let (sender, receiver) = tokio::sync::mpsc::channel(PIECES_AHEAD);
+    let reading = tokio::spawn(async move {
+        while let Some(piece) = pieces.next().await {
+            if sender.send(piece).await.is_err() {
+                return;
+            }
         }
-        let read = tokio::task::spawn_blocking(move || {
-            let mut file = match file {
-                Some(file) => file,
-                None => {
-                    let mut file = std::fs::File::open(&path)?;
-                    file.seek(SeekFrom::Start(range.start))?;
-                    file
-                }
+    });
+    let received = stream::unfold(Some((receiver, reading)), |state| async move {
+        let (mut receiver, reading) = state?;
+        match receiver.recv().await {
+            Some(piece) => Some((piece, Some((receiver, reading)))),
+            // An end is only an end if the reading came to it.
+            None => reading.await.err().map(|e| (Err(StorageError::join(e)), None)),
+        }
+    });
+    received.boxed()
+}
+
+/// A range of a file in large reads, hashed where they are read: the store's own reader takes 8 KiB at a time.
+fn read_file(reading: FileReading, part: String, digest: Digest) -> Pieces {
+    let pieces = stream::try_unfold(Some(reading), move |reading| {
+        let part = part.clone();
+        async move {
+            let Some(reading) = reading.filter(|reading| !reading.range.is_empty()) else {
+                return Ok(None);
             };
-            let length = READ_BYTES.min(range.end - range.start);
-            let mut bytes = vec![0; length as usize];
-            file.read_exact(&mut bytes)?;
-            Ok((Bytes::from(bytes), (Some(file), path, range.start + length..range.end)))
-        });
-        read.await.map_err(std::io::Error::other)?.map(Some)
-    })
+            let read = tokio::task::spawn_blocking(move || reading.next());
+            let failed = |reason| StorageError::Part { digest, part, reason };
+            let (bytes, reading) = read.await.map_err(StorageError::join)?.map_err(failed)?;
+            match reading.damage(digest) {
+                Some(damage) => Err(damage),
+                None => Ok(Some((bytes, Some(reading)))),
+            }
+        }
+    });
+    pieces.boxed()
+}
+
+/// A file on its way out.
+struct FileReading {
+    file: Option<std::fs::File>,
+    path: std::path::PathBuf,
+    /// What is still to be read.
+    range: Range<u64>,
+    check: Option<Box<Check>>,
+}
+
+impl FileReading {
+    fn next(mut self) -> Result<(Bytes, Self), std::io::Error> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let mut file = std::fs::File::open(&self.path)?;
+                file.seek(SeekFrom::Start(self.range.start))?;
+                file
+            }
+        };
+        let length = READ_BYTES.min(self.range.end - self.range.start);
+        // Not filled with zeros first, which a plain `read_exact` would need.
+        let mut bytes = Vec::with_capacity(length as usize);
+        if (&mut file).take(length).read_to_end(&mut bytes)? as u64 != length {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(check) = &mut self.check {
+            check.hasher.update(&bytes);
+        }
+        self.range.start += length;
+        self.file = Some(file);
+        Ok((Bytes::from(bytes), self))
+    }
+
+    /// What is wrong with a whole tensor whose last byte was read; asked before its last piece is passed on.
+    fn damage(&self, digest: Digest) -> Option<StorageError> {
+        let check = self.check.as_ref().filter(|_| self.range.is_empty())?;
+        (check.hasher.clone().finish().as_bytes() != &check.key).then(|| check.damage(digest))
+    }
 }
 
 /// Passes the bytes of a tensor on, and ends in an error if they do not hash to its key.
@@ -150,13 +212,10 @@ fn checked(digest: Digest, bytes: Pieces, check: Box<Check>) -> Pieces {
                     }
                 }
                 Some(Err(error)) => return Some((Err(error), None)),
-                None if check.hasher.finish().as_bytes() == &check.key => {
+                None if check.hasher.clone().finish().as_bytes() == &check.key => {
                     return held.map(|last| (Ok(last), None));
                 }
-                None => {
-                    let (tensor, key) = (check.tensor, to_hex(&check.key));
-                    return Some((Err(StorageError::DamagedTensor { digest, tensor, key }), None));
-                }
+                None => return Some((Err(check.damage(digest)), None)),
             }
         }
     });

@@ -9,7 +9,7 @@ use checkpoint::{ObjectKind, ObjectStorage};
 use futures::{StreamExt, stream};
 use serde_json::json;
 
-use crate::{Error, record};
+use crate::{Error, noise::noise, record};
 
 const FILE_BYTES: u64 = 256 << 20;
 
@@ -149,23 +149,16 @@ async fn receive(storage: &ObjectStorage, file: File) -> Result<(), Error> {
     let length = 8 + header.len() as u64 + end;
     let prefix = [&(header.len() as u64).to_le_bytes()[..], &header].concat();
     // Made piece by piece, so that the benchmark holds one tensor and not the file.
-    let data = stream::iter(file.tensors).map(|(_, content)| noise(content));
+    let data = stream::iter(file.tensors).map(|(_, content)| bytes_of(content));
     let pieces = stream::iter([Bytes::from(prefix)]).chain(data);
     let pieces = pieces.map(Ok::<_, std::convert::Infallible>);
     storage.receive(ObjectKind::Checkpoint, None, Some(length), pieces).await?;
     Ok(())
 }
 
-/// Noise that compresses nowhere and repeats nowhere, the same for the same content.
-fn noise(content: Content) -> Bytes {
-    let mut state = (content.seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(content.bytes as usize);
-    while (bytes.len() as u64) < content.bytes {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
+/// The bytes of a tensor.
+fn bytes_of(content: Content) -> Bytes {
+    let mut bytes = noise(content.seed, content.bytes);
     if content.edited {
         bytes[..1_000].iter_mut().for_each(|byte| *byte = !*byte);
     }

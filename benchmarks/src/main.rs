@@ -1,13 +1,15 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
 //!
-//! `cargo run --release -p benchmarks -- dedup|load|loop` measures and writes a folder under `benchmarks/runs`.
+//! `cargo run --release -p benchmarks -- dedup|load|loop|transfer` measures and writes a folder under `benchmarks/runs`.
 //! No claim about speed stands anywhere without such a folder.
 
 mod dedup;
 mod load;
+mod noise;
 mod onnx_graphs;
 mod record;
 mod timing_loop;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -41,11 +43,12 @@ fn main() -> ExitCode {
         ["dedup"] => dedup::run(),
         ["loop"] => timing_loop::run(),
         ["load"] => load::run(),
+        ["transfer"] => transfer::run(),
         [load::CHILD, graph, prepacking, library] => {
             load::child(graph, prepacking == "on", library)
         }
         _ => {
-            eprintln!("usage: benchmarks dedup|load|loop");
+            eprintln!("usage: benchmarks dedup|load|loop|transfer");
             return ExitCode::from(2);
         }
     };

@@ -21,9 +21,6 @@ use crate::{ObjectStorage, StorageError, location::Key, recipe::Layout};
 /// Bytes that are read from a file at once.
 const READ_BYTES: u64 = 1 << 20;
 
-/// Pieces that wait for their turn while one is sent.
-const PIECES_AHEAD: usize = 2;
-
 /// Bytes of an object in pieces, or what went wrong.
 pub(crate) type Pieces = BoxStream<'static, Result<Bytes, StorageError>>;
 
@@ -89,7 +86,7 @@ impl ObjectStorage {
             let storage = storage.clone();
             async move { storage.open_piece(digest, piece).await }
         };
-        read_ahead(stream::iter(pieces).then(open).try_flatten().boxed())
+        stream::iter(pieces).then(open).try_flatten().boxed()
     }
 
     async fn open_piece(&self, digest: Digest, piece: Piece) -> Result<Pieces, StorageError> {
@@ -113,27 +110,6 @@ impl ObjectStorage {
             None => bytes,
         })
     }
-}
-
-/// Reads and checks the next pieces while one is sent. Whoever stops listening ends the reading.
-fn read_ahead(mut pieces: Pieces) -> Pieces {
-    let (sender, receiver) = tokio::sync::mpsc::channel(PIECES_AHEAD);
-    let reading = tokio::spawn(async move {
-        while let Some(piece) = pieces.next().await {
-            if sender.send(piece).await.is_err() {
-                return;
-            }
-        }
-    });
-    let received = stream::unfold(Some((receiver, reading)), |state| async move {
-        let (mut receiver, reading) = state?;
-        match receiver.recv().await {
-            Some(piece) => Some((piece, Some((receiver, reading)))),
-            // An end is only an end if the reading came to it.
-            None => reading.await.err().map(|e| (Err(StorageError::join(e)), None)),
-        }
-    });
-    received.boxed()
 }
 
 /// A range of a file in large reads, hashed where they are read: the store's own reader takes 8 KiB at a time.

@@ -7,6 +7,10 @@
 )]
 
 mod private;
+mod shards;
+#[path = "../../../crates/domain/tests/support/split.rs"]
+#[expect(dead_code, reason = "the helper is shared with tests that use more of it")]
+mod split;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;

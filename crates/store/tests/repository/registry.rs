@@ -95,6 +95,7 @@ pub(crate) async fn shards_are_paged_and_hold_together(store: Store) {
         store::checkpoint_shard::insert_all(&transaction, vec![twin]).await,
         "checkpoint_shard_checkpoint_digest_file_key",
     );
+    drop(transaction);
     for (checkpoint, digest) in [("set", "nowhere"), ("nowhere", "one")] {
         let transaction = store.begin().await.unwrap();
         let orphan = ShardRow { position: 3, file: "3".into(), ..shard(checkpoint, digest) };

@@ -264,7 +264,7 @@ async fn bad_sets_leave_nothing() {
     twice.shards[2].digest = twice.shards[1].digest;
     let first = &twice.shards[0].file.clone();
     let named = |from: &str, to: &str| set.document.index.replacen(from, to, 1);
-    let moved = SetDocument { index: named(last, first), ..set.document.clone() };
+    let moved = SetDocument { index: named(first, last), ..set.document.clone() };
     let renamed = SetDocument { index: named(tensor, "else"), ..set.document.clone() };
     let cases = [
         (twice.to_bytes().unwrap(), "tensor_in_two_shards"),

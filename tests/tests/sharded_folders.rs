@@ -1,5 +1,10 @@
 //! Folders of shards with the real program: `push`, `pull`, `inspect` and `evaluate` take them like a folder of one file.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 #![expect(dead_code, reason = "support is shared with tests that use more of it")]
 
 #[path = "../../crates/domain/tests/support/split.rs"]
@@ -138,7 +143,7 @@ fn evaluate_shards() {
     let output =
         Command::new(PROGRAM).arg(evaluate[0]).arg(&folder).args(&evaluate[1..]).output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|e| unreachable!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!(report["model"]["digest"], inspected["digest"]);
     assert_eq!(report["model"]["shards"].as_array().unwrap().len(), 3);
     assert_eq!(report["model"]["correct"], 3292);

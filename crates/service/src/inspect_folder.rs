@@ -45,7 +45,7 @@ pub fn check_folder(
         return Ok(FolderCheckpoint { document: None, digest, found });
     }
     let bad = |source| InspectError::BadIndex { folder: folder.to_owned(), source };
-    let text = read_index(&path, &bad)?;
+    let text = read_index(&path, bad)?;
     let index = ShardIndex::parse(&text).map_err(bad)?;
     let (mut shards, mut headers, mut header_bytes) = (Vec::new(), Vec::new(), 0);
     let mut found = serde_json::Map::new();

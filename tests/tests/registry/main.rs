@@ -8,6 +8,7 @@
 
 mod private;
 mod shards;
+mod shards_hub;
 #[path = "../../../crates/domain/tests/support/split.rs"]
 #[expect(dead_code, reason = "the helper is shared with tests that use more of it")]
 mod split;

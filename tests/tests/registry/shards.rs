@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use domain::{
-    checkpoint::{INDEX_FILE, SetDocument, ShardFile},
+    checkpoint::{SetDocument, ShardFile},
     digest::Digest,
 };
 use serde_json::{Value, json};
@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// A checkpoint cut into shards, and its document.
-struct Set {
-    shards: BTreeMap<String, Vec<u8>>,
-    document: SetDocument,
+pub(crate) struct Set {
+    pub(crate) shards: BTreeMap<String, Vec<u8>>,
+    pub(crate) document: SetDocument,
 }
 
 impl Set {
-    fn new(whole: &[u8], count: usize) -> Self {
+    pub(crate) fn new(whole: &[u8], count: usize) -> Self {
         let (shards, index) = split(whole, count);
         let file = |(file, bytes): (&String, &Vec<u8>)| ShardFile {
             file: file.clone(),
@@ -35,7 +35,7 @@ impl Set {
         self.document.to_bytes().unwrap()
     }
 
-    fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         self.document.digest().unwrap().to_string()
     }
 }
@@ -66,6 +66,13 @@ impl World {
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap())
     }
+}
+
+/// The first tensor of a shard.
+fn tensor_of(set: &Set, file: &str) -> String {
+    let index: Value = serde_json::from_str(&set.document.index).unwrap();
+    let map = index["weight_map"].as_object().unwrap();
+    map.iter().find(|(_, shard)| *shard == file).unwrap().0.clone()
 }
 
 /// Regular files below a folder.
@@ -109,6 +116,11 @@ async fn a_set_is_one_checkpoint() {
         );
     }
     input_of_diff(&world, &diff("three", "next").await).await;
+    one_checkpoint_in_parts(&world, &three).await;
+}
+
+/// What the API tells of the versions, the one file beside the set.
+async fn one_checkpoint_in_parts(world: &World, three: &Set) {
     let parts = "digest checkpoint { digest bytes tensorCount isSharded structure { parameters dtypes signature }
         shards(first: 2) { nodes { file digest bytes } pageInfo { hasNextPage } }
         tensors(first: 100) { nodes { name file key bytes } } } lineage { equalShare }";
@@ -250,9 +262,7 @@ async fn bad_sets_leave_nothing() {
     let objects = world.place.path().join("objects");
     let before = files_below(&objects);
     let (last, _) = set.shards.last_key_value().unwrap();
-    let map: Value = serde_json::from_str(&set.document.index).unwrap();
-    let in_last = map["weight_map"].as_object().unwrap().iter().find(|(_, file)| *file == last);
-    let tensor = in_last.unwrap().0;
+    let tensor = tensor_of(&set, last);
     let (status, answer) = world.put_refused(token, &set.bytes(), "shards").await;
     assert_eq!(
         (status, &answer["code"], &answer["tensor"]),
@@ -262,10 +272,6 @@ async fn bad_sets_leave_nothing() {
     // The third name with the second shard's bytes: its tensors are in two shards, and its own are in none.
     let mut twice = set.document.clone();
     twice.shards[2].digest = twice.shards[1].digest;
-    let first = &twice.shards[0].file.clone();
-    let named = |from: &str, to: &str| set.document.index.replacen(from, to, 1);
-    let moved = SetDocument { index: named(first, last), ..set.document.clone() };
-    let renamed = SetDocument { index: named(tensor, "else"), ..set.document.clone() };
     let cases = [
         (twice.to_bytes().unwrap(), "tensor_in_two_shards"),
         (
@@ -289,30 +295,49 @@ async fn bad_sets_leave_nothing() {
         assert_eq!((status, &answer["code"]), (422, &json!(code)), "{answer}");
     }
     assert_eq!(files_below(&objects), before, "a refusal left an object");
+    misplaced_tensors(&world, &set, &objects).await;
+    world.publish_set("net", "v1", &set).await;
+    shared_shards(&world, &set, &objects).await;
+}
+
+/// An index that says of a tensor what its shard does not.
+async fn misplaced_tensors(world: &World, set: &Set, objects: &std::path::Path) {
+    let token = world.lab_token.as_str();
+    let names: Vec<&String> = set.shards.keys().collect();
+    let (first, last) = (names[0], names[2]);
+    let tensor = tensor_of(set, last);
+    let named = |from: &str, to: &str| set.document.index.replacen(from, to, 1);
+    let moved = SetDocument { index: named(first, last), ..set.document.clone() };
+    let renamed = SetDocument { index: named(&tensor, "else"), ..set.document.clone() };
     world.upload(token, &set.shards[last], "checkpoint").await;
-    let with_last = files_below(&objects);
+    let with_last = files_below(objects);
     for (document, code) in [(moved, "tensor_not_in_shard"), (renamed, "tensor_not_in_shard")] {
         let (status, answer) =
             world.put_refused(token, &document.to_bytes().unwrap(), "shards").await;
         assert_eq!((status, &answer["code"]), (422, &json!(code)), "{answer}");
         assert!(answer["tensor"].is_string(), "{answer}");
     }
-    assert_eq!(files_below(&objects), with_last, "a refusal left an object");
-    world.publish_set("net", "v1", &set).await;
+    assert_eq!(files_below(objects), with_last, "a refusal left an object");
+}
+
+/// Two sets that share two shards of three.
+async fn shared_shards(world: &World, set: &Set, objects: &std::path::Path) {
+    let token = world.lab_token.as_str();
+    let (last, _) = set.shards.last_key_value().unwrap();
     // A second set of two of these shards and another one adds the one and its document.
     let mut next = Set::new(STEPS[0], 3);
     let third = next.shards.get_mut(last).unwrap();
     let end = third.len() - 1;
     third[end] ^= 1;
     next.document.shards[2].digest = Digest::of(third);
-    let full = files_below(&objects);
+    let full = files_below(objects);
     world.publish_set("net", "v2", &next).await;
-    let added = files_below(&objects) - full;
+    let added = files_below(objects) - full;
     // Recipe, header is the same, the changed tensor with its place, and the document.
     assert!((3..=4).contains(&added), "{added} files for one changed tensor");
-    let again = files_below(&objects);
+    let again = files_below(objects);
     world.publish_set("net", "v3", &next).await;
-    assert_eq!(files_below(&objects), again);
+    assert_eq!(files_below(objects), again);
     // A set stands where a checkpoint may be several files, and nowhere else.
     let answer = world
         .put_refused(token, GRAPH, &format!("graph&checkpoint={}", Digest::of(&set.shards[last])))
@@ -354,86 +379,12 @@ async fn shards_are_evaluated() {
     }
 }
 
-/// Proves that a commit through the hub surface with shards, index and graph is a version like ours, that the info and the headers are
-/// told over all shards, and that an index which its shards do not bear out is a commit and no version.
-#[tokio::test]
-async fn hub_commits_in_shards() {
-    let world = World::new();
-    let http = reqwest::Client::new();
-    let token = world.lab_token.as_str();
-    let post = async |path: &str, body: String| {
-        let request =
-            http.post(format!("{}/hf/api/{path}", world.url)).bearer_auth(token).body(body);
-        let response = request.send().await.unwrap();
-        let warning =
-            response.headers().get("x-hf-warning").map(|v| v.to_str().unwrap().to_owned());
-        let status = response.status().as_u16();
-        (status, warning, response.json::<Value>().await.unwrap())
-    };
-    let get = async |path: &str| {
-        let response = http.get(format!("{}/hf/{path}", world.url)).send().await.unwrap();
-        (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
-    };
-    let json_of = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
-    post("repos/create", json!({ "name": "net" }).to_string()).await;
-    let set = Set::new(STEPS[0], 3);
-    let line = |path: &str, bytes: &[u8]| {
-        use base64::Engine as _;
-        let content = base64::engine::general_purpose::STANDARD.encode(bytes);
-        json!({ "key": "file", "value": { "path": path, "content": content, "encoding": "base64" } }).to_string()
-    };
-    let commit = |files: &[(&str, &[u8])]| {
-        let header = json!({ "key": "header", "value": { "summary": "weights" } }).to_string();
-        let lines = files.iter().map(|(path, bytes)| line(path, bytes));
-        std::iter::once(header).chain(lines).collect::<Vec<_>>().join("\n")
-    };
-    let shards: Vec<(&str, &[u8])> = set.shards.iter().map(|(f, b)| (f.as_str(), &b[..])).collect();
-    let index = set.document.index.as_bytes();
-    let two = [&shards[..2], &[(INDEX_FILE, index), ("graph.onnx", GRAPH)]].concat();
-    let (status, warning, _) = post("models/lab/net/commit/main", commit(&two)).await;
-    let warning = warning.unwrap();
-    assert_eq!(status, 200);
-    assert!(warning.contains(shards[2].0) && warning.contains("tensor"), "{warning}");
-    let (_, warning, answer) = post("models/lab/net/commit/main", commit(&shards[2..])).await;
-    assert_eq!(warning, None);
-    let id = answer["commitOid"].as_str().unwrap();
-    let versions = "{ model(name: \"lab/net\") { versions { nodes { name checkpoint { digest isSharded } } } } }";
-    let expected =
-        json!([{ "name": id[..12], "checkpoint": { "digest": set.digest(), "isSharded": true } }]);
-    let nodes = async || ask(&world.anybody, versions).await["model"]["versions"]["nodes"].clone();
-    assert_eq!(nodes().await, expected);
-    let (_, warning, _) = post("models/lab/net/commit/main", commit(&[("README.md", b"x")])).await;
-    assert_eq!((warning, nodes().await), (None, expected.clone()));
-    // The index says of a tensor that it is elsewhere.
-    let wrong = set.document.index.replacen(shards[0].0, shards[1].0, 1);
-    let (status, warning, _) =
-        post("models/lab/net/commit/main", commit(&[(INDEX_FILE, wrong.as_bytes())])).await;
-    assert_eq!((status, nodes().await), (200, expected.clone()));
-    assert!(warning.unwrap().contains("the index puts it there"));
-    let (_, warning, _) = post("models/lab/net/commit/main", commit(&[("notes.txt", b"x")])).await;
-    assert_eq!(warning, None, "said once");
-    post("models/lab/net/commit/main", commit(&[(INDEX_FILE, index)])).await;
-
-    let (_, info) = get("api/models/lab/net").await;
-    let whole = ask(&world.anybody, "{ model(name: \"lab/net\") { versions { nodes { checkpoint { structure { parameters } } } } } }").await;
-    let parameters =
-        &whole["model"]["versions"]["nodes"][0]["checkpoint"]["structure"]["parameters"];
-    assert_eq!(json!(json_of(&info)["safetensors"]["total"].to_string()), *parameters);
-    let (status, metadata) =
-        get(&format!("api/models/lab/net/safetensors-metadata/{INDEX_FILE}")).await;
-    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&metadata));
-    let metadata = json_of(&metadata);
-    let said: Value = serde_json::from_slice(index).unwrap();
-    assert_eq!(metadata["index"], json!({ "metadata": said["metadata"] }));
-    for (file, bytes) in &shards {
-        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        assert_eq!(metadata["headers"][file], json_of(&bytes[8..8 + length]), "{file}");
-    }
-    assert_eq!(get("api/models/lab/net/safetensors-metadata/none.json").await.0, 404);
-}
-
 /// Proves that the difference of two checkpoints of a thousand tensors is told from their keys; the time is printed, not demanded.
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the time is told to the reader, and nothing depends on it"
+)]
 async fn a_thousand_tensors_are_compared() {
     let world = World::new();
     let wide = |byte: u8| {

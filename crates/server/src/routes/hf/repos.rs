@@ -121,6 +121,12 @@ pub(super) async fn info(ask: &Ask<'_>, place: Place<'_>, revision: &str) -> Ans
     let service = &ask.shared.service;
     let repo = ask.repo(place).await?;
     let mut body = outline(&repo);
+    if let Some(card) = service.find_card(&repo.model).await? {
+        let licence = card.licence.iter().map(|licence| format!("license:{licence}"));
+        body.insert("tags".into(), card.tags.iter().cloned().chain(licence).collect());
+        let data = json!({ "license": card.licence, "tags": card.tags });
+        body.insert("cardData".into(), data);
+    }
     let commit = match service.hub_revision(&repo, revision).await {
         Ok(commit) => commit,
         // A model that was made without this surface has no commit yet, and is a model all the same.

@@ -115,19 +115,31 @@ impl Service {
         Ok(headers)
     }
 
-    /// Checks that the reader may have the bytes of a checkpoint: of its object, and of each of its shards.
+    /// Checks that the reader may have the bytes of a checkpoint, of its object and of each of its shards, and may run them.
     ///
+    /// The cases of a suite are nobody's weights: a graph that binds the right answers would know them.
     /// Whoever registered a set holds its document for ever, but perhaps not the shards, of which some were only lent to him.
     pub(crate) async fn check_checkpoint_readable(
         &self,
         reader: &Reader,
         checkpoint: Digest,
     ) -> Result<(), ServiceError> {
-        self.check_object_readable(reader, checkpoint).await?;
+        self.check_weights_readable(reader, checkpoint).await?;
         for shard in self.all_shards(checkpoint).await? {
-            self.check_object_readable(reader, shard.digest).await?;
+            self.check_weights_readable(reader, shard.digest).await?;
         }
         Ok(())
+    }
+
+    async fn check_weights_readable(
+        &self,
+        reader: &Reader,
+        digest: Digest,
+    ) -> Result<(), ServiceError> {
+        if self.is_hidden(digest).await? {
+            return Err(ServiceError::absent("object", digest.to_string()));
+        }
+        self.check_object_readable(reader, digest).await
     }
 
     /// Enters a set of shards into the registry as one checkpoint: every shard is stored and the caller may read it, and the index
@@ -180,7 +192,7 @@ impl Service {
         let found = stored_object::find(&self.store, &shard.digest.hex()).await?;
         let is_file = found.is_some_and(|row| row.kind == store::ObjectKind::Checkpoint)
             && self.list_shards(shard.digest, None, 1).await?.is_empty();
-        let readable = self.check_object_readable(reader, shard.digest).await;
+        let readable = self.check_weights_readable(reader, shard.digest).await;
         match readable {
             Ok(()) if is_file => return Ok(()),
             Ok(()) | Err(ServiceError::Absent { .. }) => {}

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     split::split,
     support::ask,
-    world::{GRAPH, STEPS, World, mutate, refused},
+    world::{CASES, GRAPH, STEPS, World, mutate, refused},
 };
 
 /// A checkpoint cut into shards, and its document.
@@ -66,6 +66,22 @@ impl World {
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap())
     }
+}
+
+/// Names of all tensors: shard by shard, and in each by their bytes.
+fn in_order(set: &Set) -> Vec<String> {
+    let of_shard = |bytes: &Vec<u8>| {
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let header: serde_json::Map<String, Value> =
+            serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+        let mut names: Vec<(u64, String)> = header
+            .into_iter()
+            .map(|(name, entry)| (entry["data_offsets"][0].as_u64().unwrap(), name))
+            .collect();
+        names.sort();
+        names.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+    };
+    set.shards.values().flat_map(of_shard).collect()
 }
 
 /// The first tensor of a shard.
@@ -148,6 +164,8 @@ async fn one_checkpoint_in_parts(world: &World, three: &Set) {
     let map: Value = serde_json::from_str(&three.document.index).unwrap();
     let tensors = set["checkpoint"]["tensors"]["nodes"].as_array().unwrap();
     assert_eq!(tensors.len(), map["weight_map"].as_object().unwrap().len());
+    let listed: Vec<&str> = tensors.iter().map(|t| t["name"].as_str().unwrap()).collect();
+    assert_eq!(listed, in_order(three));
     for tensor in tensors {
         assert_eq!(tensor["file"], map["weight_map"][tensor["name"].as_str().unwrap()]);
     }
@@ -377,6 +395,34 @@ async fn shards_are_evaluated() {
         assert!(!one[field].is_null(), "{field}");
         assert_eq!(one[field], two[field], "{field}");
     }
+}
+
+/// Proves that the hidden cases of a suite are no weights, neither as a checkpoint nor as a shard: a graph that binds the right answers
+/// would know them.
+#[tokio::test]
+async fn hidden_cases_are_no_weights() {
+    let world = World::new();
+    world.register_suite().await;
+    let token = world.stranger_token.as_str();
+    mutate(&world.stranger, "modelCreate", json!({ "name": "net" }), "model { name }")
+        .await
+        .unwrap();
+    let cases = Digest::of(CASES);
+    let (status, answer) =
+        world.put_refused(token, GRAPH, &format!("graph&checkpoint={cases}")).await;
+    assert_eq!((status, &answer["code"]), (404, &json!("absent")), "{answer}");
+    // The graph is that of the suite's reference too, which everybody may read and publish.
+    let input =
+        json!({ "model": "net", "version": "v1", "checkpoint": cases, "graph": Digest::of(GRAPH) });
+    assert_eq!(
+        refused(&world.stranger, "versionPublish", input, "version { name }").await,
+        "absent"
+    );
+    let index = json!({ "weight_map": { "label": "cases.safetensors" } }).to_string();
+    let file = ShardFile { file: "cases.safetensors".to_owned(), digest: cases };
+    let document = SetDocument::try_new(index.as_bytes(), vec![file]).unwrap();
+    let (status, answer) = world.put_refused(token, &document.to_bytes().unwrap(), "shards").await;
+    assert_eq!((status, &answer["code"]), (422, &json!("shard_missing")), "{answer}");
 }
 
 /// Proves that the difference of two checkpoints of a thousand tensors is told from their keys; the time is printed, not demanded.

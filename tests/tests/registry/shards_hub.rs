@@ -62,6 +62,10 @@ async fn hub_commits_in_shards() {
     assert!(warning.unwrap().contains("the index puts it there"));
     let (_, warning, _) = post("models/lab/net/commit/main", commit(&[("notes.txt", b"x")])).await;
     assert_eq!(warning, None, "said once");
+    let (_, warning, _) = post("models/lab/net/commit/main", commit(&[(INDEX_FILE, b"{}")])).await;
+    assert!(warning.unwrap().contains("weight_map"));
+    let (_, warning, _) = post("models/lab/net/commit/main", commit(&[("notes.txt", b"y")])).await;
+    assert_eq!((warning, nodes().await), (None, expected.clone()));
     post("models/lab/net/commit/main", commit(&[(INDEX_FILE, index)])).await;
 
     told_over_all_shards(&world, &set).await;

@@ -26,7 +26,13 @@ fn shard(file: &str) -> ShardFile {
 const GOOD: &str = r#"{"metadata":{"total_size":12,"by":"hand"},
   "weight_map":{"a":"1.safetensors","b":"2.safetensors","c":"2.safetensors"}}"#;
 
-fn check(index: &str, shards: &[(&str, &[&str])]) -> Result<(), ShardError> {
+/// A shard's file name and the names of its tensors.
+type Given<'a> = (&'a str, &'a [&'a str]);
+
+/// Shards, and the code, file and tensor of the refusal.
+type Case<'a> = (&'a [Given<'a>], &'a str, Option<&'a str>, Option<&'a str>);
+
+fn check(index: &str, shards: &[Given<'_>]) -> Result<(), ShardError> {
     let files = shards.iter().map(|(file, _)| shard(file)).collect();
     let mut sorted = shards.to_vec();
     sorted.sort_unstable();
@@ -105,9 +111,9 @@ fn indexes_alone() {
 /// Proves that an index which its shards do not bear out is refused with file and tensor, and that one which they do is taken.
 #[test]
 fn indexes_against_shards() {
-    let one: (&str, &[&str]) = ("1.safetensors", &["a"]);
-    let two: (&str, &[&str]) = ("2.safetensors", &["b", "c"]);
-    let cases: [(&[(&str, &[&str])], &str, Option<&str>, Option<&str>); 9] = [
+    let one: Given<'_> = ("1.safetensors", &["a"]);
+    let two: Given<'_> = ("2.safetensors", &["b", "c"]);
+    let cases: [Case<'_>; 9] = [
         (&[one], "shard_missing", Some("2.safetensors"), Some("b")),
         (&[], "shard_missing", Some("1.safetensors"), Some("a")),
         (&[one, two, ("3.safetensors", &["d"])], "shard_not_in_index", Some("3.safetensors"), None),

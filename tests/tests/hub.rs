@@ -7,6 +7,8 @@
 )]
 #![expect(dead_code, reason = "support is shared with tests that use more of it")]
 
+#[path = "../../crates/domain/tests/support/split.rs"]
+mod split;
 mod support;
 
 use std::{
@@ -117,6 +119,53 @@ async fn the_stock_client_works() {
         let digest = format!("sha256:{}", made["checkpoint"].as_str().unwrap());
         assert_eq!(versions[0]["checkpoint"]["digest"], json!(digest));
     }
+}
+
+/// Proves that three releases of the stock client put a folder of shards into a repository, which is one version then, and read its
+/// headers, its elements by type and its bytes.
+#[tokio::test]
+async fn the_stock_client_knows_shards() {
+    let Some(environments) = environments() else { return };
+    let place = Place::sqlite();
+    let (_server, url) = serve(&place);
+    let token = token(&place, "lab", "publish");
+    let client = Client::new(&url, Some(token.clone())).unwrap();
+    let folder = place.path().join("sharded");
+    std::fs::create_dir(&folder).unwrap();
+    split::split_into(&std::fs::read(demo("step-0010.safetensors")).unwrap(), 3, &folder);
+    std::fs::copy(demo("graph.onnx"), folder.join("graph.onnx")).unwrap();
+    let document = service_digest(&folder);
+    for python in environments {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(&python);
+        command
+            .arg(script().with_file_name("shards.py"))
+            .arg(&folder)
+            .env("HF_ENDPOINT", format!("{url}/hf"))
+            .env("HF_TOKEN", &token)
+            .env("HF_HOME", home.path())
+            .env("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+            .env("HF_HUB_DISABLE_TELEMETRY", "1")
+            .env("HF_HUB_DISABLE_XET", "1");
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        assert!(output.status.success(), "{}:\n{}", python.display(), said(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let made: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        let query = format!(
+            "{{ model(name: {}) {{ versions {{ nodes {{ name checkpoint {{ digest }} }} }} }} }}",
+            made["repo"]
+        );
+        let answer = ask(&client, &query).await;
+        let expected = json!([{ "name": made["version"], "checkpoint": { "digest": document } }]);
+        assert_eq!(answer["model"]["versions"]["nodes"], expected);
+    }
+}
+
+/// What a folder's shards are called as one checkpoint.
+fn service_digest(folder: &Path) -> String {
+    let output = Command::new(support::PROGRAM).arg("inspect").arg(folder).arg("--json").output();
+    let found: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+    found["digest"].as_str().unwrap().to_owned()
 }
 
 /// What a link's answer and refusal look like without the client.

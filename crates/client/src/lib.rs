@@ -12,6 +12,7 @@ mod publication;
 mod pull;
 mod push;
 mod retry;
+mod shards;
 mod transfer;
 
 use std::time::Duration;

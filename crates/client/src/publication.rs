@@ -11,15 +11,17 @@ use crate::{Client, ClientError, retry::Patience};
 pub struct Published {
     /// Its name.
     pub name: Name,
-    /// The safetensors file.
+    /// The safetensors file, or the document of a checkpoint in shards.
     pub checkpoint: Digest,
-    /// Its size.
+    /// Size of the file, or of all shards.
     pub checkpoint_bytes: u64,
+    /// Whether it is in shards.
+    pub is_sharded: bool,
     /// The graph.
     pub graph: Digest,
 }
 
-const FIELDS: &str = "name graph checkpoint { digest bytes }";
+const FIELDS: &str = "name graph checkpoint { digest bytes isSharded }";
 
 #[derive(Deserialize)]
 struct VersionNode {
@@ -29,9 +31,11 @@ struct VersionNode {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct CheckpointNode {
     digest: Digest,
     bytes: String,
+    is_sharded: bool,
 }
 
 impl TryFrom<VersionNode> for Published {
@@ -44,6 +48,7 @@ impl TryFrom<VersionNode> for Published {
             name: node.name,
             checkpoint: node.checkpoint.digest,
             checkpoint_bytes: bytes.parse().map_err(unread)?,
+            is_sharded: node.checkpoint.is_sharded,
             graph: node.graph,
         })
     }

@@ -16,6 +16,8 @@ use crate::{ApiError, Client, ClientError, error::ApiErrorFields};
 pub enum ObjectKind {
     /// A safetensors file.
     Checkpoint,
+    /// The document of a checkpoint in shards, which are on the server already.
+    Shards,
     /// A weightless ONNX graph, to be checked against this checkpoint before it is stored.
     Graph {
         /// The checkpoint that it must bind to.
@@ -91,6 +93,7 @@ impl Client {
     ) -> Result<Uploaded, ClientError> {
         let kind = match kind {
             ObjectKind::Checkpoint => "kind=checkpoint".to_owned(),
+            ObjectKind::Shards => "kind=shards".to_owned(),
             ObjectKind::Graph { checkpoint } => {
                 format!("kind=graph&checkpoint={}", checkpoint.hex())
             }

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use domain::checkpoint::HeaderError;
+use domain::checkpoint::{HeaderError, ShardError};
 
 use crate::{graph::GraphError, runtime::RuntimeError};
 
@@ -66,6 +66,10 @@ pub enum EvaluationError {
     Cases { source: HeaderError },
     #[error("{side} checkpoint: {source}")]
     Checkpoint { side: Side, source: HeaderError },
+    #[error("{side} checkpoint: {file}: {source}")]
+    Shard { side: Side, file: String, source: HeaderError },
+    #[error("{side} checkpoint: {source}")]
+    Shards { side: Side, source: ShardError },
     #[error("{side} graph: {source}")]
     Graph { side: Side, source: GraphError },
     #[error("{what} {path:?}: {source}")]
@@ -119,7 +123,8 @@ impl EvaluationError {
             Self::Protocol { .. } => "protocol_invalid",
             Self::Suite { .. } => "suite_mismatch",
             Self::Cases { .. } => "cases_invalid",
-            Self::Checkpoint { .. } => "checkpoint_invalid",
+            Self::Checkpoint { .. } | Self::Shard { .. } => "checkpoint_invalid",
+            Self::Shards { source, .. } => source.code(),
             Self::Graph { source: GraphError::Binding(e), .. } => e.code(),
             Self::Graph { .. } => "graph_refused",
             Self::Io { .. } => "io",

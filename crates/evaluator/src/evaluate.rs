@@ -228,6 +228,7 @@ impl<'a> Evaluator<'a> {
         };
         let measurement = SubjectMeasurement {
             checkpoint: subject.weights_digest,
+            shards: subject.shards.clone(),
             graph: subject.graph_digest,
             items: self.plan.items,
             right,

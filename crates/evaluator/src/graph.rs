@@ -3,7 +3,7 @@
 //! Whatever a received graph says about location, offset and length of its weights is ignored.
 //! It is written anew for the very file that the graph is bound to: stale offsets run, and give wrong numbers (EVALUATION 2).
 
-use domain::checkpoint::{BindingError, Dtype, GraphTensor, Header, bind};
+use domain::checkpoint::{BindingError, Dtype, GraphTensor, Header, bind_files};
 use prost::Message as _;
 
 use crate::onnx::{
@@ -127,20 +127,29 @@ impl Graph {
         &self.outputs
     }
 
-    /// The graph with every external tensor pointed at its bytes in the checkpoint, whose file will stand beside it
+    /// The graph with every external tensor pointed at its bytes in the checkpoint, whose one file will stand beside it
     /// under the name `location`.
     ///
     /// # Errors
     /// The first tensor that is missing or differs in dtype or shape.
     pub fn bind(&self, header: &Header, location: &str) -> Result<Vec<u8>, GraphError> {
-        let places = bind(header, &self.tensors)?
+        self.bind_files(&[(header, location)])
+    }
+
+    /// As [`Self::bind`], over the files of a checkpoint in shards, each under the name that is given with its header.
+    ///
+    /// # Errors
+    /// The first tensor that is missing in all of them or differs in dtype or shape.
+    pub fn bind_files(&self, files: &[(&Header, &str)]) -> Result<Vec<u8>, GraphError> {
+        let (headers, names): (Vec<&Header>, Vec<&str>) = files.iter().copied().unzip();
+        let places = bind_files(&headers, &self.tensors)?
             .into_iter()
-            .map(|b| (b.name, (b.offset, b.length)))
+            .map(|b| (b.name, (names[b.file], b.offset, b.length)))
             .collect::<std::collections::HashMap<_, _>>();
         let mut model = self.model.clone();
         if let Some(graph) = &mut model.graph {
             for_each_initializer(graph, &mut |tensor| {
-                if let (true, Some((offset, length))) =
+                if let (true, Some((location, offset, length))) =
                     (is_external(tensor), places.get(tensor.name()))
                 {
                     let entry = |key: &str, value: String| StringStringEntryProto {
@@ -149,7 +158,7 @@ impl Graph {
                     };
                     tensor.data_location = Some(EXTERNAL);
                     tensor.external_data = vec![
-                        entry("location", location.to_owned()),
+                        entry("location", (*location).to_owned()),
                         entry("offset", offset.to_string()),
                         entry("length", length.to_string()),
                     ];

@@ -27,6 +27,7 @@ mod plan;
 mod protocol;
 mod safetensors_file;
 mod score;
+mod shards;
 mod spawn;
 mod subject;
 

@@ -6,19 +6,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::digest::Digest;
+use domain::{
+    checkpoint::{Header, INDEX_FILE, ShardFile, bind_files},
+    digest::Digest,
+};
 
 use crate::{
     error::{EvaluationError, Side},
     graph::{GRAPH_BYTES_MAX, Graph, GraphError},
     protocol::JobSubject,
     safetensors_file::{FileError, SafetensorsFile},
+    shards::{OpenShards, open_shards},
 };
 
 /// A checkpoint and the weightless graph that gives its tensors meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The safetensors file.
+    /// The safetensors file; or `model.safetensors.index.json`, whose shards lie beside it.
     pub checkpoint: PathBuf,
     /// The ONNX graph.
     pub graph: PathBuf,
@@ -30,70 +34,110 @@ pub(crate) struct Prepared {
     pub side: Side,
     pub graph: Graph,
     pub graph_digest: Digest,
-    pub weights: SafetensorsFile,
+    /// Digest of the one file, or of the set of shards.
     pub weights_digest: Digest,
+    /// The shards by name; empty for a checkpoint of one file.
+    pub shards: Vec<ShardFile>,
     /// Items of one call at most; set when graph and suite have met.
     pub call_items: u64,
+    /// The one file, or the shards in their order.
+    weights: Vec<SafetensorsFile>,
 }
 
 impl Prepared {
-    /// Reads graph and header, checks both and their fit.
+    /// Reads graph and headers, checks both and their fit.
     pub(crate) fn open(side: Side, subject: &Subject) -> Result<Self, EvaluationError> {
-        let weights = SafetensorsFile::open(&subject.checkpoint).map_err(|error| match error {
-            FileError::Io(source) => io_error("cannot read", &subject.checkpoint)(source),
-            FileError::Header(source) => EvaluationError::Checkpoint { side, source },
-        })?;
+        let path = &subject.checkpoint;
+        let is_index = path.file_name().is_some_and(|name| name == INDEX_FILE);
+        let OpenShards { digest, shards, files } =
+            if is_index { open_shards(side, path)? } else { open_one(side, path)? };
         let mut bytes = Vec::new();
         File::open(&subject.graph)
             .and_then(|file| file.take(GRAPH_BYTES_MAX + 1).read_to_end(&mut bytes))
             .map_err(io_error("cannot read", &subject.graph))?;
         let refuse = |source| EvaluationError::Graph { side, source };
         let graph = Graph::parse(&bytes).map_err(refuse)?;
-        domain::checkpoint::bind(&weights.header, graph.tensors())
-            .map_err(|e| refuse(GraphError::Binding(e)))?;
-        let weights_digest =
-            weights.digest().map_err(io_error("cannot read", &subject.checkpoint))?;
-        let graph_digest = Digest::of(&bytes);
-        Ok(Self { side, graph, graph_digest, weights, weights_digest, call_items: 1 })
+        let headers: Vec<&Header> = files.iter().map(|file| &file.header).collect();
+        bind_files(&headers, graph.tensors()).map_err(|e| refuse(GraphError::Binding(e)))?;
+        Ok(Self {
+            side,
+            graph,
+            graph_digest: Digest::of(&bytes),
+            weights_digest: digest,
+            shards,
+            call_items: 1,
+            weights: files,
+        })
     }
 
-    /// Bytes of the file that the graph may read.
+    /// Bytes of the files that the graph may read.
     pub(crate) fn weight_bytes(&self) -> u64 {
-        self.weights.header.data_bytes()
+        self.weights.iter().map(|file| file.header.data_bytes()).sum()
     }
 
     /// What a job says about this subject.
     pub(crate) fn job(&self) -> JobSubject {
-        JobSubject { graph: format!("{}.onnx", self.side), call_items: self.call_items }
+        JobSubject { graph: self.graph_name(), call_items: self.call_items }
     }
 
     /// File names in the private folder.
-    pub(crate) fn files(&self) -> [String; 2] {
-        [format!("{}.onnx", self.side), format!("{}.safetensors", self.side)]
+    pub(crate) fn files(&self) -> Vec<String> {
+        let weights = (0..self.weights.len()).map(|place| self.weights_name(place));
+        std::iter::once(self.graph_name()).chain(weights).collect()
+    }
+
+    fn graph_name(&self) -> String {
+        format!("{}.onnx", self.side)
+    }
+
+    fn weights_name(&self, place: usize) -> String {
+        match self.shards.len() {
+            0 => format!("{}.safetensors", self.side),
+            _ => format!("{}-{place}.safetensors", self.side),
+        }
     }
 
     /// Puts the weights and the graph bound to them into `folder`.
     pub(crate) fn put(&self, folder: &Path) -> Result<(), EvaluationError> {
-        let [graph_name, weights_name] = self.files();
-        let weights = folder.join(&weights_name);
-        let mut header = self.weights.header.clone();
-        if header.data_offset().is_multiple_of(8) {
-            link_or_copy(&self.weights.path, &weights)
-                .map_err(io_error("cannot write", &weights))?;
-        } else {
-            // Kernels read whole words: data that starts at an odd place is moved, by blanks behind the JSON.
-            let blanks = 8 - header.data_offset() % 8;
-            copy_realigned(&self.weights.path, &weights, header.json_bytes, blanks)
-                .map_err(io_error("cannot write", &weights))?;
-            header.json_bytes += blanks;
+        let names: Vec<String> =
+            (0..self.weights.len()).map(|place| self.weights_name(place)).collect();
+        let mut headers = Vec::with_capacity(names.len());
+        for (file, name) in self.weights.iter().zip(&names) {
+            headers.push(put_weights(file, &folder.join(name))?);
         }
+        let files: Vec<(&Header, &str)> =
+            headers.iter().zip(names.iter().map(String::as_str)).collect();
         let bound = self
             .graph
-            .bind(&header, &weights_name)
+            .bind_files(&files)
             .map_err(|source| EvaluationError::Graph { side: self.side, source })?;
-        let graph = folder.join(graph_name);
+        let graph = folder.join(self.graph_name());
         fs::write(&graph, bound).map_err(io_error("cannot write", &graph))
     }
+}
+
+fn open_one(side: Side, path: &Path) -> Result<OpenShards, EvaluationError> {
+    let file = SafetensorsFile::open(path).map_err(|error| match error {
+        FileError::Io(source) => io_error("cannot read", path)(source),
+        FileError::Header(source) => EvaluationError::Checkpoint { side, source },
+    })?;
+    let digest = file.digest().map_err(io_error("cannot read", path))?;
+    Ok(OpenShards { digest, shards: Vec::new(), files: vec![file] })
+}
+
+/// Puts one file of weights at `to`; its header as it stands there.
+fn put_weights(file: &SafetensorsFile, to: &Path) -> Result<Header, EvaluationError> {
+    let mut header = file.header.clone();
+    if header.data_offset().is_multiple_of(8) {
+        link_or_copy(&file.path, to).map_err(io_error("cannot write", to))?;
+    } else {
+        // Kernels read whole words: data that starts at an odd place is moved, by blanks behind the JSON.
+        let blanks = 8 - header.data_offset() % 8;
+        copy_realigned(&file.path, to, header.json_bytes, blanks)
+            .map_err(io_error("cannot write", to))?;
+        header.json_bytes += blanks;
+    }
+    Ok(header)
 }
 
 /// A hard link where the file system allows one, else a read-only copy.

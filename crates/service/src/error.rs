@@ -1,6 +1,9 @@
 //! What a use case can answer besides its result: one variant per decision that a caller can take.
 
-use domain::{checkpoint::BindingError, fund::Rejection};
+use domain::{
+    checkpoint::{BindingError, ShardError},
+    fund::Rejection,
+};
 use store::StoreError;
 
 use crate::token::Scope;
@@ -53,6 +56,9 @@ pub enum ServiceError {
     /// Graph and checkpoint do not fit.
     #[error(transparent)]
     Binding(#[from] BindingError),
+    /// Index and shards of a checkpoint do not fit.
+    #[error(transparent)]
+    Shards(#[from] ShardError),
     /// The graph is none that is run here.
     #[error("graph: {reason}")]
     Graph {
@@ -108,6 +114,7 @@ impl ServiceError {
             Self::KeyReused { .. } => "key",
             Self::Upload(e) => e.code(),
             Self::Binding(e) => e.code(),
+            Self::Shards(e) => e.code(),
             Self::Graph { code, .. } => code,
             Self::Rejected(e) => e.code(),
             Self::Yanked(_) => "yanked",
@@ -125,6 +132,7 @@ impl ServiceError {
         match self {
             Self::Upload(checkpoint::ReceiveError::Header(e)) => e.tensor(),
             Self::Binding(e) => Some(e.tensor()),
+            Self::Shards(e) => e.tensor(),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use domain::{
+    checkpoint::{INDEX_FILE, weights_file},
     digest::Digest,
     evaluation::{Report, ReportContext, ReportError},
     suite::{Suite, SuiteError},
@@ -15,7 +16,7 @@ use evaluator::{Device, Evaluation, EvaluationError, Subject};
 /// What is evaluated, and how.
 #[derive(Clone, Debug)]
 pub struct FolderEvaluation {
-    /// Folder with `model.safetensors` and `graph.onnx`.
+    /// Folder with `model.safetensors`, or shards and their index, and `graph.onnx`.
     pub model: PathBuf,
     /// Suite folder.
     pub suite: PathBuf,
@@ -62,6 +63,12 @@ pub enum FolderError {
         /// What the file hashes to.
         found: Digest,
     },
+    /// The suite's own reference is in shards.
+    #[error("{path}: is in shards; the reference of a suite is one file")]
+    ShardedReference {
+        /// The index.
+        path: PathBuf,
+    },
     /// The evaluation failed.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
@@ -93,7 +100,7 @@ pub fn evaluate_folder(
     let model = subject(&request.model)?;
     let reference = match (&request.reference, &suite.reference) {
         (Some(folder), _) => Some(subject(folder)?),
-        (None, Some(_)) => Some(subject(&request.suite.join("reference"))?),
+        (None, Some(_)) => Some(suite_reference(&request.suite.join("reference"))?),
         (None, None) => None,
     };
     let protocol =
@@ -176,11 +183,20 @@ pub fn check_device(device: &str) -> Result<(), EvaluationError> {
 }
 
 fn subject(folder: &Path) -> Result<Subject, FolderError> {
-    let subject =
-        Subject { checkpoint: folder.join("model.safetensors"), graph: folder.join("graph.onnx") };
+    let weights = weights_file(|name| folder.join(name).exists());
+    let subject = Subject { checkpoint: folder.join(weights), graph: folder.join("graph.onnx") };
     for path in [&subject.checkpoint, &subject.graph] {
         std::fs::metadata(path)
             .map_err(|source| FolderError::File { path: path.clone(), source })?;
+    }
+    Ok(subject)
+}
+
+/// The reference of a suite is one file, whose digest the manifest declares and the suite's own digest covers.
+fn suite_reference(folder: &Path) -> Result<Subject, FolderError> {
+    let subject = subject(folder)?;
+    if subject.checkpoint.ends_with(INDEX_FILE) {
+        return Err(FolderError::ShardedReference { path: subject.checkpoint });
     }
     Ok(subject)
 }

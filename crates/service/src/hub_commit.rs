@@ -12,16 +12,11 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     hub::{HubFile, HubRepo},
-    objects::Upload,
     token::{Caller, Scope},
-    versions::PublishVersion,
 };
 
 /// The branch that exists from the start.
 pub const MAIN: &str = "main";
-
-/// The two files that make a commit a version.
-const VERSION_FILES: [&str; 2] = ["model.safetensors", "graph.onnx"];
 
 /// How often a commit is tried again on a branch that moves meanwhile.
 const COMMIT_TRIES: usize = 5;
@@ -102,12 +97,12 @@ impl HubCommit {
     }
 }
 
-type Tree = BTreeMap<String, HubFile>;
+pub(crate) type Tree = BTreeMap<String, HubFile>;
 
 impl Service {
     /// Commits changes to a branch. Without a difference there is no new commit: the same request may be sent again.
     ///
-    /// The sentence says why a commit with both files of a version is none.
+    /// The sentence says why a commit with the files of a version is none.
     ///
     /// # Errors
     /// [`ServiceError::Invalid`] with the file at fault, or of field `parentCommit` when the branch has moved on;
@@ -269,41 +264,6 @@ impl Service {
         hub_ref::insert(transaction, moved).await?;
         unit.finish(&format!("{}@{}", repo.id, commit.id), commit.id.clone()).await?;
         Ok(true)
-    }
-
-    /// Publishes the commit as a version if its two files are new together and bind; a sentence says why they do not.
-    async fn publish_hub_version(
-        &self,
-        caller: &Caller,
-        repo: &HubRepo,
-        commit: &HubCommit,
-        before: &Tree,
-        after: &Tree,
-    ) -> Result<Option<String>, ServiceError> {
-        let pair = |tree: &Tree| {
-            let [checkpoint, graph] = VERSION_FILES.map(|path| tree.get(path).map(|f| f.digest));
-            checkpoint.zip(graph)
-        };
-        let Some((checkpoint, graph)) = pair(after).filter(|new| pair(before) != Some(*new)) else {
-            return Ok(None);
-        };
-        let stream = self.open_object(graph, None).await?;
-        let bytes = after.get(VERSION_FILES[1]).map(|file| file.bytes);
-        // The same check as for a graph that is sent by itself: it must bind before it is registered.
-        let bound = self.upload(caller, graph, bytes, Upload::Graph { checkpoint }, stream).await;
-        match bound {
-            Ok(_) => {}
-            Err(error @ (ServiceError::Busy(_) | ServiceError::Internal(_))) => return Err(error),
-            Err(error) => return Ok(Some(error.to_string())),
-        }
-        let version = commit.version_name().parse().map_err(ServiceError::internal)?;
-        let input = PublishVersion { model: repo.model.name.clone(), version, checkpoint, graph };
-        let key = format!("hub.version.{}.{}", repo.model.id, commit.id);
-        match self.publish_version(caller, &key, &input).await {
-            // The same commit was published before under another head of the same tree.
-            Ok(_) | Err(ServiceError::Exists { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }
 

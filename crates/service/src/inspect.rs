@@ -6,7 +6,10 @@ use std::{
 };
 
 use checkpoint::CheckpointVerifier;
-use domain::checkpoint::HeaderError;
+use domain::{
+    checkpoint::{Header, HeaderError, ShardError},
+    digest::Digest,
+};
 use serde_json::{Value, json};
 
 use crate::nonfinite;
@@ -31,12 +34,12 @@ pub enum InspectError {
         source: HeaderError,
     },
     /// The index of a folder's shards is wrong, or the shards are.
-    #[error("{path}: {reason}")]
+    #[error("{folder}: {source}")]
     BadIndex {
-        /// The index.
-        path: PathBuf,
-        /// What is wrong, with tensor and shard.
-        reason: String,
+        /// The folder.
+        folder: PathBuf,
+        /// The rule, with tensor and shard.
+        source: ShardError,
     },
 }
 
@@ -45,7 +48,7 @@ pub enum InspectError {
 /// # Errors
 /// See [`InspectError`].
 pub fn inspect(path: &Path) -> Result<Value, InspectError> {
-    look(path, false)
+    Ok(look(path, false)?.2)
 }
 
 /// As [`inspect`], with `nan` and `infinite` beside every tensor of F16, BF16, F32 or F64.
@@ -53,11 +56,13 @@ pub fn inspect(path: &Path) -> Result<Value, InspectError> {
 /// # Errors
 /// See [`InspectError`].
 pub fn inspect_with_nonfinite(path: &Path) -> Result<Value, InspectError> {
-    look(path, true)
+    Ok(look(path, true)?.2)
 }
 
-fn look(path: &Path, count_nonfinite: bool) -> Result<Value, InspectError> {
-    use domain::digest::Digest;
+pub(crate) fn look(
+    path: &Path,
+    count_nonfinite: bool,
+) -> Result<(Digest, Header, Value), InspectError> {
     let unreadable = |source| InspectError::Unreadable { path: path.to_owned(), source };
     let bad = |source| InspectError::Bad { path: path.to_owned(), source };
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
@@ -90,8 +95,9 @@ fn look(path: &Path, count_nonfinite: bool) -> Result<Value, InspectError> {
         }
         tensors.push(row);
     }
-    Ok(json!({
+    let found = json!({
         "digest": digest, "bytes": bytes, "header_bytes": header.json_bytes, "metadata": header.metadata,
         "tensors": tensors,
-    }))
+    });
+    Ok((digest, header, found))
 }

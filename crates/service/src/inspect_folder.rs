@@ -1,93 +1,91 @@
-//! Looking at a folder of shards: the index against the shards' own headers.
+//! Looking at a folder of shards: the index against the shards' own headers, by the rules that a server goes by.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
+use std::path::Path;
+
+use domain::checkpoint::{
+    INDEX_BYTES_MAX, SetDocument, ShardError, ShardFile, ShardIndex, check_index_bytes,
+    check_set_header_bytes, weights_file,
 };
-
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::inspect::{InspectError, inspect, inspect_with_nonfinite};
+use crate::inspect::{InspectError, look};
 
-/// The file that says which shard holds which tensor.
-const INDEX: &str = "model.safetensors.index.json";
-/// Largest index that is read, in bytes.
-const INDEX_BYTES_MAX: u64 = 25_000_000;
-
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
+/// A checkpoint on a disk that passed every rule.
+#[derive(Debug)]
+pub struct FolderCheckpoint {
+    /// The document of its shards; none for one file.
+    pub document: Option<SetDocument>,
+    /// Its digest: of the file, or of the document.
+    pub digest: domain::digest::Digest,
+    /// Digest, size, metadata and tensors of the one file or of every shard.
+    pub found: Value,
 }
 
 /// Digest, size, metadata and tensors of every shard that a folder's index names, as one JSON object; of `model.safetensors` in
-/// a folder without an index.
+/// a folder that has one.
 ///
 /// # Errors
-/// [`InspectError`] with shard and tensor: a shard that is missing or bad, a tensor that the index puts where it is not, one that
-/// the index leaves out, or one in two shards.
+/// [`InspectError`] with shard and tensor: a file that is bad, or an index that its shards do not bear out.
 pub fn inspect_folder(folder: &Path, count_nonfinite: bool) -> Result<Value, InspectError> {
-    let look = |path: &Path| {
-        if count_nonfinite { inspect_with_nonfinite(path) } else { inspect(path) }
-    };
-    let path = folder.join(INDEX);
-    if !path.exists() {
-        return look(&folder.join("model.safetensors"));
-    }
-    let bad = |reason: String| InspectError::BadIndex { path: path.clone(), reason };
-    let index = read_index(&path)?;
-    let shards: BTreeSet<&String> = index.weight_map.values().collect();
-    let mut found = serde_json::Map::new();
-    let mut home = BTreeMap::new();
-    for shard in shards {
-        if shard.contains(['/', '\\']) || !shard.ends_with(".safetensors") {
-            return Err(bad(format!("{shard:?} is no shard's name")));
-        }
-        let inspected = look(&folder.join(shard))?;
-        for tensor in inspected["tensors"].as_array().into_iter().flatten() {
-            let name = tensor["name"].as_str().unwrap_or_default().to_owned();
-            if let Some(other) = home.insert(name.clone(), shard.clone()) {
-                return Err(bad(format!("tensor {name:?}: stands in {other} and in {shard}")));
-            }
-        }
-        found.insert(shard.clone(), inspected);
-    }
-    for (tensor, shard) in &index.weight_map {
-        match home.remove(tensor) {
-            Some(there) if there == *shard => {}
-            Some(there) => {
-                return Err(bad(format!(
-                    "tensor {tensor:?}: the index says {shard}, it is in {there}"
-                )));
-            }
-            None => {
-                return Err(bad(format!(
-                    "tensor {tensor:?}: the index says {shard}, no shard has it"
-                )));
-            }
-        }
-    }
-    match home.pop_first() {
-        None => Ok(json!({ "shards": found })),
-        Some((tensor, shard)) => {
-            Err(bad(format!("tensor {tensor:?}: is in {shard}, the index leaves it out")))
-        }
-    }
+    Ok(check_folder(folder, count_nonfinite)?.found)
 }
 
-fn read_index(path: &Path) -> Result<Index, InspectError> {
-    let unreadable = |source| InspectError::Unreadable { path: path.to_owned(), source };
-    let bad = |reason: String| InspectError::BadIndex { path: path.to_owned(), reason };
-    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > INDEX_BYTES_MAX {
-        return Err(bad(format!("has {bytes} bytes; at most {INDEX_BYTES_MAX}")));
+/// As [`inspect_folder`], with what the folder's checkpoint is called by a server.
+///
+/// # Errors
+/// As [`inspect_folder`].
+pub fn check_folder(
+    folder: &Path,
+    count_nonfinite: bool,
+) -> Result<FolderCheckpoint, InspectError> {
+    let name = weights_file(|name| folder.join(name).exists());
+    let path = folder.join(name);
+    if name != domain::checkpoint::INDEX_FILE {
+        let (digest, _, found) = look(&path, count_nonfinite)?;
+        return Ok(FolderCheckpoint { document: None, digest, found });
     }
-    let text = std::fs::read(path).map_err(unreadable)?;
-    serde_json::from_slice(&text).map_err(|e| bad(format!("is no index of shards: {e}")))
+    let bad = |source| InspectError::BadIndex { folder: folder.to_owned(), source };
+    let text = read_index(&path, bad)?;
+    let index = ShardIndex::parse(&text).map_err(bad)?;
+    let (mut shards, mut headers, mut header_bytes) = (Vec::new(), Vec::new(), 0);
+    let mut found = serde_json::Map::new();
+    for file in index.files() {
+        let path = folder.join(file);
+        // Left out, so that the check names a tensor that is missed.
+        if !path.exists() {
+            continue;
+        }
+        let (digest, header, inspected) = look(&path, count_nonfinite)?;
+        header_bytes += header.json_bytes;
+        check_set_header_bytes(header_bytes).map_err(bad)?;
+        shards.push(ShardFile { file: file.to_owned(), digest });
+        headers.push(header);
+        found.insert(file.to_owned(), inspected);
+    }
+    let document = SetDocument::try_new(&text, shards).map_err(bad)?;
+    document.check(&headers).map_err(bad)?;
+    let digest = document.digest().map_err(bad)?;
+    let found = json!({ "digest": digest, "shards": found });
+    Ok(FolderCheckpoint { document: Some(document), digest, found })
+}
+
+fn read_index(
+    path: &Path,
+    bad: impl Fn(ShardError) -> InspectError,
+) -> Result<Vec<u8>, InspectError> {
+    use std::io::Read as _;
+    let mut text = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(INDEX_BYTES_MAX + 1).read_to_end(&mut text))
+        .map_err(|source| InspectError::Unreadable { path: path.to_owned(), source })?;
+    check_index_bytes(text.len() as u64).map_err(bad)?;
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::checkpoint::INDEX_FILE;
+
     use super::*;
 
     fn shard(folder: &Path, name: &str, tensor: &str) {
@@ -108,18 +106,18 @@ mod tests {
         shard(folder.path(), two, "b");
         let look = |map: Value| {
             let index = json!({ "weight_map": map }).to_string();
-            std::fs::write(folder.path().join(INDEX), index).unwrap();
+            std::fs::write(folder.path().join(INDEX_FILE), index).unwrap();
             inspect_folder(folder.path(), true).map_err(|e| e.to_string())
         };
         let found = look(json!({ "a": one, "b": two })).unwrap();
         assert_eq!(found["shards"][two]["tensors"][0]["nan"], 1);
         for (map, words) in [
-            (json!({ "a": two, "b": two }), "the index says"),
+            (json!({ "a": two, "b": two }), "the index puts it there"),
             (json!({ "a": one, "b": one }), "no shard has it"),
-            (json!({ "a": one, "b": two, "c": two }), "\"c\": the index says"),
-            (json!({ "a": one, "b": "../x.safetensors" }), "no shard's name"),
+            (json!({ "a": one, "b": two, "c": two }), "\"c\": the index puts it there"),
+            (json!({ "a": one, "b": "../x.safetensors" }), "is no shard"),
             (json!({ "a": one, "b": "gone.safetensors" }), "gone.safetensors"),
-            (json!(7), "no index of shards"),
+            (json!(7), "weight_map is no object"),
         ] {
             let said = look(map.clone()).unwrap_err();
             assert!(said.contains(words), "{map}: {said}");

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use checkpoint::{ObjectKind, Received};
 use domain::{
-    checkpoint::{GraphTensor, Header, bind},
+    checkpoint::{GraphTensor, Header, SET_DOCUMENT_BYTES_MAX, SetDocument, bind_files},
     digest::Digest,
 };
 use futures::Stream;
@@ -20,6 +20,8 @@ use crate::{
 pub enum Upload {
     /// A safetensors file.
     Checkpoint,
+    /// The document of a checkpoint in shards, all of them already stored.
+    Shards,
     /// A weightless graph that binds to this checkpoint.
     Graph {
         /// The checkpoint, already stored.
@@ -41,8 +43,10 @@ pub struct Object {
 /// One row of a checkpoint's manifest.
 #[derive(Clone, Debug)]
 pub struct Tensor {
-    /// Place in the file, from 0.
+    /// Place in the file, or in all shards one after the other, from 0.
     pub position: u64,
+    /// The shard that holds it; none in a checkpoint of one file.
+    pub file: Option<String>,
     /// Name.
     pub name: String,
     /// Element type.
@@ -59,7 +63,7 @@ impl Service {
     /// Receives an object under its announced digest.
     ///
     /// # Errors
-    /// [`ServiceError::Upload`] or [`ServiceError::Binding`] with rule and tensor; nothing is stored then.
+    /// [`ServiceError::Upload`], [`ServiceError::Binding`] or [`ServiceError::Shards`] with rule and tensor; nothing is stored then.
     pub async fn upload<S, E>(
         &self,
         caller: &Caller,
@@ -79,13 +83,22 @@ impl Service {
             Upload::Checkpoint => {
                 self.objects.receive(ObjectKind::Checkpoint, Some(digest), length, stream).await?
             }
+            Upload::Shards => {
+                let bytes = collect(stream, SET_DOCUMENT_BYTES_MAX).await?;
+                let found = Digest::of(&bytes);
+                if found != digest {
+                    let wrong = checkpoint::ReceiveError::WrongDigest { declared: digest, found };
+                    return Err(wrong.into());
+                }
+                return self.register_set(caller, &SetDocument::parse(&bytes)?).await;
+            }
             Upload::Graph { checkpoint } => {
-                let bytes = collect_graph(stream).await?;
+                let bytes = collect(stream, ObjectKind::Graph.bytes_max()).await?;
                 // What a refusal says about the checkpoint is only for those who may read it.
-                self.check_object_readable(&caller.into(), checkpoint).await?;
+                self.check_checkpoint_readable(&caller.into(), checkpoint).await?;
                 // Checked before it is stored: a graph that does not fit leaves nothing behind.
-                let header = self.header_of(checkpoint).await?;
-                bind(&header, &wanted_tensors(&bytes)?)?;
+                let headers = self.headers_of(checkpoint).await?;
+                bind_files(&headers.iter().collect::<Vec<_>>(), &wanted_tensors(&bytes)?)?;
                 let pieces = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
                 self.objects.receive(ObjectKind::Graph, Some(digest), length, pieces).await?
             }
@@ -134,8 +147,16 @@ impl Service {
         Ok(())
     }
 
-    /// The checked header of a stored checkpoint, read from its own bytes.
+    /// The checked header of a stored safetensors file, read from its own bytes.
     pub(crate) async fn header_of(&self, digest: Digest) -> Result<Header, ServiceError> {
+        Ok(self.header_and_text_of(digest).await?.0)
+    }
+
+    /// As [`Self::header_of`], with its JSON.
+    pub(crate) async fn header_and_text_of(
+        &self,
+        digest: Digest,
+    ) -> Result<(Header, Vec<u8>), ServiceError> {
         let size = self.objects.size(digest).await?;
         let prefix = |end: u64| async move {
             use futures::TryStreamExt as _;
@@ -153,7 +174,9 @@ impl Service {
         };
         let first: [u8; 8] = prefix(8).await?.try_into().map_err(|_| not_a_checkpoint())?;
         let length = Header::length(first).map_err(|_| not_a_checkpoint())?;
-        Header::parse(&prefix(8 + length).await?, Some(size)).map_err(|_| not_a_checkpoint())
+        let mut text = prefix(8 + length).await?;
+        let header = Header::parse(&text, Some(size)).map_err(|_| not_a_checkpoint())?;
+        Ok((header, text.split_off(8)))
     }
 
     /// A stored object.
@@ -172,7 +195,7 @@ impl Service {
         Ok(Object { digest, bytes: row.bytes.unsigned_abs(), tensors })
     }
 
-    /// The tensors of a stored checkpoint after `position`, at most `limit`, in the order of the file.
+    /// The tensors of a stored checkpoint after `position`, at most `limit`, in the order of the file or of the shards.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
@@ -183,8 +206,14 @@ impl Service {
         limit: u64,
     ) -> Result<Vec<Tensor>, ServiceError> {
         let rows = checkpoint_tensor::list(&self.store, &digest.hex(), after, limit).await?;
+        let shards = self.all_shards(digest).await?;
+        let file = |position: u64| {
+            let before = shards.partition_point(|shard| shard.first_tensor <= position);
+            before.checked_sub(1).map(|place| shards[place].file.clone())
+        };
         let tensor = |row: TensorRow| {
             Ok(Tensor {
+                file: file(row.position.unsigned_abs()),
                 position: row.position.unsigned_abs(),
                 name: row.name,
                 dtype: row.dtype,
@@ -225,23 +254,22 @@ pub(crate) fn wanted_tensors(graph: &[u8]) -> Result<Vec<GraphTensor>, ServiceEr
     Ok(graph.tensors().to_vec())
 }
 
-async fn collect_graph<S, E>(stream: S) -> Result<Bytes, ServiceError>
+async fn collect<S, E>(stream: S, bytes_max: u64) -> Result<Bytes, ServiceError>
 where
     S: Stream<Item = Result<Bytes, E>>,
     E: std::fmt::Display,
 {
     use futures::StreamExt as _;
-    let bytes_max = ObjectKind::Graph.bytes_max();
     let mut stream = std::pin::pin!(stream);
-    let mut graph = Vec::new();
+    let mut whole = Vec::new();
     while let Some(chunk) = stream.next().await {
-        let after = graph.len() as u64;
+        let after = whole.len() as u64;
         let chunk = chunk
             .map_err(|e| checkpoint::ReceiveError::Interrupted { after, reason: e.to_string() })?;
         if after + chunk.len() as u64 > bytes_max {
             return Err(checkpoint::ReceiveError::TooLarge { bytes_max }.into());
         }
-        graph.extend_from_slice(&chunk);
+        whole.extend_from_slice(&chunk);
     }
-    Ok(graph.into())
+    Ok(whole.into())
 }

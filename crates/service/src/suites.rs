@@ -85,6 +85,11 @@ impl Service {
         }
         let cases = self.header_of(input.cases).await?;
         check_cases(&manifest, &cases).map_err(|e| ServiceError::invalid("cases", e))?;
+        if !self.list_shards(input.reference_checkpoint, None, 1).await?.is_empty() {
+            let given = input.reference_checkpoint;
+            let reason = format!("{given} is in shards; the reference of a suite is one file");
+            return Err(ServiceError::invalid("referenceCheckpoint", reason));
+        }
         self.check_binding(input.reference_checkpoint, input.reference_graph).await?;
         let declared = manifest.reference.as_ref().map(|r| r.digest);
         if declared != Some(input.reference_checkpoint) {

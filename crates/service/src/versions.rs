@@ -1,6 +1,6 @@
 //! Versions: immutable releases of a model, each a checkpoint and the graph that gives it meaning.
 
-use domain::{checkpoint::bind, digest::Digest, name::Name, time::Timestamp};
+use domain::{checkpoint::bind_files, digest::Digest, name::Name, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{AliasMoveRow, StoreTransaction, VersionRow, alias_move, model_version, stored_object};
 
@@ -28,9 +28,11 @@ pub struct Version {
     pub ordinal: i64,
     /// Its name, unique in the model.
     pub name: Name,
-    /// Digest over model, name, checkpoint and graph.
+    /// SHA-256 of the canonical JSON of model, version, checkpoint and graph ([`PublishVersion`]): by the checkpoint's digest it
+    /// covers every byte of weights, index and shards' names included. Card, licence and tags are revisions of the model, and the
+    /// declared base is the publisher's word: none of them enters, so that no word changes what a price cites.
     pub digest: Digest,
-    /// The safetensors file.
+    /// The safetensors file; of a checkpoint in shards, the document that names index and shards.
     pub checkpoint: Digest,
     /// The weightless graph.
     pub graph: Digest,
@@ -74,7 +76,7 @@ pub struct PublishVersion {
     pub model: Name,
     /// The new version's name.
     pub version: Name,
-    /// The stored safetensors file.
+    /// The stored safetensors file, or the document of stored shards.
     pub checkpoint: Digest,
     /// The stored graph.
     pub graph: Digest,
@@ -109,7 +111,7 @@ impl Service {
         let model = self.get_own_model(caller, &input.model).await?;
         let reader = Reader::from(caller);
         // Whoever only knows a digest shall not get its bytes by publishing it.
-        self.check_object_readable(&reader, input.checkpoint).await?;
+        self.check_checkpoint_readable(&reader, input.checkpoint).await?;
         self.check_object_readable(&reader, input.graph).await?;
         let base_version = match base {
             Some(name) => Some(self.resolve_base(&reader, name).await?),
@@ -176,7 +178,8 @@ impl Service {
             }
         }
         let wanted = wanted_tensors(&self.objects.read(graph).await?)?;
-        bind(&self.header_of(checkpoint).await?, &wanted)?;
+        let headers = self.headers_of(checkpoint).await?;
+        bind_files(&headers.iter().collect::<Vec<_>>(), &wanted)?;
         Ok(())
     }
 

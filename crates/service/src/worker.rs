@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use domain::{
+    checkpoint::{INDEX_FILE, ONE_FILE},
     digest::Digest,
     evaluation::{Report, samples},
     name::Name,
@@ -376,7 +377,7 @@ enum Recorded {
     Underivable(String),
 }
 
-/// Copies a checkpoint and its graph into the scratch folder, every digest checked.
+/// Copies a checkpoint, all shards of it, and its graph into the scratch folder, every digest checked.
 async fn fetch(
     service: &Service,
     scratch: &Path,
@@ -386,9 +387,22 @@ async fn fetch(
 ) -> Result<Subject, ServiceError> {
     let folder = scratch.join(name);
     std::fs::create_dir(&folder).map_err(ServiceError::internal)?;
-    let subject =
-        Subject { checkpoint: folder.join("model.safetensors"), graph: folder.join("graph.onnx") };
-    service.objects.copy_to(checkpoint, &subject.checkpoint).await?;
-    service.objects.copy_to(graph, &subject.graph).await?;
-    Ok(subject)
+    let graph_path = folder.join("graph.onnx");
+    service.objects.copy_to(graph, &graph_path).await?;
+    let weights = match service.find_set_document(checkpoint).await? {
+        None => {
+            let path = folder.join(ONE_FILE);
+            service.objects.copy_to(checkpoint, &path).await?;
+            path
+        }
+        Some(document) => {
+            for shard in &document.shards {
+                service.objects.copy_to(shard.digest, &folder.join(&shard.file)).await?;
+            }
+            let path = folder.join(INDEX_FILE);
+            std::fs::write(&path, document.index).map_err(ServiceError::internal)?;
+            path
+        }
+    };
+    Ok(Subject { checkpoint: weights, graph: graph_path })
 }

@@ -8,9 +8,9 @@ use crate::{Connection, StoreError, StoreTransaction};
 record! {
     /// A tensor of a checkpoint.
     pub struct TensorRow in "checkpoint_tensor" {
-        /// Digest of the checkpoint.
+        /// Digest of the checkpoint; a checkpoint in shards has rows of its own, one for each tensor of all shards.
         checkpoint_digest: String,
-        /// Place in the order of the byte ranges, from 0.
+        /// Place in the order of the byte ranges, from 0; in shards, those of the first shard first.
         position: i64,
         /// Name; unique in its checkpoint.
         name: String,
@@ -18,7 +18,7 @@ record! {
         dtype: String,
         /// Extents, a JSON array.
         shape: String,
-        /// First byte, counted from the end of the header.
+        /// First byte, counted from the end of the header of its file.
         begin_byte: i64,
         /// The byte after the last.
         end_byte: i64,

@@ -106,7 +106,8 @@ pub async fn list<C: Connection>(
     record::page(connection, visible(reading), "name", after_name.map(Into::into), limit).await
 }
 
-/// Whether a reading sees an object: one of its models names it in a version or a report, a suite names it, or the login sent it.
+/// Whether a reading sees an object: one of its models names it in a version, as a shard of a version's checkpoint or in a report, a
+/// suite names it, or the login sent it.
 ///
 /// # Errors
 /// Those of the database.
@@ -144,6 +145,11 @@ async fn sees_object_of_model<C: Connection>(
             Condition::any().add(equal("digest", digest)).add(equal("samples_digest", digest)),
         )
         .take();
+    let sets = Query::select()
+        .column("checkpoint_digest")
+        .from("checkpoint_shard")
+        .and_where(equal("shard_digest", digest))
+        .take();
     let versions = Query::select()
         .column("model_id")
         .from("model_version")
@@ -151,6 +157,7 @@ async fn sees_object_of_model<C: Connection>(
             Condition::any()
                 .add(equal("checkpoint_digest", digest))
                 .add(equal("graph_digest", digest))
+                .add(Expr::col("checkpoint_digest").in_subquery(sets))
                 .add(Expr::col("id").in_subquery(reports)),
         )
         .take();

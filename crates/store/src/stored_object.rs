@@ -6,7 +6,7 @@ use crate::{Connection, StoreError, StoreTransaction};
 words! {
     /// What the bytes of an object are.
     pub enum ObjectKind {
-        /// A safetensors file.
+        /// A safetensors file, or the document of a checkpoint in shards ([`crate::checkpoint_shard`]).
         Checkpoint = "checkpoint",
         /// A weightless ONNX graph.
         Graph = "graph",

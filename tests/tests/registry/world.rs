@@ -19,7 +19,8 @@ pub(crate) const STEPS: [&[u8]; 3] = [
     include_bytes!("../../../crates/cli/demo/mlp/step-0810.safetensors"),
     include_bytes!("../../../crates/cli/demo/mlp/step-1600.safetensors"),
 ];
-const CASES: &[u8] = include_bytes!("../../../crates/cli/demo/suite/cases.safetensors");
+/// The demo's hidden cases.
+pub(crate) const CASES: &[u8] = include_bytes!("../../../crates/cli/demo/suite/cases.safetensors");
 const SUITE: &str = include_str!("../../../crates/cli/demo/suite/suite.toml");
 const REFERENCE: &[u8] =
     include_bytes!("../../../crates/cli/demo/suite/reference/model.safetensors");

@@ -12,7 +12,7 @@ use crate::exit::{Failure, print};
 /// Arguments of `modelfolio evaluate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EvaluateArguments {
-    /// Folder with `model.safetensors` and `graph.onnx`.
+    /// Folder with `model.safetensors`, or shards and their index, and `graph.onnx`.
     folder: PathBuf,
     /// Suite folder: `suite.toml`, `cases.safetensors`, `reference/`.
     #[arg(long)]

@@ -27,7 +27,8 @@ pub(crate) fn run(path: &Path, count_nonfinite: bool, json: bool) -> Result<(), 
         Some(shards) => {
             let shown =
                 shards.iter().map(|(name, shard)| format!("shard    {name}\n{}", in_words(shard)));
-            print(&shown.collect::<String>())
+            let digest = found["digest"].as_str().unwrap_or_default();
+            print(&format!("set      {digest}\n{}", shown.collect::<String>()))
         }
     }
 }

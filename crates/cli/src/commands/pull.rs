@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use client::Client;
-use domain::{digest::Digest, name::Name};
+use client::{Client, Published};
+use domain::{checkpoint::INDEX_FILE, digest::Digest, name::Name};
 
 use super::transfer::{Bars, CHECKPOINT, GRAPH, ServerArguments, failure, until_interrupted};
 use crate::exit::Failure;
@@ -13,7 +13,7 @@ use crate::exit::Failure;
 pub(crate) struct PullArguments {
     /// `MODEL` for the listed version, or the newest where none is listed; `MODEL@VERSION` for that one.
     model: String,
-    /// Folder for `model.safetensors` and `graph.onnx`; made where there is none.
+    /// Folder for `model.safetensors`, or shards and their index, and `graph.onnx`; made where there is none.
     folder: PathBuf,
     /// Replace files of other bytes.
     #[arg(long)]
@@ -49,14 +49,70 @@ async fn pull(arguments: &PullArguments) -> Result<(), Failure> {
     let made = std::fs::create_dir_all(folder);
     made.map_err(|e| Failure::Input(format!("{}: {e}", folder.display())))?;
     let bars = Bars::new();
-    let (checkpoint_path, graph_path) = (folder.join(CHECKPOINT), folder.join(GRAPH));
+    let graph_path = folder.join(GRAPH);
     // Two streams at once and no more: the server and the disk are shared.
     tokio::try_join!(
-        fetch(&client, &bars, &checkpoint_path, found.checkpoint, found.checkpoint_bytes, *force),
+        fetch_weights(&client, &bars, folder, &found, *force),
         fetch(&client, &bars, &graph_path, found.graph, graph_bytes, *force),
     )?;
     println!("pulled {model}@{}", found.name);
     Ok(())
+}
+
+async fn fetch_weights(
+    client: &Client,
+    bars: &Bars,
+    folder: &Path,
+    found: &Published,
+    force: bool,
+) -> Result<(), Failure> {
+    let one_file = folder.join(CHECKPOINT);
+    if !found.is_sharded {
+        let (digest, bytes) = (found.checkpoint, found.checkpoint_bytes);
+        return fetch(client, bars, &one_file, digest, bytes, force).await;
+    }
+    if one_file.exists() {
+        let reason =
+            "is here, and would be taken for the checkpoint instead of the shards; remove it";
+        return Err(Failure::Input(format!("{}: {reason}", one_file.display())));
+    }
+    let document = client.get_set(found.checkpoint).await.map_err(failure)?;
+    let index = folder.join(INDEX_FILE);
+    check_index(&index, &document.index, force)?;
+    for shard in &document.shards {
+        let bytes = client.find_object_size(shard.digest).await.map_err(failure)?;
+        let bytes = bytes.ok_or_else(|| {
+            let text = format!("the server has no object {}, {}", shard.digest, shard.file);
+            Failure::Environment(text)
+        })?;
+        fetch(client, bars, &folder.join(&shard.file), shard.digest, bytes, force).await?;
+    }
+    // Last, so that a folder with an index has its shards.
+    write_index(&index, &document.index)
+        .map_err(|e| Failure::Environment(format!("{}: {e}", index.display())))
+}
+
+/// Refuses, before a shard is fetched, to replace an index of other bytes.
+fn check_index(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
+    match std::fs::read(path) {
+        Ok(there) if there == text.as_bytes() || force => Ok(()),
+        Ok(_) => {
+            let reason = "a file of other bytes is here; --force replaces it";
+            Err(Failure::Input(format!("{}: {reason}", path.display())))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::Input(format!("{}: {error}", path.display()))),
+    }
+}
+
+/// Writes the index so that it is there whole or not at all.
+fn write_index(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let part = path.with_extension("json.part");
+    let mut file = std::fs::File::create(&part)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&part, path)
 }
 
 fn name(text: &str) -> Result<Name, Failure> {

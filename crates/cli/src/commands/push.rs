@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use client::{Client, ObjectKind, Sent};
 use domain::{digest::Digest, name::Name};
+use service::FolderCheckpoint;
 
 use super::transfer::{Bars, CHECKPOINT, GRAPH, ServerArguments, failure, until_interrupted};
 use crate::exit::Failure;
@@ -11,7 +12,7 @@ use crate::exit::Failure;
 /// Options of `push`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PushArguments {
-    /// Folder with `model.safetensors` and `graph.onnx`.
+    /// Folder with `model.safetensors`, or shards and their `model.safetensors.index.json`, and `graph.onnx`.
     folder: PathBuf,
     /// The model; it is created where there is none.
     model: Name,
@@ -34,14 +35,10 @@ pub(crate) async fn run(arguments: PushArguments) -> Result<(), Failure> {
 async fn push(arguments: &PushArguments) -> Result<(), Failure> {
     let PushArguments { folder, model, version, server } = arguments;
     let client = server.client()?;
-    let (checkpoint_path, graph_path) = (folder.join(CHECKPOINT), folder.join(GRAPH));
-    let index = folder.join("model.safetensors.index.json");
-    if index.exists() && !checkpoint_path.exists() {
-        let reason = "a version is one file so far: join the shards into model.safetensors";
-        return Err(Failure::Input(format!("{}: {reason}", index.display())));
-    }
+    let graph_path = folder.join(GRAPH);
     let graph = Client::digest_file(&graph_path).await.map_err(failure)?;
-    let checkpoint = checked(checkpoint_path.clone()).await?;
+    let weights = checked(folder.clone()).await?;
+    let checkpoint = weights.digest;
     if let Some(found) = client.find_version(model, Some(version)).await.map_err(failure)? {
         if (found.checkpoint, found.graph) == (checkpoint, graph) {
             println!("{model}@{version} is published already, with these bytes");
@@ -53,19 +50,29 @@ async fn push(arguments: &PushArguments) -> Result<(), Failure> {
     client.ensure_model(model).await.map_err(failure)?;
     let bars = Bars::new();
     // One after the other: the server checks the graph against the checkpoint that it has by then.
-    send(&client, &bars, &checkpoint_path, checkpoint, ObjectKind::Checkpoint).await?;
+    match &weights.document {
+        None => {
+            let path = folder.join(CHECKPOINT);
+            send(&client, &bars, &path, checkpoint, ObjectKind::Checkpoint).await?;
+        }
+        Some(document) => {
+            for shard in &document.shards {
+                let path = folder.join(&shard.file);
+                send(&client, &bars, &path, shard.digest, ObjectKind::Checkpoint).await?;
+            }
+            client.push_set(document).await.map_err(failure)?;
+        }
+    }
     send(&client, &bars, &graph_path, graph, ObjectKind::Graph { checkpoint }).await?;
     let digest = client.publish(model, version, checkpoint, graph).await.map_err(failure)?;
     println!("published {model}@{version} {digest}");
     Ok(())
 }
 
-/// Digest of a checkpoint that passes every rule here, so that no byte of a bad file is sent.
-async fn checked(path: PathBuf) -> Result<Digest, Failure> {
-    let inspected = tokio::task::spawn_blocking(move || service::inspect(&path)).await;
-    let found = inspected.map_err(Failure::environment)?;
-    let found = found.map_err(|e| Failure::Input(e.to_string()))?;
-    serde_json::from_value(found["digest"].clone()).map_err(Failure::environment)
+/// The checkpoint of a folder that passes every rule here, so that no byte of a bad one is sent.
+async fn checked(folder: PathBuf) -> Result<FolderCheckpoint, Failure> {
+    let checked = tokio::task::spawn_blocking(move || service::check_folder(&folder, false)).await;
+    checked.map_err(Failure::environment)?.map_err(|e| Failure::Input(e.to_string()))
 }
 
 async fn send(

@@ -13,11 +13,13 @@ pub struct GraphTensor {
     pub shape: Vec<u64>,
 }
 
-/// Where the bytes of one graph tensor stand in the file.
+/// Where the bytes of one graph tensor stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// Name of the tensor.
     pub name: String,
+    /// The file, counted from 0 in the order of the shards; 0 in a checkpoint of one file.
+    pub file: usize,
     /// First byte, counted from the start of the file.
     pub offset: u64,
     /// Bytes.
@@ -66,11 +68,27 @@ impl BindingError {
 /// # Errors
 /// The first tensor that is missing or differs in dtype or shape.
 pub fn bind(header: &Header, wanted: &[GraphTensor]) -> Result<Vec<Binding>, BindingError> {
-    let by_name: std::collections::HashMap<_, _> =
-        header.tensors.iter().map(|t| (t.name.as_str(), t)).collect();
+    bind_files(&[header], wanted)
+}
+
+/// As [`bind`], over the files of one checkpoint, which have each tensor once.
+///
+/// # Errors
+/// The first tensor that is missing in all of them or differs in dtype or shape.
+pub fn bind_files(
+    headers: &[&Header],
+    wanted: &[GraphTensor],
+) -> Result<Vec<Binding>, BindingError> {
+    let by_name: std::collections::HashMap<_, _> = headers
+        .iter()
+        .enumerate()
+        .flat_map(|(file, &header)| {
+            header.tensors.iter().map(move |t| (t.name.as_str(), (file, header, t)))
+        })
+        .collect();
     let bind_one = |want: &GraphTensor| {
         let tensor = want.name.clone();
-        let Some(have) = by_name.get(want.name.as_str()) else {
+        let Some(&(file, header, have)) = by_name.get(want.name.as_str()) else {
             return Err(BindingError::Missing { tensor });
         };
         if have.dtype != want.dtype {
@@ -85,6 +103,7 @@ pub fn bind(header: &Header, wanted: &[GraphTensor]) -> Result<Vec<Binding>, Bin
         }
         Ok(Binding {
             name: tensor,
+            file,
             offset: header.data_offset() + have.begin,
             length: have.end - have.begin,
         })

@@ -262,7 +262,7 @@ impl Header {
 }
 
 /// A JSON object as a list, so that a key that stands twice is seen.
-struct Entries<V>(Vec<(String, V)>);
+pub(super) struct Entries<V>(pub(super) Vec<(String, V)>);
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

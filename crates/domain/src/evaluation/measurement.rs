@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::{checkpoint::ShardFile, digest::Digest};
 
 /// Everything that one evaluation run measured, before any derivation.
 ///
@@ -48,8 +48,11 @@ pub struct Protocol {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubjectMeasurement {
-    /// Digest of the safetensors file.
+    /// Digest of the safetensors file; of a checkpoint in shards, that of the set, which covers index and shards.
     pub checkpoint: Digest,
+    /// Its shards by name; empty for a checkpoint of one file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardFile>,
     /// Digest of the graph as it was received, before binding.
     pub graph: Digest,
     /// Items that were scored.

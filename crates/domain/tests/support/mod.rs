@@ -51,6 +51,7 @@ pub(crate) fn label_counts(items: u64) -> Vec<u64> {
 pub(crate) fn subject(name: &str, right: &str) -> SubjectMeasurement {
     SubjectMeasurement {
         checkpoint: Digest::of(name.as_bytes()),
+        shards: Vec::new(),
         graph: Digest::of(b"graph"),
         items: right.len() as u64,
         right: right.to_owned(),

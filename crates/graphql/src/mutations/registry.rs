@@ -40,7 +40,7 @@ struct VersionPublishInput {
     model: NameText,
     /// The new version's name.
     version: NameText,
-    /// The uploaded safetensors file.
+    /// The uploaded safetensors file; for a checkpoint in shards the document of the set, uploaded with `kind=shards`.
     checkpoint: Sha256,
     /// The uploaded graph.
     graph: Sha256,

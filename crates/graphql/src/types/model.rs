@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 use domain::digest::Digest;
-use service::{LISTED, Model as ModelValue, Version as VersionValue};
+use service::{LISTED, Model as ModelValue, Shard as ShardValue, Version as VersionValue};
 
 use super::{
     evaluation::Report,
@@ -172,7 +172,8 @@ impl Version {
         NameText(self.0.name.clone())
     }
 
-    /// Digest over model, name, checkpoint and graph.
+    /// SHA-256 over the canonical JSON of model, version, checkpoint and graph. By the checkpoint's digest it covers every byte of the
+    /// weights. Card, licence, tags and declared base are the publisher's words, which may be revised: they do not enter.
     async fn digest(&self) -> Sha256 {
         Sha256(self.0.digest)
     }
@@ -197,7 +198,7 @@ impl Version {
         Time(self.0.published_at)
     }
 
-    /// The safetensors file.
+    /// The safetensors file, or the shards that are one checkpoint together.
     async fn checkpoint(&self) -> Checkpoint {
         Checkpoint { digest: self.0.checkpoint }
     }
@@ -234,24 +235,44 @@ impl Version {
     }
 }
 
-/// The safetensors object behind a version.
+/// The weights behind a version: one safetensors file, or shards with their index.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkpoint {
     digest: Digest,
 }
 
-/// The safetensors object behind a version.
+/// The weights behind a version: one safetensors file, or shards with their index.
 #[Object]
 impl Checkpoint {
-    /// SHA-256 of its bytes; they are served under `/v1/objects/`.
+    /// SHA-256 of the file; of a checkpoint in shards, of the document that holds the index and names each shard with its digest.
+    /// The bytes are served under `/v1/objects/`.
     async fn digest(&self) -> Sha256 {
         Sha256(self.digest)
     }
 
-    /// Its size in bytes.
+    /// Size of the file, or of all shards, in bytes.
     async fn bytes(&self, context: &Context<'_>) -> Result<WholeNumber> {
-        let object = service(context)?.get_object(self.digest).await.map_err(api_error)?;
-        Ok(WholeNumber(object.bytes))
+        service(context)?.checkpoint_bytes(self.digest).await.map(WholeNumber).map_err(api_error)
+    }
+
+    /// Whether it is in shards.
+    async fn is_sharded(&self, context: &Context<'_>) -> Result<bool> {
+        let shards = service(context)?.list_shards(self.digest, None, 1).await;
+        Ok(!shards.map_err(api_error)?.is_empty())
+    }
+
+    /// Its shards by name; none for a checkpoint of one file.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn shards(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Shard>> {
+        let page = PageArguments::new(first, after)?;
+        let rows =
+            service(context)?.list_shards(self.digest, page.after_number()?, page.limit()).await;
+        page.page(rows, |s| s.position.to_string(), Shard::from)
     }
 
     /// Number of tensors.
@@ -266,7 +287,7 @@ impl Checkpoint {
         Ok(found.map(Structure::from))
     }
 
-    /// Its tensors in the order of the file.
+    /// Its tensors in the order of the file; in shards, those of the first shard first.
     #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn tensors(
         &self,
@@ -282,6 +303,7 @@ impl Checkpoint {
             |t| t.position.to_string(),
             |t| Tensor {
                 name: t.name,
+                file: t.file,
                 dtype: t.dtype,
                 shape: t.shape.iter().map(|dim| *dim as i64).collect(),
                 bytes: WholeNumber(t.bytes),
@@ -291,11 +313,30 @@ impl Checkpoint {
     }
 }
 
+/// A file of a checkpoint in shards.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct Shard {
+    /// Its name.
+    file: String,
+    /// SHA-256 of its bytes; they are served under `/v1/objects/`.
+    digest: Sha256,
+    /// Its size in bytes.
+    bytes: WholeNumber,
+}
+
+impl From<ShardValue> for Shard {
+    fn from(value: ShardValue) -> Self {
+        Self { file: value.file, digest: Sha256(value.digest), bytes: WholeNumber(value.bytes) }
+    }
+}
+
 /// One tensor of a checkpoint.
 #[derive(SimpleObject, Clone, Debug)]
 pub(crate) struct Tensor {
     /// Its name.
     pub(crate) name: String,
+    /// The shard that holds it; null in a checkpoint of one file, and in a difference, to which files do not matter.
+    pub(crate) file: Option<String>,
     /// Element type, as safetensors names it.
     pub(crate) dtype: String,
     /// Lengths of the axes.

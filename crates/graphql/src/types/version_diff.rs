@@ -55,6 +55,7 @@ impl From<ChangeValue> for TensorChange {
     fn from(value: ChangeValue) -> Self {
         let tensor = |fact: TensorFact| Tensor {
             name: fact.name,
+            file: None,
             dtype: fact.dtype.to_string(),
             shape: fact.shape.iter().map(|dim| *dim as i64).collect(),
             bytes: WholeNumber(fact.bytes),

@@ -17,7 +17,8 @@ struct UploadQuery {
     checkpoint: Option<String>,
 }
 
-/// Receives an object: `?kind=checkpoint`, or `?kind=graph&checkpoint=…`, which is checked against that checkpoint.
+/// Receives an object: `?kind=checkpoint`, `?kind=shards` (the document of stored shards, which is a checkpoint then), or
+/// `?kind=graph&checkpoint=…`, which is checked against that checkpoint.
 #[handler]
 pub(super) async fn upload(
     request: &Request,
@@ -47,17 +48,21 @@ async fn receive(
     let digest = parse_digest("digest", digest)?;
     let wanted = match (query.kind.as_str(), query.checkpoint) {
         ("checkpoint", None) => Upload::Checkpoint,
+        ("shards", None) => Upload::Shards,
         ("graph", Some(checkpoint)) => {
             Upload::Graph { checkpoint: parse_digest("checkpoint", &checkpoint)? }
         }
         ("graph", None) => {
             return Err(invalid("checkpoint", "a graph names the checkpoint that it binds to"));
         }
-        ("checkpoint", Some(_)) => {
+        ("checkpoint" | "shards", Some(_)) => {
             return Err(invalid("checkpoint", "only a graph names a checkpoint"));
         }
         (kind, _) => {
-            return Err(invalid("kind", &format!("{kind:?}; expected checkpoint or graph")));
+            return Err(invalid(
+                "kind",
+                &format!("{kind:?}; expected checkpoint, shards or graph"),
+            ));
         }
     };
     let length =

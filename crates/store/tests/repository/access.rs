@@ -6,7 +6,7 @@ use store::{
     YankRow,
 };
 
-use crate::rows::{model, object, publish, report, version};
+use crate::rows::{model, object, publish, report, shard, version};
 
 const ALICE: Reading<'_> = Reading::Login("alice");
 const BOB: Reading<'_> = Reading::Login("bob");
@@ -87,13 +87,13 @@ pub(crate) async fn private_models_are_seen_by_few(store: Store) {
     assert_eq!((current.seq, current.granted), (3, true));
 }
 
-/// Proves that an object is seen through a visible model's version or report, through a suite, or by who sent it, and else not.
+/// Proves that an object is seen through a visible model's version, its shards or report, through a suite, or by who sent it, and else not.
 pub(crate) async fn objects_are_seen_through_models(store: Store) {
     publish(&store, 1).await;
     set_private(&store, "m", 1, true).await;
     let transaction = store.begin().await.unwrap();
     store::evaluation_report::insert(&transaction, report("r", "m-1", 1)).await.unwrap();
-    for digest in ["cases", "loose", "shared"] {
+    for digest in ["cases", "loose", "shared", "shard"] {
         let row = object(digest, ObjectKind::Checkpoint);
         store::stored_object::insert(&transaction, row).await.unwrap();
     }
@@ -111,6 +111,9 @@ pub(crate) async fn objects_are_seen_through_models(store: Store) {
         registered_at: 1,
     };
     store::suite::insert(&transaction, suite).await.unwrap();
+    store::checkpoint_shard::insert_all(&transaction, vec![shard("checkpoint", "shard")])
+        .await
+        .unwrap();
     let held = HolderRow { digest: "loose".into(), holder: "carol".into(), held_at: 1 };
     assert!(store::object_holder::insert(&transaction, held.clone()).await.unwrap());
     assert!(!store::object_holder::insert(&transaction, held).await.unwrap());
@@ -119,6 +122,7 @@ pub(crate) async fn objects_are_seen_through_models(store: Store) {
     let cases = [
         ("checkpoint", [false, false, false]),
         ("graph", [false, false, false]),
+        ("shard", [false, false, false]),
         ("r", [false, false, false]),
         ("samples", [false, false, false]),
         ("cases", [true, true, true]),
@@ -137,7 +141,7 @@ pub(crate) async fn objects_are_seen_through_models(store: Store) {
         assert_eq!(sees(ALICE).await, digest != "nowhere", "{digest}");
     }
     set_grant(&store, "m", "bob", 1, true).await;
-    for digest in ["checkpoint", "graph", "r", "samples"] {
+    for digest in ["checkpoint", "graph", "shard", "r", "samples"] {
         assert!(store::model_access::sees_object(&store, BOB, digest).await.unwrap(), "{digest}");
         assert!(!store::model_access::sees_object(&store, carol, digest).await.unwrap());
     }

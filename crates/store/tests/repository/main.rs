@@ -50,6 +50,7 @@ on_both_databases! {
     registry::tokens_are_found_listed_and_revoked_once,
     registry::unique_keys_conflict_by_name,
     registry::objects_and_tensors_are_idempotent_and_paged,
+    registry::shards_are_paged_and_hold_together,
     registry::versions_and_aliases_keep_their_history,
     registry::suites_are_found_three_ways,
     registry::reports_and_decisions_are_told_in_order,

@@ -1,11 +1,11 @@
 //! Tokens, models, objects, versions, suites, reports and prices.
 
 use store::{
-    AccessTokenRow, AliasMoveRow, ModelRow, ObjectKind, Store, StoreError, SuiteRow, TensorRow,
-    VersionRow,
+    AccessTokenRow, AliasMoveRow, ModelRow, ObjectKind, ShardRow, Store, StoreError, SuiteRow,
+    TensorRow, VersionRow,
 };
 
-use crate::rows::{decision, model, object, publish, report, version};
+use crate::rows::{decision, model, object, publish, report, shard, version};
 
 #[track_caller]
 fn assert_conflict<T: std::fmt::Debug>(result: Result<T, StoreError>, expected: &str) {
@@ -72,6 +72,36 @@ pub(crate) async fn unique_keys_conflict_by_name(store: Store) {
     let orphan = VersionRow { graph_digest: "nowhere".into(), ..fresh() };
     let result = store::model_version::insert(&transaction, orphan).await;
     assert!(matches!(result, Err(StoreError::MissingReference { .. })), "{result:?}");
+}
+
+/// Proves that the shards of a checkpoint page by position, and that a name stands once and a shard is an object of its own.
+pub(crate) async fn shards_are_paged_and_hold_together(store: Store) {
+    let transaction = store.begin().await.unwrap();
+    for digest in ["set", "one", "two"] {
+        let row = object(digest, ObjectKind::Checkpoint);
+        store::stored_object::insert(&transaction, row).await.unwrap();
+    }
+    let second = ShardRow { position: 1, file: "2".into(), first_tensor: 3, ..shard("set", "two") };
+    let rows = vec![shard("set", "one"), second.clone()];
+    store::checkpoint_shard::insert_all(&transaction, rows).await.unwrap();
+    transaction.commit().await.unwrap();
+    let list = async |after| store::checkpoint_shard::list(&store, "set", after, 5).await.unwrap();
+    assert_eq!(list(None).await, [shard("set", "one"), second.clone()]);
+    assert_eq!(list(Some(0)).await, [second]);
+    assert!(store::checkpoint_shard::list(&store, "one", None, 5).await.unwrap().is_empty());
+    let transaction = store.begin().await.unwrap();
+    let twin = ShardRow { position: 2, ..shard("set", "two") };
+    assert_conflict(
+        store::checkpoint_shard::insert_all(&transaction, vec![twin]).await,
+        "checkpoint_shard_checkpoint_digest_file_key",
+    );
+    drop(transaction);
+    for (checkpoint, digest) in [("set", "nowhere"), ("nowhere", "one")] {
+        let transaction = store.begin().await.unwrap();
+        let orphan = ShardRow { position: 3, file: "3".into(), ..shard(checkpoint, digest) };
+        let result = store::checkpoint_shard::insert_all(&transaction, vec![orphan]).await;
+        assert!(matches!(result, Err(StoreError::MissingReference { .. })), "{result:?}");
+    }
 }
 
 /// Proves that an object is written once however often it is brought, and that its tensors page by position.

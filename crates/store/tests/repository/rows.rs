@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 use store::{
     AuditRow, EventRow, FundRow, JobRow, JobState, ModelRow, ObjectKind, ObjectRow,
-    PriceDecisionRow, ReplyRow, ReportRow, Store, StoreError, StrikeRow, VersionRow,
+    PriceDecisionRow, ReplyRow, ReportRow, ShardRow, Store, StoreError, StrikeRow, VersionRow,
 };
 
 pub(crate) fn model(id: &str) -> ModelRow {
@@ -30,6 +30,17 @@ pub(crate) fn version(model_id: &str, ordinal: i64) -> VersionRow {
         graph_digest: "graph".into(),
         published_by: "alice".into(),
         published_at: 1,
+    }
+}
+
+pub(crate) fn shard(checkpoint: &str, digest: &str) -> ShardRow {
+    ShardRow {
+        checkpoint_digest: checkpoint.into(),
+        position: 0,
+        file: "model-00001-of-00001.safetensors".into(),
+        shard_digest: digest.into(),
+        bytes: 10,
+        first_tensor: 0,
     }
 }
 

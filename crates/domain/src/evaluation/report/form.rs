@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    checkpoint::ShardFile,
     digest::Digest,
     evaluation::{
         cost::{CostErrors, CostRatios},
@@ -57,8 +58,11 @@ pub(super) mod decimal_option {
 pub struct Subject {
     /// What it is called; no identity.
     pub name: String,
-    /// Digest of the safetensors file.
+    /// Digest of the safetensors file; of a checkpoint in shards, that of the set, which covers index and shards.
     pub digest: Digest,
+    /// Its shards by name; empty for a checkpoint of one file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardFile>,
     /// Digest of the graph as it was received.
     pub graph: Digest,
     /// Items that it got right.
@@ -78,6 +82,7 @@ impl Subject {
         Self {
             name: name.to_owned(),
             digest: measured.checkpoint,
+            shards: measured.shards.clone(),
             graph: measured.graph,
             correct: measured.right.bytes().filter(|byte| *byte == b'1').count() as u64,
             finite: measured.finite,

@@ -90,7 +90,12 @@ impl From<ServiceError> for Refusal {
 
 /// A JSON document.
 pub(super) fn json(body: &Value) -> Response {
-    body.to_string().with_content_type("application/json").into_response()
+    text(body.to_string())
+}
+
+/// A JSON document that is written already.
+pub(super) fn text(body: String) -> Response {
+    body.with_content_type("application/json").into_response()
 }
 
 /// A page of a list; `next` is the address of the page after it.

@@ -8,6 +8,7 @@ mod lines;
 mod refs;
 mod repos;
 mod resolve;
+mod shards;
 mod tree;
 mod upload;
 
@@ -104,6 +105,9 @@ async fn model(ask: &Ask<'_>, place: Place<'_>, rest: &[&str], body: &[u8]) -> A
             tree::list(ask, place, revision, &path.join("/")).await
         }
         (&Method::POST, ["paths-info", revision]) => tree::paths(ask, place, revision, body).await,
+        (&Method::GET, ["safetensors-metadata", path @ ..]) => {
+            shards::metadata(ask, place, &path.join("/")).await
+        }
         (&Method::GET, ["refs"]) => refs::list(ask, place).await,
         (&Method::GET, ["commits", revision]) => refs::commits(ask, place, revision).await,
         (&Method::POST, ["tag", revision]) => refs::create_tag(ask, place, revision, body).await,

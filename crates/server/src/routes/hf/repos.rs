@@ -9,15 +9,12 @@ use service::{HubFile, HubFilter, HubRepo, Scope, ServiceError};
 use super::{
     Ask, Place,
     answer::{Answer, Refusal, json, page},
-    document, tree,
+    document, shards, tree,
 };
 
 /// Repositories in a page unless the client says otherwise, and at most.
 const PAGE_REPOS: usize = 100;
 const PAGE_REPOS_MAX: usize = 1000;
-
-/// Tensors that are looked through at a time.
-const PAGE_TENSORS: u64 = 5000;
 
 /// `GET /api/whoami-v2`.
 pub(super) fn whoami(ask: &Ask<'_>) -> Answer {
@@ -124,6 +121,12 @@ pub(super) async fn info(ask: &Ask<'_>, place: Place<'_>, revision: &str) -> Ans
     let service = &ask.shared.service;
     let repo = ask.repo(place).await?;
     let mut body = outline(&repo);
+    if let Some(card) = service.find_card(&repo.model).await? {
+        let licence = card.licence.iter().map(|licence| format!("license:{licence}"));
+        body.insert("tags".into(), card.tags.iter().cloned().chain(licence).collect());
+        let data = json!({ "license": card.licence, "tags": card.tags });
+        body.insert("cardData".into(), data);
+    }
     let commit = match service.hub_revision(&repo, revision).await {
         Ok(commit) => commit,
         // A model that was made without this surface has no commit yet, and is a model all the same.
@@ -137,8 +140,9 @@ pub(super) async fn info(ask: &Ask<'_>, place: Place<'_>, revision: &str) -> Ans
     body.insert("siblings".into(), siblings.collect());
     body.insert("lastModified".into(), commit.committed_at.to_string().into());
     body.insert("usedStorage".into(), files.values().map(|file| file.bytes).sum::<u64>().into());
-    if let Some(file) = files.get("model.safetensors") {
-        body.insert("safetensors".into(), parameters(ask, file).await?);
+    let weights = service.hub_weights(&files).await?;
+    if !weights.is_empty() {
+        body.insert("safetensors".into(), shards::parameters(ask, &weights).await?);
     }
     body.insert("sha".into(), commit.id.into());
     Ok(json(&Value::Object(body)))
@@ -172,23 +176,4 @@ fn sibling(file: &HubFile, with_blobs: bool) -> Value {
         lfs["sha256"] = json!(file.digest.hex());
     }
     body
-}
-
-/// Elements by type, from the tensors that were recorded when the file came in.
-async fn parameters(ask: &Ask<'_>, file: &HubFile) -> Result<Value, Refusal> {
-    let mut counts = Map::new();
-    let (mut total, mut after) = (0u64, None);
-    loop {
-        let page = ask.shared.service.list_tensors(file.digest, after, PAGE_TENSORS).await?;
-        for tensor in &page {
-            let elements: u64 = tensor.shape.iter().product();
-            let before = counts.get(&tensor.dtype).and_then(Value::as_u64).unwrap_or_default();
-            counts.insert(tensor.dtype.clone(), before.saturating_add(elements).into());
-            total = total.saturating_add(elements);
-        }
-        if (page.len() as u64) < PAGE_TENSORS {
-            return Ok(json!({ "parameters": counts, "total": total }));
-        }
-        after = page.last().map(|tensor| tensor.position as i64);
-    }
 }

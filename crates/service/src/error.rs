@@ -3,7 +3,7 @@
 use domain::{checkpoint::BindingError, fund::Rejection};
 use store::StoreError;
 
-use crate::token::Scope;
+use crate::{UploadError, token::Scope};
 
 /// Why a use case did not happen. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,9 @@ pub enum ServiceError {
     /// An upload breaks a rule; see the code and the tensor of the inner error.
     #[error(transparent)]
     Upload(#[from] checkpoint::ReceiveError),
+    /// An upload session refuses a step.
+    #[error(transparent)]
+    Session(#[from] UploadError),
     /// Graph and checkpoint do not fit.
     #[error(transparent)]
     Binding(#[from] BindingError),
@@ -107,6 +110,7 @@ impl ServiceError {
             Self::Invalid { .. } => "invalid",
             Self::KeyReused { .. } => "key",
             Self::Upload(e) => e.code(),
+            Self::Session(e) => e.code(),
             Self::Binding(e) => e.code(),
             Self::Graph { code, .. } => code,
             Self::Rejected(e) => e.code(),
@@ -124,6 +128,7 @@ impl ServiceError {
     pub fn tensor(&self) -> Option<&str> {
         match self {
             Self::Upload(checkpoint::ReceiveError::Header(e)) => e.tensor(),
+            Self::Session(e) => e.tensor(),
             Self::Binding(e) => Some(e.tensor()),
             _ => None,
         }

@@ -32,6 +32,7 @@ mod strikes;
 mod suites;
 mod suspension;
 mod token;
+mod uploads;
 mod versions;
 mod visibility;
 mod worker;
@@ -66,6 +67,9 @@ pub use reports::ReportView;
 pub use strikes::{OrderFill, Rebalanced, Strike};
 pub use suites::{RegisterSuite, RegisteredSuite};
 pub use token::{Caller, Scope, Token, UnknownScope};
+pub use uploads::{
+    MissingPart, StartUpload, Started, UPLOAD_LIMITS, UploadError, UploadLimits, UploadSession,
+};
 pub use versions::{LISTED, PublishVersion, Version};
 pub use visibility::{Grant, Reader};
 pub use worker::{Worked, Worker, WorkerError};

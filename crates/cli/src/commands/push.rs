@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use client::{Client, ObjectKind, Sent};
+use client::{Client, Description, ObjectKind};
 use domain::{digest::Digest, name::Name};
 
-use super::transfer::{Bars, CHECKPOINT, GRAPH, ServerArguments, failure, until_interrupted};
+use super::transfer::{
+    Bars, CHECKPOINT, GRAPH, ServerArguments, failure, sent_words, until_interrupted,
+};
 use crate::exit::Failure;
 
 /// Options of `push`.
@@ -18,6 +20,9 @@ pub(crate) struct PushArguments {
     /// The new version's name.
     #[arg(long)]
     version: Name,
+    /// Parts of a file that are sent at once.
+    #[arg(long, default_value_t = client::JOBS)]
+    jobs: usize,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -32,8 +37,8 @@ pub(crate) async fn run(arguments: PushArguments) -> Result<(), Failure> {
 }
 
 async fn push(arguments: &PushArguments) -> Result<(), Failure> {
-    let PushArguments { folder, model, version, server } = arguments;
-    let client = server.client()?;
+    let PushArguments { folder, model, version, jobs, server } = arguments;
+    let client = server.client()?.with_jobs(*jobs);
     let (checkpoint_path, graph_path) = (folder.join(CHECKPOINT), folder.join(GRAPH));
     let index = folder.join("model.safetensors.index.json");
     if index.exists() && !checkpoint_path.exists() {
@@ -41,7 +46,9 @@ async fn push(arguments: &PushArguments) -> Result<(), Failure> {
         return Err(Failure::Input(format!("{}: {reason}", index.display())));
     }
     let graph = Client::digest_file(&graph_path).await.map_err(failure)?;
-    let checkpoint = checked(checkpoint_path.clone()).await?;
+    // By every rule before a byte is sent: a bad file costs no transfer.
+    let file = Description::of_checkpoint(&checkpoint_path).await.map_err(failure)?;
+    let checkpoint = file.digest;
     if let Some(found) = client.find_version(model, Some(version)).await.map_err(failure)? {
         if (found.checkpoint, found.graph) == (checkpoint, graph) {
             println!("{model}@{version} is published already, with these bytes");
@@ -53,41 +60,43 @@ async fn push(arguments: &PushArguments) -> Result<(), Failure> {
     client.ensure_model(model).await.map_err(failure)?;
     let bars = Bars::new();
     // One after the other: the server checks the graph against the checkpoint that it has by then.
-    send(&client, &bars, &checkpoint_path, checkpoint, ObjectKind::Checkpoint).await?;
-    send(&client, &bars, &graph_path, graph, ObjectKind::Graph { checkpoint }).await?;
+    send_checkpoint(&client, &bars, &checkpoint_path, &file).await?;
+    send_graph(&client, &bars, &graph_path, graph, checkpoint).await?;
+    bars.end();
     let digest = client.publish(model, version, checkpoint, graph).await.map_err(failure)?;
     println!("published {model}@{version} {digest}");
     Ok(())
 }
 
-/// Digest of a checkpoint that passes every rule here, so that no byte of a bad file is sent.
-async fn checked(path: PathBuf) -> Result<Digest, Failure> {
-    let inspected = tokio::task::spawn_blocking(move || service::inspect(&path)).await;
-    let found = inspected.map_err(Failure::environment)?;
-    let found = found.map_err(|e| Failure::Input(e.to_string()))?;
-    serde_json::from_value(found["digest"].clone()).map_err(Failure::environment)
+async fn send_checkpoint(
+    client: &Client,
+    bars: &Bars,
+    path: &Path,
+    file: &Description,
+) -> Result<(), Failure> {
+    let bar = bars.file(&name_of(path), file.bytes);
+    let shown = bar.clone();
+    let sent = client.push_described(path, file, move |progress| shown.show(progress)).await;
+    bars.done(&bar, &sent_words(sent.map_err(failure)?));
+    Ok(())
 }
 
-async fn send(
+async fn send_graph(
     client: &Client,
     bars: &Bars,
     path: &Path,
     digest: Digest,
-    kind: ObjectKind,
+    checkpoint: Digest,
 ) -> Result<(), Failure> {
     let unread = |e| Failure::Input(format!("{}: {e}", path.display()));
-    let bytes = std::fs::metadata(path).map_err(unread)?.len();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let bar = bars.file(&name, bytes);
+    let bar = bars.file(&name_of(path), std::fs::metadata(path).map_err(unread)?.len());
     let shown = bar.clone();
-    let sent = client
-        .push_file(path, digest, kind, move |sent| shown.set_position(sent))
-        .await
-        .map_err(failure)?;
-    let what = match sent {
-        Sent::Present => "is on the server already".to_owned(),
-        Sent::Bytes(bytes) => format!("sent, {bytes} bytes"),
-    };
-    bars.done(&bar, &what);
+    let kind = ObjectKind::Graph { checkpoint };
+    let sent = client.push_file(path, digest, kind, move |progress| shown.show(progress)).await;
+    bars.done(&bar, &sent_words(sent.map_err(failure)?));
     Ok(())
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -103,7 +103,9 @@ impl Bars {
     /// Ends a file's bar with what became of it.
     pub(super) fn done(&self, file: &FileBar, what: &str) {
         let line = format!("{} {what}", file.bar.message());
-        file.set_position(file.bar.length().unwrap_or(0));
+        // What was not moved was there: it counts neither as work nor as speed.
+        let left = file.bar.length().unwrap_or(0).saturating_sub(file.bar.position());
+        self.total.dec_length(left);
         file.bar.finish_and_clear();
         if self.lines {
             eprintln!("{line}");

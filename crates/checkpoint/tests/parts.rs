@@ -1,5 +1,5 @@
 //! Parts of uploads: there whole or not at all, put together with stored tensors, each tensor checked; on a folder and in memory.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use bytes::Bytes;
 use checkpoint::{

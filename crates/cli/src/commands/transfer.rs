@@ -78,6 +78,9 @@ impl FileBar {
             self.total.dec_length(before.saturating_sub(work));
         }
         self.set_position(progress.sent);
+        // A large file takes its time there: a full bar that says nothing looks like one that hangs.
+        let is_checked = work > 0 && progress.sent >= work;
+        self.bar.set_message(if is_checked { ", the server checks it" } else { "" });
     }
 }
 
@@ -86,7 +89,7 @@ impl Bars {
         let (all, lines) = (MultiProgress::new(), !std::io::stderr().is_terminal());
         let total = ProgressBar::hidden();
         total.set_length(0);
-        total.set_message("total");
+        total.set_prefix("total");
         Self { total: if lines { total } else { styled(all.add(total)) }, all, lines }
     }
 
@@ -94,7 +97,7 @@ impl Bars {
     pub(super) fn file(&self, what: &str, bytes: u64) -> FileBar {
         let bar = ProgressBar::hidden();
         bar.set_length(bytes);
-        bar.set_message(what.to_owned());
+        bar.set_prefix(what.to_owned());
         self.total.inc_length(bytes);
         let bar = if self.lines { bar } else { styled(self.all.insert_before(&self.total, bar)) };
         FileBar { bar, total: self.total.clone() }
@@ -102,7 +105,7 @@ impl Bars {
 
     /// Ends a file's bar with what became of it.
     pub(super) fn done(&self, file: &FileBar, what: &str) {
-        let line = format!("{} {what}", file.bar.message());
+        let line = format!("{} {what}", file.bar.prefix());
         // What was not moved was there: it counts neither as work nor as speed.
         let left = file.bar.length().unwrap_or(0).saturating_sub(file.bar.position());
         self.total.dec_length(left);
@@ -121,8 +124,7 @@ impl Bars {
 }
 
 fn styled(bar: ProgressBar) -> ProgressBar {
-    let template =
-        "{msg:24} {bar:24} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}, {eta} left";
+    let template = "{prefix:24} {bar:24} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}, {eta} left{msg}";
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

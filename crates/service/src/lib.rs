@@ -68,7 +68,8 @@ pub use strikes::{OrderFill, Rebalanced, Strike};
 pub use suites::{RegisterSuite, RegisteredSuite};
 pub use token::{Caller, Scope, Token, UnknownScope};
 pub use uploads::{
-    MissingPart, StartUpload, Started, UPLOAD_LIMITS, UploadError, UploadLimits, UploadSession,
+    MissingPart, OpenUpload, StartUpload, Started, UPLOAD_LIMITS, UploadError, UploadLimits,
+    UploadSession,
 };
 pub use versions::{LISTED, PublishVersion, Version};
 pub use visibility::{Grant, Reader};

@@ -173,6 +173,9 @@ async fn sessions_belong_to_their_login() {
     refused(investor.get(theirs).await, 403, "scope_missing", "publish");
     let nobody = Sender { url: world.url.clone(), token: String::new() };
     assert_eq!(nobody.start(&file).await.0, 401);
+    let (_, list) = world.lab.ask(Method::GET, "", &[], Vec::new()).await;
+    assert_eq!(list["uploads"].as_array().unwrap().len(), 1, "{list}");
+    assert_eq!(list["uploads"][0]["id"], session["id"]);
     // Another token of the same login goes on.
     let second = Sender { url: world.url.clone(), token: token(&world.place, "lab", "publish") };
     assert_eq!(second.get(theirs).await.0, 200);

@@ -20,8 +20,8 @@ pub(crate) struct PushArguments {
     /// The new version's name.
     #[arg(long)]
     version: Name,
-    /// Parts of a file that are sent at once.
-    #[arg(long, default_value_t = client::JOBS)]
+    /// Parts of a file that are sent at once, 1 to 64; each takes 8 MiB of memory.
+    #[arg(long, default_value_t = client::JOBS, value_parser = jobs)]
     jobs: usize,
     #[command(flatten)]
     server: ServerArguments,
@@ -99,4 +99,9 @@ async fn send_graph(
 
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    let jobs = text.parse().ok().filter(|jobs| (1..=client::JOBS_MAX).contains(jobs));
+    jobs.ok_or_else(|| format!("expected a number from 1 to {}", client::JOBS_MAX))
 }

@@ -62,7 +62,7 @@ pub(crate) fn app(shared: Shared) -> impl Endpoint {
             "/v1/objects/:digest",
             get(objects::download).head(objects::download).put(objects::upload),
         )
-        .at("/v1/uploads", post(uploads::start))
+        .at("/v1/uploads", get(uploads::list).post(uploads::start))
         .at("/v1/uploads/:id", get(uploads::get).delete(uploads::abort))
         .at("/v1/uploads/:id/parts/:number", put(uploads::put_part))
         .at("/v1/uploads/:id/finish", post(uploads::finish))

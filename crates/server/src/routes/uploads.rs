@@ -3,6 +3,7 @@
 //! | request | body | answer |
 //! | --- | --- | --- |
 //! | `POST /v1/uploads?digest=SHA256&bytes=N` | the file's first bytes (length field and header), then 32 bytes a tensor: the keys | the session, or `{"state":"present"}` |
+//! | `GET /v1/uploads` | | the caller's open sessions |
 //! | `GET /v1/uploads/ID` | | the session |
 //! | `PUT /v1/uploads/ID/parts/NUMBER`, `Content-Digest: sha-256=:…:` | the bytes of the part | 204 |
 //! | `POST /v1/uploads/ID/finish` | | the stored object |
@@ -23,7 +24,9 @@ use poem::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::{Caller, MissingPart, Scope, ServiceError, StartUpload, Started, UploadSession};
+use service::{
+    Caller, MissingPart, OpenUpload, Scope, ServiceError, StartUpload, Started, UploadSession,
+};
 
 use super::{
     Shared,
@@ -74,6 +77,24 @@ async fn begin(
         }
         Started::Open(session) => document(&view(&session)),
     })
+}
+
+/// The caller's open sessions.
+#[handler]
+pub(super) async fn list(request: &Request, shared: Data<&Shared>) -> Response {
+    let found = async {
+        let caller = caller(request, &shared).await?;
+        shared.service.list_uploads(&caller).await
+    };
+    answer(found.await.map(|uploads| {
+        let one = |upload: &OpenUpload| {
+            json!({
+                "id": upload.id, "digest": upload.digest, "bytes": upload.bytes,
+                "planned_bytes": upload.planned_bytes, "expires_at": upload.expires_at.to_string(),
+            })
+        };
+        document(&json!({ "uploads": uploads.iter().map(one).collect::<Vec<_>>() }))
+    }))
 }
 
 /// Tells what is missing.

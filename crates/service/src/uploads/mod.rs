@@ -81,6 +81,21 @@ pub struct UploadSession {
     pub expires_at: Timestamp,
 }
 
+/// A session in the list of its owner.
+#[derive(Clone, Debug)]
+pub struct OpenUpload {
+    /// Id.
+    pub id: String,
+    /// SHA-256 of the file.
+    pub digest: Digest,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Bytes of all parts.
+    pub planned_bytes: u64,
+    /// When it ends if nothing more comes.
+    pub expires_at: Timestamp,
+}
+
 /// What a request to begin finds.
 #[derive(Clone, Debug)]
 pub enum Started {
@@ -113,6 +128,27 @@ impl Service {
         check_scope(caller)?;
         let open = self.open_upload(caller, id).await?;
         self.view_upload(&open).await
+    }
+
+    /// The caller's open sessions, as many as there may be; their parts are not looked at.
+    ///
+    /// # Errors
+    /// [`ServiceError::Scope`], or [`ServiceError::Internal`] if the database fails.
+    pub async fn list_uploads(&self, caller: &Caller) -> Result<Vec<OpenUpload>, ServiceError> {
+        check_scope(caller)?;
+        let (owner, limit) = (caller.owner.as_str(), UPLOAD_LIMITS.open_sessions);
+        let rows = upload_session::list_open(&self.store, owner, limit).await?;
+        let rows = rows.into_iter().filter(|row| is_open(row, caller));
+        let open = rows.map(|row| {
+            Ok(OpenUpload {
+                digest: row.digest.parse().map_err(ServiceError::internal)?,
+                bytes: row.bytes.unsigned_abs(),
+                planned_bytes: row.planned_bytes.unsigned_abs(),
+                expires_at: Timestamp::from_millis(row.expires_at),
+                id: row.id,
+            })
+        });
+        open.collect()
     }
 
     /// Receives a part of the caller's session, in the place of what was there under its number.

@@ -27,6 +27,9 @@ const PIECE_BYTES: usize = 1 << 18;
 /// Times that a file which lost tensors on the server may be finished again before the push gives up.
 const FINISHES_MAX: u32 = 8;
 
+/// Times that a session which has ended may be begun again before the push gives up.
+const RESTARTS_MAX: u32 = 3;
+
 /// The server's answer about a session.
 #[derive(Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -85,10 +88,14 @@ impl Client {
         progress: impl Fn(Progress) + Sync,
     ) -> Result<Sent, ClientError> {
         let mut push = Push { path, file, progress, there: None, sent: AtomicU64::new(0) };
-        let (mut patience, mut before) = (Patience::default(), 0);
+        let (mut patience, mut before, mut restarts) = (Patience::default(), 0, 0);
         loop {
             match self.push_missing(&mut push).await {
                 Ok(()) => break,
+                // Ended under our hands: by another push of the same file, or by its time. The next answer tells which.
+                Err(error) if error.code() == Some("absent") && restarts < RESTARTS_MAX => {
+                    restarts += 1;
+                }
                 Err(error) => {
                     let sent = push.sent.load(Ordering::Relaxed);
                     if sent > before {

@@ -1,6 +1,6 @@
 //! What is missing: tensors that are stored and readable are not sent again, others are, whatever their keys tell.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use client::Client;
 use domain::digest::Digest;
@@ -194,6 +194,38 @@ async fn what_goes_away_is_asked_for_again() {
     assert_eq!(lab.finish(id(&session)).await.0, 200);
     assert_eq!(lab.download(second.digest).await, (200, second.bytes));
     assert_eq!(world.files("objects/upload"), [""; 0]);
+}
+
+/// Proves that two pushes of one file by one login at the same moment both end well: whoever finishes first ends the session
+/// under the other.
+#[tokio::test]
+async fn two_pushes_at_once() {
+    let world = World::new();
+    let folder = world.place.path().join("folder");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("model.safetensors"), with_graph(noise(1, 60 * MIB))).unwrap();
+    let graph = include_bytes!("../../../crates/cli/demo/mlp/graph.onnx");
+    std::fs::write(folder.join("graph.onnx"), graph).unwrap();
+    let push = |jobs: &str| {
+        Command::new(PROGRAM)
+            .arg("push")
+            .arg(&folder)
+            .args(["m", "--version", "v1", "--jobs", jobs])
+            .args(["--server", &world.url, "--token", &world.lab.token])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    for child in [push("1"), push("8"), push("3")] {
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "{text}");
+    }
+    assert_eq!(world.files("objects/upload"), [""; 0]);
+    assert_eq!(world.files("staging"), [""; 0]);
+    let ends: Vec<_> = world.audit().await.into_iter().filter(|o| o != "upload_start").collect();
+    assert_eq!(ends, ["upload_finish"]);
 }
 
 /// Proves that the command sends a changed checkpoint's changed tensors only, and says so.

@@ -95,10 +95,15 @@ impl Service {
         let (owner, digest) = (caller.owner.as_str(), file.digest.hex());
         // The row first: what lies under an id without an open row is swept.
         let transaction = self.store.begin().await?;
+        let last = upload_session::last(&transaction, owner, &digest).await?;
+        if let Some(row) = last.as_ref().filter(|row| is_open(row, caller)) {
+            // Another request was quicker: one session a file, or each would ask for all parts.
+            drop(transaction);
+            return self.go_on(caller, row.clone(), file).await;
+        }
         let open =
             upload_session::list_open(&transaction, owner, UPLOAD_LIMITS.open_sessions + 1).await?;
         check_limits(&open, plan.bytes())?;
-        let last = upload_session::last(&transaction, owner, &digest).await?;
         let ordinal = last.map_or(1, |row| row.ordinal + 1);
         let name = format!("mf.upload.v1\0{owner}\0{digest}\0{ordinal}");
         let row = UploadRow {

@@ -148,7 +148,12 @@ impl Service {
         }
         let stored = self.stored_tensors(caller, &file.keys).await?;
         let flags: Vec<bool> = file.keys.iter().map(|key| stored.contains(key)).collect();
-        self.replan(&row, &UploadPlan::new(&file.header, &flags)).await
+        let row = self.replan(&row, &UploadPlan::new(&file.header, &flags)).await?;
+        if row.state != UploadState::Open {
+            // It ended meanwhile, and with it went what has just been written anew.
+            self.objects.remove_upload(&row.id).await?;
+        }
+        Ok(row)
     }
 
     /// Puts another plan into force; the note first, because a row never names a plan that is not there.

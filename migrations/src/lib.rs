@@ -17,6 +17,7 @@ mod m0014_audit;
 mod m0016_versions;
 mod m0017_model_access;
 mod m0018_hub;
+mod m0019_upload_sessions;
 mod m0022_shards;
 mod table;
 
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_versions::Migration),
             Box::new(m0017_model_access::Migration),
             Box::new(m0018_hub::Migration),
+            Box::new(m0019_upload_sessions::Migration),
             Box::new(m0022_shards::Migration),
         ]
     }

@@ -7,24 +7,27 @@
 //! - Memory does not grow with the size of a file (only with a safetensors header, which is bounded).
 //!
 //! Where things lie: `sha256/` whole objects, `recipe/` checkpoints, `header/` their headers, `tensor/` large tensors,
-//! `pack/` small ones together, `place/` in which pack a small tensor lies.
+//! `pack/` small ones together, `place/` in which pack a small tensor lies, `upload/` parts of files that are still being sent.
 //! To read a file takes its recipe and what that names; `place/` only saves storing twice.
 
 mod receive;
 mod storage;
 mod verifier;
 
+mod assemble;
 mod commit;
 mod error;
 mod intent;
 mod lane;
 mod location;
 mod lock;
+mod parts;
 mod recipe;
 mod split;
 mod staging;
 mod stitch;
 
+pub use assemble::{Announced, AssembleError, StoredTensors};
 pub use error::{OpenError, StorageError};
 pub use receive::{ObjectKind, ReceiveError, Received, ReceivedCheckpoint, Sha256Stream};
 pub use storage::ObjectStorage;

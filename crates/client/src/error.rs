@@ -49,6 +49,14 @@ pub enum ClientError {
         /// What arrived.
         found: domain::digest::Digest,
     },
+    /// A checkpoint on this side breaks a rule of safetensors; nothing was sent.
+    #[error("{path}: {source}")]
+    Checkpoint {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The rule, with the tensor's name.
+        source: domain::checkpoint::HeaderError,
+    },
     /// A file on this side failed.
     #[error("{path}: {source}")]
     File {

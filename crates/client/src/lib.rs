@@ -7,11 +7,13 @@
 //! # Ok(()) }
 //! ```
 
+mod description;
 mod error;
 mod publication;
 mod pull;
 mod push;
 mod retry;
+mod session;
 mod shards;
 mod transfer;
 
@@ -19,10 +21,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
+pub use description::Description;
 pub use error::{ApiError, ClientError};
 pub use publication::Published;
-pub use push::Sent;
+pub use push::{Progress, Sent};
 pub use transfer::{ObjectKind, Uploaded};
+
+/// Parts of one file that are sent at once, unless the caller says otherwise.
+pub const JOBS: usize = 4;
+/// Most parts that are sent at once: each holds up to 8 MiB of memory.
+pub const JOBS_MAX: usize = 64;
 
 /// A connection to one server, under one token.
 #[derive(Clone, Debug)]
@@ -32,6 +40,8 @@ pub struct Client {
     http: reqwest::Client,
     /// Without a limit on the wait for an answer, which comes after the last byte of a long upload.
     uploads: reqwest::Client,
+    /// Parts of one file that are sent at once.
+    jobs: usize,
 }
 
 #[derive(Deserialize)]
@@ -57,13 +67,19 @@ impl Client {
         let setup = |e: reqwest::Error| ClientError::Setup(e.to_string());
         let http = builder().read_timeout(Duration::from_secs(120)).build().map_err(setup)?;
         let uploads = builder().build().map_err(setup)?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), token, http, uploads })
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), token, http, uploads, jobs: JOBS })
     }
 
     /// The same server under another token.
     #[must_use]
     pub fn with_token(&self, token: impl Into<String>) -> Self {
         Self { token: Some(token.into()), ..self.clone() }
+    }
+
+    /// The same server, with so many parts of a file on their way at once (1 to [`JOBS_MAX`]).
+    #[must_use]
+    pub fn with_jobs(self, jobs: usize) -> Self {
+        Self { jobs: jobs.clamp(1, JOBS_MAX), ..self }
     }
 
     /// The server's address.

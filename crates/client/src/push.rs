@@ -7,7 +7,7 @@ use domain::digest::Digest;
 use futures::TryStreamExt as _;
 
 use crate::{
-    Client, ClientError, ObjectKind,
+    Client, ClientError, Description, ObjectKind,
     retry::Patience,
     transfer::{accepted, digest_of_file},
 };
@@ -17,9 +17,28 @@ use crate::{
 pub enum Sent {
     /// It was there before; no byte was sent.
     Present,
-    /// Its bytes were sent, and the server's digest is ours.
-    Bytes(u64),
+    /// Bytes of it were sent, and the server's digest is ours.
+    Bytes {
+        /// How many were sent.
+        sent: u64,
+        /// How many the file has; the others were there before.
+        total: u64,
+    },
 }
+
+/// How far a push of one file has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that were on the server before.
+    pub there: u64,
+    /// Bytes sent so far; fewer than before when some have to be sent again.
+    pub sent: u64,
+    /// Bytes of the file.
+    pub total: u64,
+}
+
+/// Smaller checkpoints go in one request: a part has no fewer bytes.
+const SESSION_BYTES_MIN: u64 = domain::checkpoint::PART_BYTES_MAX;
 
 impl Client {
     /// Size of an object that the server has and this token may read; none if there is no such object.
@@ -52,7 +71,7 @@ impl Client {
 
     /// Brings a file to the server under its digest, unless it is there; a lost connection is tried again.
     ///
-    /// `progress` is called with the bytes sent so far, which fall back to 0 when the file is sent again.
+    /// A checkpoint of 8 MiB or more goes by [`Self::push_checkpoint`].
     ///
     /// # Errors
     /// [`ClientError::Api`] with the rule that the file breaks, or a failure of the file or, at last, of the connection.
@@ -61,8 +80,46 @@ impl Client {
         path: &Path,
         digest: Digest,
         kind: ObjectKind,
-        progress: impl Fn(u64) + Clone + Send + Sync + 'static,
+        progress: impl Fn(Progress) + Clone + Send + Sync + 'static,
     ) -> Result<Sent, ClientError> {
+        let failed = |source| ClientError::File { path: path.to_owned(), source };
+        let total = tokio::fs::metadata(path).await.map_err(failed)?.len();
+        if kind == ObjectKind::Checkpoint && total >= SESSION_BYTES_MIN {
+            let file = Description::of_checkpoint(path).await?;
+            if file.digest != digest {
+                return Err(ClientError::WrongDigest { expected: digest, found: file.digest });
+            }
+            return self.push_checkpoint(path, &file, progress).await;
+        }
+        self.push_whole(path, digest, kind, total, progress).await
+    }
+
+    /// As [`Self::push_file`], for a checkpoint that was read already.
+    ///
+    /// # Errors
+    /// As [`Self::push_file`].
+    pub async fn push_described(
+        &self,
+        path: &Path,
+        file: &Description,
+        progress: impl Fn(Progress) + Clone + Send + Sync + 'static,
+    ) -> Result<Sent, ClientError> {
+        if file.bytes >= SESSION_BYTES_MIN {
+            return self.push_checkpoint(path, file, progress).await;
+        }
+        self.push_whole(path, file.digest, ObjectKind::Checkpoint, file.bytes, progress).await
+    }
+
+    /// Sends a file in one request.
+    async fn push_whole(
+        &self,
+        path: &Path,
+        digest: Digest,
+        kind: ObjectKind,
+        total: u64,
+        progress: impl Fn(Progress) + Clone + Send + Sync + 'static,
+    ) -> Result<Sent, ClientError> {
+        let progress = move |sent| progress(Progress { there: 0, sent, total });
         let mut patience = Patience::default();
         loop {
             let sent = match self.find_object_size(digest).await {
@@ -71,7 +128,7 @@ impl Client {
                 Err(error) => Err(error),
             };
             match sent {
-                Ok(bytes) => return Ok(Sent::Bytes(bytes)),
+                Ok(bytes) => return Ok(Sent::Bytes { sent: bytes, total: bytes }),
                 Err(error) => patience.wait(error).await?,
             }
         }

@@ -7,11 +7,15 @@ use poem::{
     Server,
     listener::{Acceptor, Listener, TcpListener},
 };
+use service::Service;
 
 use crate::{Clock, Installation, OpenError, routes};
 
 /// How long running requests may take after the server was told to end.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
+
+/// Time between two sweeps of upload sessions.
+const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// What `serve` is told.
 #[derive(Clone, Debug)]
@@ -59,6 +63,7 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let service = Arc::new(options.installation.open().await?);
     service.sweep().await.map_err(OpenError::Staging)?;
+    sweep_uploads(&service, options.clock).await;
     let failed = |source| ServeError::Listen { address: options.listen.clone(), source };
     let acceptor =
         TcpListener::bind(options.listen.clone()).into_acceptor().await.map_err(failed)?;
@@ -69,12 +74,34 @@ pub async fn serve(
     let text = serde_json::json!({ "pid": std::process::id(), "url": url }).to_string();
     std::fs::write(&file, text)
         .map_err(|source| ServeError::ServerFile { path: file.clone(), source })?;
+    let sweeping = tokio::spawn(keep_sweeping(service.clone(), options.clock));
     let api = Api::new(service.clone(), options.clock == Clock::Manual);
     let app = routes::app(routes::Shared { service, api, clock: options.clock });
     ready(&url);
     let ran = Server::new_with_acceptor(acceptor)
         .run_with_graceful_shutdown(app, stop, Some(SHUTDOWN_WAIT))
         .await;
+    sweeping.abort();
     let _ = std::fs::remove_file(&file);
     ran.map_err(failed)
+}
+
+async fn keep_sweeping(service: Arc<Service>, clock: Clock) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        sweep_uploads(&service, clock).await;
+    }
+}
+
+/// Ends and removes uploads that nobody goes on with. A failure is told and tried again with the next sweep: it keeps nobody
+/// from working.
+async fn sweep_uploads(service: &Service, clock: Clock) {
+    let swept = async { service.sweep_uploads(clock.now(service).await?).await };
+    match swept.await {
+        Ok(0) => {}
+        Ok(uploads) => tracing::info!(uploads, "removed uploads that had ended"),
+        Err(error) => {
+            tracing::warn!(cause = %error.chain(), "uploads that have ended were not removed")
+        }
+    }
 }

@@ -6,7 +6,7 @@ use domain::{
 };
 use store::StoreError;
 
-use crate::token::Scope;
+use crate::{UploadError, token::Scope};
 
 /// Why a use case did not happen. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,9 @@ pub enum ServiceError {
     /// An upload breaks a rule; see the code and the tensor of the inner error.
     #[error(transparent)]
     Upload(#[from] checkpoint::ReceiveError),
+    /// An upload session refuses a step.
+    #[error(transparent)]
+    Session(#[from] UploadError),
     /// Graph and checkpoint do not fit.
     #[error(transparent)]
     Binding(#[from] BindingError),
@@ -113,6 +116,7 @@ impl ServiceError {
             Self::Invalid { .. } => "invalid",
             Self::KeyReused { .. } => "key",
             Self::Upload(e) => e.code(),
+            Self::Session(e) => e.code(),
             Self::Binding(e) => e.code(),
             Self::Shards(e) => e.code(),
             Self::Graph { code, .. } => code,
@@ -131,6 +135,7 @@ impl ServiceError {
     pub fn tensor(&self) -> Option<&str> {
         match self {
             Self::Upload(checkpoint::ReceiveError::Header(e)) => e.tensor(),
+            Self::Session(e) => e.tensor(),
             Self::Binding(e) => Some(e.tensor()),
             Self::Shards(e) => e.tensor(),
             _ => None,

@@ -34,6 +34,7 @@ mod strikes;
 mod suites;
 mod suspension;
 mod token;
+mod uploads;
 mod versions;
 mod visibility;
 mod worker;
@@ -70,6 +71,10 @@ pub use shards::Shard;
 pub use strikes::{OrderFill, Rebalanced, Strike};
 pub use suites::{RegisterSuite, RegisteredSuite};
 pub use token::{Caller, Scope, Token, UnknownScope};
+pub use uploads::{
+    MissingPart, OpenUpload, StartUpload, Started, UPLOAD_LIMITS, UploadError, UploadLimits,
+    UploadSession,
+};
 pub use versions::{LISTED, PublishVersion, Version};
 pub use visibility::{Grant, Reader};
 pub use worker::{Worked, Worker, WorkerError};

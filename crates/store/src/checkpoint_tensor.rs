@@ -1,9 +1,9 @@
 //! Tensors: where each lies in its checkpoint.
 
-use sea_orm::sea_query::IntoCondition;
+use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition, Query};
 
 use crate::record::{self, equal, record};
-use crate::{Connection, StoreError, StoreTransaction};
+use crate::{Connection, Reading, StoreError, StoreTransaction, model_access};
 
 record! {
     /// A tensor of a checkpoint.
@@ -63,4 +63,45 @@ pub async fn count<C: Connection>(
 ) -> Result<i64, StoreError> {
     let condition = equal("checkpoint_digest", checkpoint_digest).into_condition();
     record::count::<TensorRow, C>(connection, condition).await
+}
+
+/// A stored checkpoint that holds a tensor of some key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TensorSource {
+    /// The key.
+    pub tensor_key: String,
+    /// Digest of the checkpoint.
+    pub checkpoint_digest: String,
+}
+
+/// Most keys that one statement asks for.
+const KEYS_MAX: usize = 2_000;
+
+/// For each key that a checkpoint has which the reading sees: one such checkpoint, for most keys the same.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_sources<C: Connection>(
+    connection: &C,
+    reading: Reading<'_>,
+    keys: &[String],
+) -> Result<Vec<TensorSource>, StoreError> {
+    let mut sources = Vec::new();
+    for keys in keys.chunks(KEYS_MAX) {
+        let statement = Query::select()
+            .column("tensor_key")
+            .expr_as(Expr::col("checkpoint_digest").max(), "source")
+            .from("checkpoint_tensor")
+            .and_where(Expr::col("tensor_key").is_in(keys.iter().map(String::as_str)))
+            .cond_where(model_access::readable_checkpoint("checkpoint_digest", reading))
+            .group_by_col("tensor_key")
+            .take();
+        for row in record::answer(connection, &statement).await? {
+            sources.push(TensorSource {
+                tensor_key: record::read_field(&row, "checkpoint_tensor", "tensor_key")?,
+                checkpoint_digest: record::read_field(&row, "checkpoint_tensor", "source")?,
+            });
+        }
+    }
+    Ok(sources)
 }

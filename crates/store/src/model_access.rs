@@ -133,6 +133,39 @@ pub async fn sees_object<C: Connection>(
     Ok(object.is_some_and(|row| row.uploaded_by == login))
 }
 
+/// The checkpoints whose tensors a reading may count as there, as a condition on a column that holds a checkpoint's digest:
+/// those in versions of models that it sees, references of suites, and those that the login sent itself.
+///
+/// The cases of a suite are none of them: they are hidden from those whom they measure.
+pub(crate) fn readable_checkpoint(column: &'static str, reading: Reading<'_>) -> Condition {
+    if reading == Reading::Everything {
+        return Condition::all();
+    }
+    let models =
+        Query::select().column("id").from("registered_model").cond_where(visible(reading)).take();
+    let versions = Query::select()
+        .column("checkpoint_digest")
+        .from("model_version")
+        .and_where(Expr::col("model_id").in_subquery(models))
+        .take();
+    let references = Query::select().column("reference_checkpoint_digest").from("suite").take();
+    let condition = Condition::any()
+        .add(Expr::col(column).in_subquery(versions))
+        .add(Expr::col(column).in_subquery(references));
+    let Reading::Login(login) = reading else { return condition };
+    let held = Query::select()
+        .column("digest")
+        .from("object_holder")
+        .and_where(equal("holder", login))
+        .take();
+    let brought = Query::select()
+        .column("digest")
+        .from("stored_object")
+        .and_where(equal("uploaded_by", login))
+        .take();
+    condition.add(Expr::col(column).in_subquery(held)).add(Expr::col(column).in_subquery(brought))
+}
+
 async fn sees_object_of_model<C: Connection>(
     connection: &C,
     reading: Reading<'_>,

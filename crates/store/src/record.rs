@@ -201,9 +201,15 @@ pub(crate) async fn rows<R: Record, C: Connection>(
     connection: &C,
     statement: SelectStatement,
 ) -> Result<Vec<R>, StoreError> {
-    let answer =
-        connection.executor().query_all(&statement).await.map_err(StoreError::from_database)?;
-    answer.iter().map(R::read).collect()
+    answer(connection, &statement).await?.iter().map(R::read).collect()
+}
+
+/// All rows of an answer that is no row of a table; the caller has limited it.
+pub(crate) async fn answer<C: Connection>(
+    connection: &C,
+    statement: &SelectStatement,
+) -> Result<Vec<QueryResult>, StoreError> {
+    connection.executor().query_all(statement).await.map_err(StoreError::from_database)
 }
 
 /// The one row that satisfies a condition on a unique key.

@@ -55,6 +55,7 @@ async fn pull(arguments: &PullArguments) -> Result<(), Failure> {
         fetch_weights(&client, &bars, folder, &found, *force),
         fetch(&client, &bars, &graph_path, found.graph, graph_bytes, *force),
     )?;
+    bars.end();
     println!("pulled {model}@{}", found.name);
     Ok(())
 }

@@ -8,6 +8,7 @@ mod set;
 mod shard_index;
 mod structure;
 mod tensor_key;
+mod upload_plan;
 
 pub use binding::{Binding, BindingError, GraphTensor, bind, bind_files};
 pub use diff::{ChangeKind, Diff, TensorChange, TensorFact, diff};
@@ -20,3 +21,4 @@ pub use shard_index::{
 };
 pub use structure::{Structure, structure};
 pub use tensor_key::{TensorKey, TensorKeyHasher};
+pub use upload_plan::{PART_BYTES_MAX, UploadPlan, range_in_file};

@@ -9,6 +9,12 @@ use super::Dtype;
 pub struct TensorKey([u8; 32]);
 
 impl TensorKey {
+    /// Takes 32 bytes that somebody says are a key.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

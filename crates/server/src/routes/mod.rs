@@ -5,6 +5,7 @@ mod hf;
 mod objects;
 mod pages;
 mod problem;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use ::graphql::Api;
 use domain::time::Timestamp;
 use poem::{
     Endpoint, EndpointExt, Request, Route, get, handler, http::header, middleware::SetHeader, post,
+    put,
 };
 use service::{Caller, Service, ServiceError};
 
@@ -60,6 +62,10 @@ pub(crate) fn app(shared: Shared) -> impl Endpoint {
             "/v1/objects/:digest",
             get(objects::download).head(objects::download).put(objects::upload),
         )
+        .at("/v1/uploads", get(uploads::list).post(uploads::start))
+        .at("/v1/uploads/:id", get(uploads::get).delete(uploads::abort))
+        .at("/v1/uploads/:id/parts/:number", put(uploads::put_part))
+        .at("/v1/uploads/:id/finish", post(uploads::finish))
         .at("/hf/*path", hf::hub)
         .at("/playground", get(pages::playground))
         .at("/playground/:asset", get(pages::playground_asset))

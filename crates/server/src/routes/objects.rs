@@ -175,11 +175,11 @@ pub(super) fn byte_range(
     Some(if range.start < range.end { Ok(range) } else { Err(Unsatisfiable) })
 }
 
-fn parse_digest(field: &'static str, text: &str) -> Result<Digest, ServiceError> {
+pub(super) fn parse_digest(field: &'static str, text: &str) -> Result<Digest, ServiceError> {
     text.parse().map_err(|e: domain::digest::ParseDigestError| invalid(field, &e.to_string()))
 }
 
-fn invalid(field: &'static str, reason: &str) -> ServiceError {
+pub(super) fn invalid(field: &'static str, reason: &str) -> ServiceError {
     ServiceError::Invalid { field, reason: reason.to_owned() }
 }
 

@@ -45,12 +45,17 @@ pub(crate) async fn unrouted(error: poem::Error) -> Response {
 
 fn status(error: &ServiceError) -> StatusCode {
     use checkpoint::ReceiveError::{Interrupted, TooLarge};
+    use service::UploadError::{Differs, PartsMissing, TooManyBytes, TooManyOpen};
     match error {
         _ if error.is_ours() => StatusCode::INTERNAL_SERVER_ERROR,
         ServiceError::Unauthenticated => StatusCode::UNAUTHORIZED,
         ServiceError::Scope(_) | ServiceError::NotOwner(_) => StatusCode::FORBIDDEN,
         ServiceError::Absent { .. } => StatusCode::NOT_FOUND,
         ServiceError::Exists { .. } | ServiceError::KeyReused { .. } => StatusCode::CONFLICT,
+        ServiceError::Session(PartsMissing { .. } | Differs { .. }) => StatusCode::CONFLICT,
+        ServiceError::Session(TooManyOpen { .. } | TooManyBytes { .. }) => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         ServiceError::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         ServiceError::Upload(TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
         ServiceError::Upload(Interrupted { .. }) => StatusCode::BAD_REQUEST,

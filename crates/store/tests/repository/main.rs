@@ -18,6 +18,7 @@ mod ledger;
 mod registry;
 mod rows;
 mod schema;
+mod uploads;
 
 /// Makes two tests of each case, one on each database.
 macro_rules! on_both_databases {
@@ -71,6 +72,9 @@ on_both_databases! {
     rows::pages_are_complete_and_ordered_by_bytes,
     rows::replies_clock_and_audit_are_told_again,
     rows::a_flag_that_is_no_flag_is_corrupt,
+    uploads::uploads_are_open_until_they_are_closed,
+    uploads::uploads_keep_their_owner,
+    uploads::tensors_are_told_to_holders,
     schema::rows_refuse_change,
     schema::columns_are_bigint_or_text,
     schema::every_table_refuses_change,

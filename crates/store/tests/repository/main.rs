@@ -18,6 +18,7 @@ mod ledger;
 mod registry;
 mod rows;
 mod schema;
+mod storage;
 
 /// Makes two tests of each case, one on each database.
 macro_rules! on_both_databases {
@@ -70,6 +71,10 @@ on_both_databases! {
     rows::pages_are_complete_and_ordered_by_bytes,
     rows::replies_clock_and_audit_are_told_again,
     rows::a_flag_that_is_no_flag_is_corrupt,
+    storage::parts_are_counted_and_removed,
+    storage::a_marked_part_takes_no_reference,
+    storage::what_is_cited_cannot_go,
+    storage::usage_and_quotas_are_told,
     schema::rows_refuse_change,
     schema::columns_are_bigint_or_text,
     schema::every_table_refuses_change,

@@ -94,7 +94,7 @@ impl Accounts {
         let mut announced = Announced::new();
         let stored = self.store_and_record(&mut commit, &mut announced, entry, record_as).await;
         if stored.is_err() {
-            self.discard(&commit, &announced).await;
+            self.discard(&commit, &announced, entry.now.as_millis()).await;
         }
         let ended = commit.end().await;
         stored?;
@@ -137,6 +137,11 @@ impl Accounts {
             let rows = storage_part::announce(&transaction, name, &sizes, now).await?;
             let marked = rows.iter().filter(|row| row.collecting);
             let marked: Vec<String> = marked.map(|row| row.location.clone()).collect();
+            if rows.len() < sizes.len() {
+                // One was there when it was to be entered, and had gone before it could be locked.
+                transaction.rollback().await?;
+                continue;
+            }
             if marked.is_empty() {
                 let places = places.iter().map(place_row).collect();
                 storage_part::insert_places(&transaction, places).await?;
@@ -247,12 +252,19 @@ impl Accounts {
     }
 
     /// Removes at once what a refused upload has announced and nothing stands on; what fails here, the collector takes.
-    async fn discard(&self, commit: &Commit, announced: &Announced) {
+    ///
+    /// The rows may have gone before the bytes were written: they are entered again, as another generation, so that the bytes go too.
+    async fn discard(&self, commit: &Commit, announced: &Announced, now: i64) {
         let name = commit.name();
+        let again = format!("{name}-discarded");
         let own = announced.iter().filter(|(_, generation)| **generation == name);
-        let own: Vec<String> = own.map(|(location, _)| location.clone()).collect();
+        let own: BTreeMap<String, i64> = own.map(|(location, _)| (location.clone(), 0)).collect();
         let discarded = async {
             let transaction = self.store.begin().await?;
+            let rows = storage_part::announce(&transaction, &again, &own, now).await?;
+            let is_own = |row: &&PartRow| row.generation == name || row.generation == again;
+            let own: Vec<String> =
+                rows.iter().filter(is_own).map(|row| row.location.clone()).collect();
             storage_part::mark_collecting(&transaction, &own, i64::MAX).await?;
             transaction.commit().await?;
             self.remove_collecting(Some(&own)).await

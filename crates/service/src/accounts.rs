@@ -400,6 +400,24 @@ impl Service {
         Ok(digest)
     }
 
+    /// Lets the grace of an object begin anew, because somebody was told that it need not be sent; `false` if it was just collected.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn keep_object(&self, digest: Digest, now: Timestamp) -> Result<bool, ServiceError> {
+        self.accounts.account_for_old(digest, now).await?;
+        let hex = digest.hex();
+        match storage_object::find(&self.store, &hex).await? {
+            Some(row) if row.cited => return Ok(true),
+            Some(_) => {}
+            None => return Ok(false),
+        }
+        let transaction = self.store.begin().await?;
+        let kept = storage_object::touch(&transaction, &hex, now.as_millis()).await?;
+        transaction.commit().await?;
+        Ok(kept)
+    }
+
     /// Opens the accounts of objects that are about to be cited and are of a time before accounts.
     pub(crate) async fn account_for(
         &self,

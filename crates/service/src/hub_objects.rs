@@ -135,6 +135,7 @@ impl Service {
     }
 
     /// The bytes that the caller has sent under this digest, if he has; nobody can name another's bytes.
+    /// Who is told so will not send them again, so their grace begins anew.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
@@ -144,7 +145,8 @@ impl Service {
         digest: Digest,
     ) -> Result<Option<u64>, ServiceError> {
         let row = hub_blob::find(&self.store, caller.owner.as_str(), &digest.hex()).await?;
-        Ok(row.map(|row| row.bytes.unsigned_abs()))
+        let Some(row) = row else { return Ok(None) };
+        Ok(self.keep_object(digest, caller.now).await?.then_some(row.bytes.unsigned_abs()))
     }
 
     /// The blob that a commit puts under `path`, its rules checked by the path now known.

@@ -4,7 +4,7 @@
 //! [`Commit::write`], and, in the transaction that records the object, [`Commit::seal`].
 //! Whoever removes parts must not remove one that was announced and is not recorded yet, or must make the recording fail.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
@@ -251,8 +251,8 @@ impl ObjectStorage {
                 for part in recipe.filled(&layout.header) {
                     let Place::Packed { pack, .. } = part.place else { continue };
                     let location = location::pack(&pack);
-                    if !packs.contains_key(&pack) {
-                        packs.insert(pack, self.stored_bytes(&location).await?.unwrap_or(0));
+                    if let Entry::Vacant(entry) = packs.entry(pack) {
+                        entry.insert(self.stored_bytes(&location).await?.unwrap_or(0));
                     }
                     let (part, place) = (location.to_string(), location::place(&part.key));
                     places.push(PartPlace { part, place: place.to_string() });

@@ -7,7 +7,7 @@ use checkpoint::{Commit, ObjectStorage, PartPlace, ReceivedCheckpoint, StagedObj
 use domain::{digest::Digest, name::Name, time::Timestamp};
 use store::{
     HoldRow, HolderRow, HubBlobRow, ObjectRow, PartRow, PlaceRow, StorageObjectRow, Store,
-    StoreError, StoreTransaction, TensorRow, checkpoint_tensor, citation, hub_blob, object_holder,
+    StoreError, StoreTransaction, TensorRow, checkpoint_tensor, hub_blob, object_holder,
     storage_hold, storage_object, storage_part, storage_quota, storage_usage, stored_object,
 };
 
@@ -301,76 +301,6 @@ impl Accounts {
             removed.bytes += rows.iter().map(|row| row.bytes.unsigned_abs()).sum::<u64>();
         }
     }
-
-    /// Opens the account of an object of a time before accounts, if this is one.
-    pub(crate) async fn account_for_old(
-        &self,
-        digest: Digest,
-        now: Timestamp,
-    ) -> Result<(), ServiceError> {
-        let hex = digest.hex();
-        if storage_object::find(&self.store, &hex).await?.is_some() {
-            return Ok(());
-        }
-        let senders = storage_object::list_senders(&self.store, &hex).await?;
-        if senders.is_empty() {
-            return Ok(());
-        }
-        self.open_old_account(digest, &senders, now).await
-    }
-
-    async fn open_old_account(
-        &self,
-        digest: Digest,
-        senders: &[String],
-        now: Timestamp,
-    ) -> Result<(), ServiceError> {
-        let hex = digest.hex();
-        let (parts, places) = match self.objects.parts_of(digest).await {
-            Ok(found) => found,
-            Err(checkpoint::StorageError::Absent(_)) => {
-                tracing::warn!(%digest, "an object of before is registered, and its bytes are not there");
-                (Vec::new(), Vec::new())
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let bytes = match self.objects.size(digest).await {
-            Ok(bytes) => bytes,
-            Err(checkpoint::StorageError::Absent(_)) => 0,
-            Err(error) => return Err(error.into()),
-        };
-        let transaction = self.store.begin().await?;
-        let account = StorageObjectRow {
-            digest: hex.clone(),
-            bytes: signed(bytes)?,
-            cited: false,
-            touched_at: now.as_millis(),
-        };
-        if !storage_object::insert(&transaction, account).await? {
-            return Ok(());
-        }
-        let name = format!("before-{hex}");
-        let rows =
-            storage_part::announce(&transaction, &name, &sizes(&parts)?, now.as_millis()).await?;
-        if rows.iter().any(|row| row.collecting) {
-            return Err(collected_meanwhile());
-        }
-        storage_part::insert_places(&transaction, places.iter().map(place_row).collect()).await?;
-        let first = senders.first().map(String::as_str);
-        let brought = storage_part::refer(&transaction, &hex, &rows, first).await?;
-        for (number, login) in senders.iter().enumerate() {
-            let row =
-                HoldRow { login: login.clone(), digest: hex.clone(), held_at: now.as_millis() };
-            storage_hold::insert(&transaction, row).await?;
-            let stored = if number == 0 { brought } else { 0 };
-            storage_usage::add(&transaction, login, 1, signed(bytes)?, stored).await?;
-        }
-        if citation::is_cited(&transaction, &hex).await? {
-            citation::cite(&transaction, &[hex]).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
 }
 
 /// What went.
@@ -383,66 +313,6 @@ pub(crate) struct Removed {
 impl Service {
     pub(crate) const fn accounts(&self) -> &Accounts {
         &self.accounts
-    }
-
-    /// Stores a document of the program's own, which nobody holds; whoever cites it says so in his transaction.
-    pub(crate) async fn put_document(
-        &self,
-        bytes: bytes::Bytes,
-        now: Timestamp,
-    ) -> Result<Digest, ServiceError> {
-        let digest = Digest::of(&bytes);
-        let length = Some(bytes.len() as u64);
-        let piece = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
-        let kind = checkpoint::ObjectKind::Document;
-        let staged = self.objects.stage_object(kind, Some(digest), length, piece).await?;
-        self.accounts.enter(staged, Entry { holder: None, now }, RecordAs::Document).await?;
-        Ok(digest)
-    }
-
-    /// Lets the grace of an object begin anew, because somebody was told that it need not be sent; `false` if it was just collected.
-    ///
-    /// # Errors
-    /// [`ServiceError::Internal`] if the database fails.
-    pub async fn keep_object(&self, digest: Digest, now: Timestamp) -> Result<bool, ServiceError> {
-        self.accounts.account_for_old(digest, now).await?;
-        let hex = digest.hex();
-        match storage_object::find(&self.store, &hex).await? {
-            Some(row) if row.cited => return Ok(true),
-            Some(_) => {}
-            None => return Ok(false),
-        }
-        let transaction = self.store.begin().await?;
-        let kept = storage_object::touch(&transaction, &hex, now.as_millis()).await?;
-        transaction.commit().await?;
-        Ok(kept)
-    }
-
-    /// Opens the accounts of objects that are about to be cited and are of a time before accounts.
-    pub(crate) async fn account_for(
-        &self,
-        digests: &[Digest],
-        now: Timestamp,
-    ) -> Result<(), ServiceError> {
-        for digest in digests {
-            self.accounts.account_for_old(*digest, now).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Says in a transaction that objects are cited by a row that it writes; see [`Service::account_for`].
-///
-/// # Errors
-/// [`ServiceError::Absent`] for one that was collected before.
-pub(crate) async fn cite(
-    transaction: &StoreTransaction,
-    digests: &[Digest],
-) -> Result<(), ServiceError> {
-    let hex: Vec<String> = digests.iter().map(Digest::hex).collect();
-    match citation::cite(transaction, &hex).await?.first() {
-        Some(absent) => Err(ServiceError::absent("object", format!("sha256:{absent}"))),
-        None => Ok(()),
     }
 }
 
@@ -493,19 +363,19 @@ async fn write_rows(
     Ok(())
 }
 
-fn sizes(parts: &[StoredPart]) -> Result<BTreeMap<String, i64>, ServiceError> {
+pub(crate) fn sizes(parts: &[StoredPart]) -> Result<BTreeMap<String, i64>, ServiceError> {
     parts.iter().map(|part| Ok((part.location.clone(), signed(part.bytes)?))).collect()
 }
 
-fn place_row(place: &PartPlace) -> PlaceRow {
+pub(crate) fn place_row(place: &PartPlace) -> PlaceRow {
     PlaceRow { part: place.part.clone(), location: place.place.clone() }
 }
 
-fn signed(bytes: u64) -> Result<i64, ServiceError> {
+pub(crate) fn signed(bytes: u64) -> Result<i64, ServiceError> {
     i64::try_from(bytes).map_err(ServiceError::internal)
 }
 
 /// The same may be sent again, and is then stored anew.
-fn collected_meanwhile() -> ServiceError {
+pub(crate) fn collected_meanwhile() -> ServiceError {
     ServiceError::Busy(StoreError::Collected)
 }

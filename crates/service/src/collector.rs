@@ -3,7 +3,7 @@
 //! Safe beside uploads and beside other collectors, of any process; a crash at any point is resumed by the next run
 //! (ops/decisions/0015).
 
-use domain::{digest::Digest, time::Timestamp};
+use domain::time::Timestamp;
 use store::{
     AuditRow, StorageObjectRow, audit_entry, citation, storage_hold, storage_object, storage_part,
     storage_usage,
@@ -18,7 +18,7 @@ use crate::{
 const ACTOR: &str = "collector";
 
 /// Objects or parts that one look asks for.
-const BATCH: u64 = 100;
+pub(crate) const BATCH: u64 = 100;
 
 /// What a collection shall do.
 #[derive(Clone, Copy, Debug)]
@@ -81,32 +81,6 @@ impl Service {
             }
         }
         Ok(Collected { parts: removed.parts, part_bytes: removed.bytes, ..collected })
-    }
-
-    /// Opens accounts for objects of a time before there were any, at most `limit`; tells whether some are left.
-    ///
-    /// # Errors
-    /// [`ServiceError::Internal`] if database or storage fail.
-    pub async fn enter_old_objects(
-        &self,
-        now: Timestamp,
-        limit: u64,
-    ) -> Result<bool, ServiceError> {
-        let mut entered = 0;
-        loop {
-            let old = storage_object::list_unaccounted(&self.store, BATCH).await?;
-            if old.is_empty() {
-                return Ok(false);
-            }
-            for object in old {
-                if entered == limit {
-                    return Ok(true);
-                }
-                let digest: Digest = object.digest.parse().map_err(ServiceError::internal)?;
-                self.accounts().account_for_old(digest, now).await?;
-                entered += 1;
-            }
-        }
     }
 }
 

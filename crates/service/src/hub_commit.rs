@@ -10,7 +10,7 @@ use store::{HubCommitRow, HubEntryRow, HubRefKind, HubRefRow, hub_commit, hub_re
 
 use crate::{
     Service, ServiceError,
-    accounts::cite,
+    citing::cite,
     command::{Begun, Request},
     hub::{HubFile, HubRepo},
     objects::Upload,

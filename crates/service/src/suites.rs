@@ -11,7 +11,7 @@ use store::{SuiteRow, suite};
 
 use crate::{
     Service, ServiceError,
-    accounts::cite,
+    citing::cite,
     command::{Begun, Request},
     token::{Caller, Scope},
 };

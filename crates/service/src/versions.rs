@@ -6,7 +6,7 @@ use store::{AliasMoveRow, StoreTransaction, VersionRow, alias_move, model_versio
 
 use crate::{
     Service, ServiceError,
-    accounts::cite,
+    citing::cite,
     command::{Begun, Request},
     lineage::{VersionName, record_publication},
     models::Model,

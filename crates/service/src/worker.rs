@@ -24,7 +24,7 @@ use store::{
 
 use crate::{
     Service, ServiceError,
-    accounts::cite,
+    citing::cite,
     folder::{Names, derive},
     jobs::RUNS_MAX,
     prices::{Run, decide_price},

@@ -1,7 +1,7 @@
 //! Citing: what is about to name an object for ever says so in its transaction, so that the collector and it cannot miss each other.
 
 use domain::{digest::Digest, time::Timestamp};
-use store::{StoreTransaction, citation, storage_object};
+use store::{StoreTransaction, citation, storage_object, stored_object};
 
 use crate::{
     Service, ServiceError,
@@ -40,6 +40,24 @@ impl Service {
         let kept = storage_object::touch(&transaction, &hex, now.as_millis()).await?;
         transaction.commit().await?;
         Ok(kept)
+    }
+
+    /// A failure to read an object that was collected meanwhile is its absence.
+    pub(crate) async fn absent_if_collected<T>(
+        &self,
+        digest: Digest,
+        read: Result<T, ServiceError>,
+    ) -> Result<T, ServiceError> {
+        match read {
+            Err(error)
+                if error.is_ours()
+                    && storage_object::find(&self.store, &digest.hex()).await?.is_none()
+                    && stored_object::find(&self.store, &digest.hex()).await?.is_none() =>
+            {
+                Err(ServiceError::absent("object", digest.to_string()))
+            }
+            other => other,
+        }
     }
 
     /// Opens the accounts of objects that are about to be cited and are of a time before accounts.

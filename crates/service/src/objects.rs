@@ -105,6 +105,11 @@ impl Service {
 
     /// The checked header of a stored checkpoint, read from its own bytes.
     pub(crate) async fn header_of(&self, digest: Digest) -> Result<Header, ServiceError> {
+        let header = self.read_header(digest).await;
+        self.absent_if_collected(digest, header).await
+    }
+
+    async fn read_header(&self, digest: Digest) -> Result<Header, ServiceError> {
         let size = self.objects.size(digest).await?;
         let prefix = |end: u64| async move {
             use futures::TryStreamExt as _;

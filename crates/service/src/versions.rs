@@ -178,7 +178,8 @@ impl Service {
                 ));
             }
         }
-        let wanted = wanted_tensors(&self.objects.read(graph).await?)?;
+        let read = self.objects.read(graph).await.map_err(ServiceError::from);
+        let wanted = wanted_tensors(&self.absent_if_collected(graph, read).await?)?;
         bind(&self.header_of(checkpoint).await?, &wanted)?;
         Ok(())
     }

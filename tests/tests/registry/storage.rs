@@ -89,3 +89,23 @@ async fn a_quota_refuses_by_its_numbers() {
     // Another login has no limit, and what it sends is the same bytes.
     world.upload(&world.stranger_token, STEPS[0], "checkpoint").await;
 }
+
+/// Proves that a report and the samples behind it stay, though nobody holds them.
+#[tokio::test]
+async fn reports_and_samples_stay() {
+    let world = World::new();
+    world.publish("lab/net", false, &[STEPS[0]]).await;
+    let suite = world.register_suite().await;
+    let job = world.evaluate(&world.lab, "lab/net", "v1", &suite).await.unwrap();
+    let done = world.work_until_done(&job).await;
+    assert_eq!(
+        gc(&world, &["--grace", "0s"]),
+        "removed: 0 objects of 0 bytes, 0 stored parts of 0 bytes\n"
+    );
+    for field in ["digest", "samples"] {
+        let digest = done["report"][field].as_str().unwrap();
+        let (status, bytes) = world.download(None, digest).await;
+        assert_eq!(status, 200, "{field}");
+        assert_eq!(domain::digest::Digest::of(&bytes).to_string(), digest);
+    }
+}

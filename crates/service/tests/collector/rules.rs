@@ -13,6 +13,7 @@ async fn versions_stay_and_uploads_go_after_their_grace() {
     let world = World::new(true).await;
     let (kept, left) = (file(&[(1, 30_000)]), file(&[(1, 30_000), (2, 2_000_000)]));
     world.publish("lab", "v1", &kept).await;
+    world.check_cited(&[Digest::of(&kept), Digest::of(GRAPH)]).await;
     let after_publication = world.stored().await;
     let digest = upload(world.service(), "lab", &left, 100).await.unwrap();
     assert_eq!(world.collect(149, 50).await.objects, 0, "one millisecond of the grace is left");
@@ -67,6 +68,7 @@ async fn files_of_any_commit_stay() {
         let request = HubCommitRequest { changes, ..HubCommitRequest::default() };
         service.commit_to_hub(&lab, &repo, service::MAIN, &request).await.unwrap();
     }
+    world.check_cited(&digests[..2]).await;
     assert_eq!(world.collect(1000, 0).await.objects, 1);
     assert_eq!(world.objects.read(digests[0]).await.unwrap(), "kept");
     assert_eq!(world.objects.read(digests[1]).await.unwrap(), "deleted");
@@ -78,6 +80,35 @@ async fn files_of_any_commit_stay() {
     let refused = service.commit_to_hub(&lab, &repo, service::MAIN, &request).await;
     assert_eq!(refused.unwrap_err().code(), "invalid");
     world.check_accounts().await;
+}
+
+/// Proves that the files of a suite stay.
+#[tokio::test]
+async fn files_of_a_suite_stay() {
+    const FILES: [&[u8]; 2] = [
+        include_bytes!("../../../cli/demo/suite/cases.safetensors"),
+        include_bytes!("../../../cli/demo/suite/reference/model.safetensors"),
+    ];
+    const REFERENCE_GRAPH: &[u8] = include_bytes!("../../../cli/demo/suite/reference/graph.onnx");
+    let world = World::new(true).await;
+    let service = world.service();
+    let cases = upload(service, "operator", FILES[0], 1).await.unwrap();
+    let reference_checkpoint = upload(service, "operator", FILES[1], 1).await.unwrap();
+    let pieces =
+        futures::stream::iter([Ok::<_, String>(bytes::Bytes::from_static(REFERENCE_GRAPH))]);
+    let reference_graph = Digest::of(REFERENCE_GRAPH);
+    let kind = service::Upload::Graph { checkpoint: reference_checkpoint };
+    service.upload(&operator(1), reference_graph, None, kind, pieces).await.unwrap();
+    let manifest = include_str!("../../../cli/demo/suite/suite.toml").to_owned();
+    let input = service::RegisterSuite { manifest, cases, reference_checkpoint, reference_graph };
+    service.register_suite(&operator(1), "suite", &input).await.unwrap();
+    world.check_cited(&[cases, reference_checkpoint, reference_graph]).await;
+    assert_eq!(world.collect(1000, 0).await, service::Collected::default());
+    for (digest, bytes) in
+        [(cases, FILES[0]), (reference_checkpoint, FILES[1]), (reference_graph, REFERENCE_GRAPH)]
+    {
+        assert_eq!(world.objects.read(digest).await.unwrap(), bytes);
+    }
 }
 
 /// Proves that a crash after any of the steps is resumed: parts that were marked, and parts whose bytes are gone and whose rows stand.

@@ -11,7 +11,7 @@ use domain::{digest::Digest, time::Timestamp};
 use service::{
     Caller, Collected, Collection, PublishVersion, Scope, Service, ServiceError, Upload, Version,
 };
-use store::{Store, storage_part, storage_recount};
+use store::{Store, storage_object, storage_part, storage_recount};
 
 /// The demo's weightless graph of `mlp`, and a checkpoint that it binds to.
 pub(crate) const GRAPH: &[u8] = include_bytes!("../../../cli/demo/mlp/graph.onnx");
@@ -64,6 +64,14 @@ impl World {
     /// Uploads a checkpoint and the graph and publishes them.
     pub(crate) async fn publish(&self, login: &str, version: &str, file: &[u8]) -> Version {
         publish(self.service(), login, version, file, 1).await.unwrap()
+    }
+
+    /// Checks that the accounts know of objects that something cites them, so that a collector need not even ask.
+    pub(crate) async fn check_cited(&self, digests: &[Digest]) {
+        for digest in digests {
+            let account = storage_object::find(&self.store, &digest.hex()).await.unwrap();
+            assert!(account.unwrap().cited, "{digest}");
+        }
     }
 
     /// Names of everything in the store but hints.

@@ -253,15 +253,16 @@ impl Accounts {
 
     /// Removes at once what a refused upload has announced and nothing stands on; what fails here, the collector takes.
     ///
-    /// The rows may have gone before the bytes were written: they are entered again, as another generation, so that the bytes go too.
+    /// Rows may have gone before the bytes were written, others' rows too: they are entered again, as another generation, so that the
+    /// bytes go as well. What others entered and stands, stays.
     async fn discard(&self, commit: &Commit, announced: &Announced, now: i64) {
         let name = commit.name();
         let again = format!("{name}-discarded");
-        let own = announced.iter().filter(|(_, generation)| **generation == name);
-        let own: BTreeMap<String, i64> = own.map(|(location, _)| (location.clone(), 0)).collect();
+        let all: BTreeMap<String, i64> =
+            announced.keys().map(|location| (location.clone(), 0)).collect();
         let discarded = async {
             let transaction = self.store.begin().await?;
-            let rows = storage_part::announce(&transaction, &again, &own, now).await?;
+            let rows = storage_part::announce(&transaction, &again, &all, now).await?;
             let is_own = |row: &&PartRow| row.generation == name || row.generation == again;
             let own: Vec<String> =
                 rows.iter().filter(is_own).map(|row| row.location.clone()).collect();

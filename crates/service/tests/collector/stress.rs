@@ -192,9 +192,13 @@ async fn settle(world: &World, shared: &Shared) {
         let (parts, _) = world.objects.parts_of(*digest).await.unwrap();
         needed.extend(parts.into_iter().map(|part| part.location));
     }
-    assert_eq!(world.stored().await, needed, "the store holds exactly what is cited");
     let rows: BTreeSet<String> = world.parts().await.into_iter().map(|row| row.location).collect();
-    assert_eq!(rows, needed, "and the accounts know exactly that");
+    for (what, found) in [("store", world.stored().await), ("accounts", rows)] {
+        let too_many: Vec<_> = found.difference(&needed).collect();
+        let too_few: Vec<_> = needed.difference(&found).collect();
+        let is_exact = too_many.is_empty() && too_few.is_empty();
+        assert!(is_exact, "{what}: {too_many:?} too many, {too_few:?} too few");
+    }
 }
 
 /// Seed of a run: the same every time, unless `MODELFOLIO_STRESS_SEED` says another.

@@ -19,6 +19,7 @@ mod m0017_model_access;
 mod m0018_hub;
 mod m0019_upload_sessions;
 mod m0022_shards;
+mod m0023_storage;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_hub::Migration),
             Box::new(m0019_upload_sessions::Migration),
             Box::new(m0022_shards::Migration),
+            Box::new(m0023_storage::Migration),
         ]
     }
 }

@@ -33,6 +33,8 @@ pub(crate) enum Changes {
     None,
     /// Only the columns that are not listed may change; delete is refused.
     AllBut(&'static [&'static str]),
+    /// An inventory: only the columns that are not listed may change, and rows go when what they count has gone.
+    Inventory(&'static [&'static str]),
 }
 
 /// A column; both databases know these two types only.
@@ -181,23 +183,37 @@ fn triggers(table: &TableDefinition, backend: DbBackend) -> Vec<String> {
     let name = table.name;
     let update = match table.changes {
         Changes::None => "UPDATE".to_owned(),
-        Changes::AllBut(fixed) => format!("UPDATE OF {}", fixed.join(", ")),
+        Changes::AllBut(fixed) | Changes::Inventory(fixed) => {
+            format!("UPDATE OF {}", fixed.join(", "))
+        }
     };
+    let mut refused = vec![("update", update)];
+    if !matches!(table.changes, Changes::Inventory(_)) {
+        refused.push(("delete", "DELETE".to_owned()));
+    }
     if backend == DbBackend::Postgres {
         let call = "EXECUTE FUNCTION modelfolio_refuse_change()";
-        return vec![
-            format!(
-                "CREATE TRIGGER {name}_no_update BEFORE {update} ON {name} FOR EACH ROW {call}"
-            ),
-            format!("CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} FOR EACH ROW {call}"),
-            format!(
-                "CREATE TRIGGER {name}_no_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT {call}"
-            ),
-        ];
+        let row = |(word, change): (&str, String)| {
+            format!("CREATE TRIGGER {name}_no_{word} BEFORE {change} ON {name} FOR EACH ROW {call}")
+        };
+        let mut statements: Vec<String> = refused.into_iter().map(row).collect();
+        statements.push(format!(
+            "CREATE TRIGGER {name}_no_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT {call}"
+        ));
+        return statements;
     }
     let body = format!("BEGIN SELECT RAISE(ABORT, 'rows of {name} are insert-only'); END");
-    vec![
-        format!("CREATE TRIGGER {name}_no_update BEFORE {update} ON {name} FOR EACH ROW {body}"),
-        format!("CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} FOR EACH ROW {body}"),
-    ]
+    let row = |(word, change): (&str, String)| {
+        format!("CREATE TRIGGER {name}_no_{word} BEFORE {change} ON {name} FOR EACH ROW {body}")
+    };
+    refused.into_iter().map(row).collect()
+}
+
+/// The trigger that refuses every delete, for a step that goes back to it.
+pub(crate) fn refuse_delete(name: &str, backend: DbBackend) -> String {
+    let trigger = format!("CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} FOR EACH ROW");
+    if backend == DbBackend::Postgres {
+        return format!("{trigger} EXECUTE FUNCTION modelfolio_refuse_change()");
+    }
+    format!("{trigger} BEGIN SELECT RAISE(ABORT, 'rows of {name} are insert-only'); END")
 }

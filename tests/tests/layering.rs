@@ -16,7 +16,7 @@ const ALLOWED: &[Row] = &[
     ("checkpoint", &["domain"], &[]),
     ("evaluator", &["domain"], &[]),
     ("client", &["domain"], &[]),
-    ("service", &["checkpoint", "domain", "evaluator", "store"], &[]),
+    ("service", &["checkpoint", "domain", "evaluator", "store"], &["migrations"]),
     ("graphql", &["domain", "service"], &[]),
     (
         "server",

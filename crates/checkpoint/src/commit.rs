@@ -9,9 +9,13 @@ use bytes::Bytes;
 use domain::digest::Digest;
 use object_store::{ObjectStoreExt, path::Path};
 
+use tokio::sync::OwnedMutexGuard;
+
 use crate::{
-    ObjectStorage, ReceivedCheckpoint, StorageError,
+    ObjectStorage, PartPlace, ReceivedCheckpoint, StorageError, StoredPart,
+    intent::Intent,
     location::{self, Key},
+    lock::Held,
     recipe::{Part, Place, Recipe},
     split::{StagedTensor, StagedTensors},
     staging::{Durability, Leftover},
@@ -49,115 +53,182 @@ struct NewPack {
 struct Plan {
     packs: Vec<NewPack>,
     large: Vec<(Path, Leftover)>,
+    header_is_new: bool,
     new_bytes: u64,
 }
 
-impl ObjectStorage {
-    /// Stores a received checkpoint; returns the bytes that this added, the recipe's included.
-    ///
-    /// Runs to its end even if the caller goes away: a sender that hangs up leaves a whole checkpoint or nothing.
-    pub(crate) async fn commit(
-        &self,
+/// A checkpoint on its way from the staging folder into the storage.
+pub(crate) struct CheckpointCommit {
+    checkpoint: StagedCheckpoint,
+    header: Digest,
+    /// Where each small tensor is said to lie; after the look, where it lies.
+    places: HashMap<Key, Place>,
+    /// Packs that those places name, with their sizes.
+    packs: HashMap<Digest, u64>,
+    plan: Plan,
+    packing: Option<Held<OwnedMutexGuard<()>>>,
+    recipe: Option<Recipe>,
+}
+
+impl CheckpointCommit {
+    /// Reads where the small tensors are said to lie. Nothing of that is believed before the look.
+    pub(crate) async fn begin(
+        storage: &ObjectStorage,
         checkpoint: StagedCheckpoint,
-    ) -> Result<(ReceivedCheckpoint, u64), StorageError> {
-        let storage = self.clone();
-        let task = tokio::spawn(async move {
-            let intent = storage.intend(checkpoint.digest);
-            match storage.commit_under(&intent, checkpoint).await {
-                Ok(done) => {
-                    intent.forget().await?;
-                    Ok(done)
-                }
-                Err(error) => {
-                    // The first error is the one to tell; what cannot be undone now is swept at the next start.
-                    if let Err(second) = storage.undo(&intent).await {
-                        tracing::warn!(%second, "a failed commit could not be undone at once");
-                    }
-                    Err(error)
-                }
+    ) -> Result<Self, StorageError> {
+        let packing = Some(storage.lock_for_packing().await?);
+        let header = Digest::of(&checkpoint.prefix);
+        let (mut places, mut packs) = (HashMap::new(), HashMap::new());
+        let small = checkpoint.manifest.header.tensors.iter().zip(&checkpoint.manifest.keys);
+        for ((entry, key), staged) in small.zip(&checkpoint.staged.tensors) {
+            let (key, length) = (*key.as_bytes(), entry.end - entry.begin);
+            if !matches!(staged, StagedTensor::Small { .. }) || places.contains_key(&key) {
+                continue;
             }
-        });
-        task.await.map_err(StorageError::join)?
+            if let Some(place) = storage.find_place(&key, length, &mut packs).await? {
+                places.insert(key, place);
+            }
+        }
+        packs.retain(|_, bytes| *bytes > 0);
+        let plan = Plan::default();
+        Ok(Self { checkpoint, header, places, packs, plan, packing, recipe: None })
     }
 
-    async fn commit_under(
-        &self,
-        intent: &crate::intent::Intent,
-        checkpoint: StagedCheckpoint,
-    ) -> Result<(ReceivedCheckpoint, u64), StorageError> {
-        let StagedCheckpoint { digest, prefix, manifest, staged } = checkpoint;
-        let _gate = self.lock_for_commit().await?;
-        if self.contains(digest).await? {
-            return Ok((manifest, 0));
+    /// The parts that the file may stand on, as far as they are known before the look: all but new packs.
+    pub(crate) fn candidates(&self) -> Vec<StoredPart> {
+        let StagedCheckpoint { digest, prefix, manifest, staged } = &self.checkpoint;
+        let mut parts = vec![
+            StoredPart::new(&location::recipe(*digest), Recipe::bytes_for(manifest.keys.len())),
+            StoredPart::new(&location::header(&self.header), prefix.len() as u64),
+        ];
+        let all = manifest.header.tensors.iter().zip(&manifest.keys).zip(&staged.tensors);
+        let large = all.filter(|(_, staged)| matches!(staged, StagedTensor::Large(_)));
+        parts.extend(large.map(|((entry, key), _)| {
+            StoredPart::new(&location::tensor(key.as_bytes()), entry.end - entry.begin)
+        }));
+        let packs = self.packs.iter();
+        parts.extend(packs.map(|(pack, bytes)| StoredPart::new(&location::pack(pack), *bytes)));
+        parts
+    }
+
+    /// Looks which parts are stored, and divides the small tensors that are not into new packs.
+    pub(crate) async fn look(&mut self, storage: &ObjectStorage) -> Result<(), StorageError> {
+        for (pack, bytes) in std::mem::take(&mut self.packs) {
+            if storage.stored_bytes(&location::pack(&pack)).await? == Some(bytes) {
+                self.packs.insert(pack, bytes);
+            }
         }
-        let packing = self.lock_for_packing().await?;
-        let StagedTensors { small, tensors } = staged;
-        let mut plan = Plan::default();
-        let mut places = HashMap::new();
-        let missing = self.find_small(&manifest, &tensors, &mut places).await?;
-        plan.add_packs(missing, &mut places);
-        self.plan_large(&manifest, tensors, &mut plan).await?;
-        let header = Digest::of(&prefix);
-        let header_bytes = self.stored_bytes(&location::header(&header)).await?;
-        let header_is_new = header_bytes != Some(prefix.len() as u64);
-        let mut locations = plan.locations();
-        locations.extend(header_is_new.then(|| location::header(&header)));
+        let known = &self.packs;
+        self.places.retain(
+            |_, place| matches!(place, Place::Packed { pack, .. } if known.contains_key(pack)),
+        );
+        let missing = self.missing_small();
+        self.plan.add_packs(missing, &mut self.places);
+        let manifest = &self.checkpoint.manifest;
+        let tensors = std::mem::take(&mut self.checkpoint.staged.tensors);
+        storage.plan_large(manifest, tensors, &mut self.plan).await?;
+        let prefix = &self.checkpoint.prefix;
+        let header_bytes = storage.stored_bytes(&location::header(&self.header)).await?;
+        self.plan.header_is_new = header_bytes != Some(prefix.len() as u64);
+        self.plan.new_bytes += if self.plan.header_is_new { prefix.len() as u64 } else { 0 };
+        Ok(())
+    }
+
+    /// The small tensors that lie nowhere yet, each once.
+    fn missing_small(&self) -> Vec<Member> {
+        let (mut missing, mut seen) = (Vec::new(), HashSet::new());
+        let manifest = &self.checkpoint.manifest;
+        let all = manifest.header.tensors.iter().zip(&manifest.keys);
+        for ((entry, key), staged) in all.zip(&self.checkpoint.staged.tensors) {
+            let (key, length) = (*key.as_bytes(), entry.end - entry.begin);
+            let StagedTensor::Small { at } = staged else { continue };
+            if seen.insert(key) && !self.places.contains_key(&key) {
+                missing.push(Member { key, from: *at, length });
+            }
+        }
+        missing
+    }
+
+    /// The packs that will be written, and the hints that will lead to them.
+    pub(crate) fn new_packs(&self) -> (Vec<StoredPart>, Vec<PartPlace>) {
+        let (mut parts, mut places) = (Vec::new(), Vec::new());
+        for pack in &self.plan.packs {
+            let location = location::pack(&pack.id);
+            parts.push(StoredPart::new(&location, pack.bytes));
+            places.extend(pack.members.iter().map(|member| PartPlace {
+                part: location.to_string(),
+                place: location::place(&member.key).to_string(),
+            }));
+        }
+        (parts, places)
+    }
+
+    /// Makes everything visible that was not stored, but the recipe.
+    pub(crate) async fn write(
+        &mut self,
+        storage: &ObjectStorage,
+        intent: &Intent,
+    ) -> Result<(), StorageError> {
+        let mut locations = self.plan.locations();
+        locations.extend(self.plan.header_is_new.then(|| location::header(&self.header)));
         intent.write(&locations).await?;
-        if let Some(small) = small {
-            self.publish_packs(small, &plan.packs).await?;
+        if let Some(small) = self.checkpoint.staged.small.take() {
+            storage.publish_packs(small, &self.plan.packs).await?;
         }
-        drop(packing);
-        for (location, leftover) in plan.large {
-            self.make_visible(leftover, &location, Durability::Synced).await?;
+        self.packing = None;
+        for (location, leftover) in std::mem::take(&mut self.plan.large) {
+            storage.make_visible(leftover, &location, Durability::Synced).await?;
         }
-        if header_is_new {
-            self.publish_bytes(&prefix, &location::header(&header), Durability::Synced).await?;
-            plan.new_bytes += prefix.len() as u64;
+        if self.plan.header_is_new {
+            let (prefix, location) = (&self.checkpoint.prefix, location::header(&self.header));
+            storage.publish_bytes(prefix, &location, Durability::Synced).await?;
         }
+        let manifest = &self.checkpoint.manifest;
         let parts: Vec<Part> = (manifest.keys.iter())
             .map(|key| Part {
                 key: *key.as_bytes(),
-                place: *places.get(key.as_bytes()).unwrap_or(&Place::Own),
+                place: *self.places.get(key.as_bytes()).unwrap_or(&Place::Own),
             })
             .collect();
         let file_bytes = manifest.header.file_bytes();
-        let recipe = Recipe { file_bytes, prefix: header, parts };
+        let recipe = Recipe { file_bytes, prefix: self.header, parts };
         // Those of tensors that were found too: who brought them may not have come to this point yet.
-        let filled = manifest.header.tensors.iter().zip(&recipe.parts);
-        let filled = filled.filter(|(entry, _)| entry.begin < entry.end);
-        let named: Vec<Path> = filled.map(|(_, part)| part.location()).collect();
-        self.sync_folders(named.into_iter().chain([location::header(&header)])).await?;
-        let (bytes, location) = (recipe.encode(), location::recipe(digest));
-        self.publish_bytes(&bytes, &location, Durability::Synced).await?;
-        self.sync_folders([location]).await?;
-        Ok((manifest, plan.new_bytes + bytes.len() as u64))
+        let named: Vec<Path> = recipe.filled(&manifest.header).map(Part::location).collect();
+        let header = location::header(&self.header);
+        storage.sync_folders(named.into_iter().chain([header])).await?;
+        self.recipe = Some(recipe);
+        Ok(())
     }
 
-    /// Finds the small tensors that are stored already; returns the others, each once.
-    async fn find_small(
-        &self,
-        manifest: &ReceivedCheckpoint,
-        tensors: &[StagedTensor],
-        places: &mut HashMap<Key, Place>,
-    ) -> Result<Vec<Member>, StorageError> {
-        let (mut missing, mut seen, mut packs) = (Vec::new(), HashSet::new(), HashMap::new());
-        for ((entry, key), staged) in
-            manifest.header.tensors.iter().zip(&manifest.keys).zip(tensors)
-        {
-            let (key, length) = (*key.as_bytes(), entry.end - entry.begin);
-            let StagedTensor::Small { at } = staged else { continue };
-            if !seen.insert(key) {
-                continue;
-            }
-            match self.find_place(&key, length, &mut packs).await? {
-                Some(place) => drop(places.insert(key, place)),
-                None => missing.push(Member { key, from: *at, length }),
-            }
-        }
-        Ok(missing)
+    /// All that the file stands on, once it was written.
+    pub(crate) fn parts(&self) -> Vec<StoredPart> {
+        let StagedCheckpoint { digest, prefix, manifest, .. } = &self.checkpoint;
+        let Some(recipe) = &self.recipe else { return Vec::new() };
+        let mut sizes: HashMap<Digest, u64> = self.packs.clone();
+        sizes.extend(self.plan.packs.iter().map(|pack| (pack.id, pack.bytes)));
+        recipe.stored_parts(*digest, prefix.len() as u64, &manifest.header, &sizes)
     }
 
-    /// Where a small tensor lies, if it does: its place is only a hint, so the pack is looked at too.
+    /// Writes the recipe: from here on the file is served.
+    pub(crate) async fn seal(&self, storage: &ObjectStorage) -> Result<u64, StorageError> {
+        let Some(recipe) = &self.recipe else { return Ok(0) };
+        let (bytes, location) = (recipe.encode(), location::recipe(self.checkpoint.digest));
+        storage.publish_bytes(&bytes, &location, Durability::Synced).await?;
+        storage.sync_folders([location]).await?;
+        Ok(self.plan.new_bytes + bytes.len() as u64)
+    }
+
+    pub(crate) fn into_manifest(self) -> ReceivedCheckpoint {
+        self.checkpoint.manifest
+    }
+
+    pub(crate) const fn manifest(&self) -> &ReceivedCheckpoint {
+        &self.checkpoint.manifest
+    }
+}
+
+impl ObjectStorage {
+    /// Where a small tensor is said to lie: its place is only a hint, so the pack is looked at too.
     async fn find_place(
         &self,
         key: &Key,
@@ -240,6 +311,18 @@ impl ObjectStorage {
         let mut staged = self.stage().await?;
         staged.write(bytes).await?;
         self.make_visible(staged.close().await?, location, durability).await
+    }
+
+    /// Removes a hint if it leads to `pack`, or to nothing that can be read.
+    pub(crate) async fn remove_place(&self, place: &Path, pack: &Path) -> Result<(), StorageError> {
+        let bytes = match self.objects.get(place).await {
+            Ok(found) => found.bytes().await.map_err(StorageError::Store)?,
+            Err(object_store::Error::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(StorageError::Store(error)),
+        };
+        let leads_elsewhere =
+            decode_place(&bytes).is_some_and(|(named, _)| location::pack(&named) != *pack);
+        if leads_elsewhere { Ok(()) } else { self.remove(place).await.map(drop) }
     }
 
     /// Whether the place of a small tensor names a pack that is there.

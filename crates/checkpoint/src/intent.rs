@@ -53,13 +53,20 @@ impl Intent {
     }
 }
 
+impl Intent {
+    /// The list's name without its folder: no other commit has it.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
 impl ObjectStorage {
     /// Names the list of a new commit; nothing is written yet.
     pub(crate) fn intend(&self, checkpoint: Digest) -> Intent {
         Intent { path: self.staging_name(&format!("{}.{ENDING}", &checkpoint.hex()[..8])) }
     }
 
-    /// Undoes a commit that failed.
+    /// Undoes a commit that failed and that no account knows.
     pub(crate) async fn undo(&self, intent: &Intent) -> Result<(), StorageError> {
         self.remove_unreferenced(&intent.path).await?;
         intent.forget().await
@@ -77,7 +84,9 @@ impl ObjectStorage {
             if !path.is_file() || Opening::is_alive(&path) {
                 continue;
             }
-            if path.extension().is_some_and(|ending| ending == ENDING) {
+            // Without locks that other processes hold too, a part on the list may be just what another upload has found; where
+            // parts have accounts, the collector takes it.
+            if self.folder.is_some() && path.extension().is_some_and(|ending| ending == ENDING) {
                 swept += self.remove_unreferenced(&path).await?;
             }
             std::fs::remove_file(path).map_err(StorageError::Staging)?;
@@ -111,7 +120,10 @@ impl ObjectStorage {
         Ok(removed)
     }
 
-    async fn remove(&self, location: &object_store::path::Path) -> Result<u64, StorageError> {
+    pub(crate) async fn remove(
+        &self,
+        location: &object_store::path::Path,
+    ) -> Result<u64, StorageError> {
         match self.objects.delete(location).await {
             Ok(()) => Ok(1),
             Err(object_store::Error::NotFound { .. }) => Ok(0),
@@ -127,7 +139,12 @@ impl ObjectStorage {
         while let Some(meta) = recipes.try_next().await.map_err(StorageError::Store)? {
             let digest = meta.location.filename().and_then(|name| name.parse::<Digest>().ok());
             let Some(digest) = digest else { continue };
-            named.extend(self.load_recipe(digest).await?.locations());
+            match self.load_recipe(digest).await {
+                Ok(recipe) => named.extend(recipe.locations()),
+                // Collected since it was listed.
+                Err(StorageError::Absent(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(named)
     }

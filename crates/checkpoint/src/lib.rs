@@ -10,6 +10,7 @@
 //! `pack/` small ones together, `place/` in which pack a small tensor lies, `upload/` parts of files that are still being sent.
 //! To read a file takes its recipe and what that names; `place/` only saves storing twice.
 
+mod account;
 mod receive;
 mod storage;
 mod verifier;
@@ -27,8 +28,11 @@ mod split;
 mod staging;
 mod stitch;
 
+pub use account::{Commit, PartPlace, StoredPart};
 pub use assemble::{Announced, AssembleError, StoredTensors};
 pub use error::{OpenError, StorageError};
-pub use receive::{ObjectKind, ReceiveError, Received, ReceivedCheckpoint, Sha256Stream};
+pub use receive::{
+    ObjectKind, ReceiveError, Received, ReceivedCheckpoint, Sha256Stream, StagedObject,
+};
 pub use storage::ObjectStorage;
 pub use verifier::CheckpointVerifier;

@@ -142,9 +142,7 @@ impl Sha256Stream {
 }
 
 impl ObjectStorage {
-    /// Receives an object: hashes and checks it while it streams into the staging folder, then makes it visible.
-    ///
-    /// `declared` is the digest and `length` the size that the sender announced, if any.
+    /// Receives an object and stores it, without any account of parts; see [`Self::stage_object`] for the steps.
     ///
     /// # Errors
     /// See [`ReceiveError`]; the staged bytes are removed before it returns.
@@ -155,6 +153,28 @@ impl ObjectStorage {
         length: Option<u64>,
         stream: S,
     ) -> Result<Received, ReceiveError>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+        E: std::fmt::Display,
+    {
+        let staged = self.stage_object(kind, declared, length, stream).await?;
+        Ok(self.commit_unaccounted(staged).await?)
+    }
+
+    /// Receives an object: hashes and checks it while it streams into the staging folder. It is not visible yet: that takes
+    /// [`Self::begin_commit`].
+    ///
+    /// `declared` is the digest and `length` the size that the sender announced, if any.
+    ///
+    /// # Errors
+    /// See [`ReceiveError`]; the staged bytes are removed before it returns.
+    pub async fn stage_object<S, E>(
+        &self,
+        kind: ObjectKind,
+        declared: Option<Digest>,
+        length: Option<u64>,
+        stream: S,
+    ) -> Result<StagedObject, ReceiveError>
     where
         S: Stream<Item = Result<Bytes, E>>,
         E: std::fmt::Display,
@@ -177,15 +197,64 @@ impl ObjectStorage {
         if let Some(declared) = declared.filter(|d| *d != digest) {
             return Err(ReceiveError::WrongDigest { declared, found: digest });
         }
-        let (checkpoint, new_bytes) = match whole {
-            Finished::Whole(staged) => (None, self.publish(staged, digest).await?),
+        let content = match whole {
+            Finished::Whole(staged) => StagedContent::Whole(staged),
             Finished::Checkpoint { prefix, manifest, staged } => {
-                let checkpoint = StagedCheckpoint { digest, prefix, manifest, staged };
-                let (manifest, new_bytes) = self.commit(checkpoint).await?;
-                (Some(manifest), new_bytes)
+                StagedContent::Checkpoint(StagedCheckpoint { digest, prefix, manifest, staged })
             }
         };
-        Ok(Received { digest, bytes, new_bytes, checkpoint })
+        Ok(StagedObject { digest, bytes, content })
+    }
+}
+
+/// An object that was received whole and passed its rules; its staged bytes go away with it.
+pub struct StagedObject {
+    pub(crate) digest: Digest,
+    pub(crate) bytes: u64,
+    pub(crate) content: StagedContent,
+}
+
+/// What was staged.
+pub(crate) enum StagedContent {
+    Whole(Leftover),
+    Checkpoint(StagedCheckpoint),
+}
+
+impl std::fmt::Debug for StagedObject {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "StagedObject({}, {} bytes)", self.digest, self.bytes)
+    }
+}
+
+impl StagedObject {
+    /// Its identity.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Its size.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What the header says, for a checkpoint.
+    #[must_use]
+    pub const fn manifest(&self) -> Option<&ReceivedCheckpoint> {
+        match &self.content {
+            StagedContent::Whole(_) => None,
+            StagedContent::Checkpoint(checkpoint) => Some(&checkpoint.manifest),
+        }
+    }
+
+    /// The manifest of a checkpoint that need not be stored, because it is.
+    #[must_use]
+    pub fn into_manifest(self) -> Option<ReceivedCheckpoint> {
+        match self.content {
+            StagedContent::Whole(_) => None,
+            StagedContent::Checkpoint(checkpoint) => Some(checkpoint.manifest),
+        }
     }
 }
 

@@ -4,12 +4,14 @@
 //! SHA-256 of the prefix (length field and header as they stand in the file), under which it is stored ‖ for each tensor in
 //! the order of the file: key (32), pack (32, zeros for an object of its own), u64 first byte in it ‖ SHA-256 of all that.
 
+use std::collections::{BTreeMap, HashMap};
+
 use bytes::Bytes;
 use domain::{checkpoint::Header, digest::Digest};
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 
 use crate::{
-    ObjectStorage, StorageError,
+    ObjectStorage, StorageError, StoredPart,
     location::{self, Key},
 };
 
@@ -112,6 +114,41 @@ impl Recipe {
         }
         let parts = entries.chunks_exact(ENTRY_BYTES).filter_map(part).collect();
         Ok(Self { file_bytes, prefix, parts })
+    }
+
+    /// The size of a recipe of so many tensors.
+    pub(crate) const fn bytes_for(tensors: usize) -> u64 {
+        (FIXED_BYTES + tensors * ENTRY_BYTES + 32) as u64
+    }
+
+    /// The parts of tensors that have any bytes.
+    pub(crate) fn filled<'a>(&'a self, header: &'a Header) -> impl Iterator<Item = &'a Part> {
+        let all = header.tensors.iter().zip(&self.parts);
+        all.filter(|(entry, _)| entry.begin < entry.end).map(|(_, part)| part)
+    }
+
+    /// All that the file stands on, itself included, each once; `packs` knows the sizes of packs.
+    pub(crate) fn stored_parts(
+        &self,
+        digest: Digest,
+        prefix_bytes: u64,
+        header: &Header,
+        packs: &HashMap<Digest, u64>,
+    ) -> Vec<StoredPart> {
+        let mut parts = BTreeMap::from([
+            (location::recipe(digest).to_string(), Self::bytes_for(self.parts.len())),
+            (location::header(&self.prefix).to_string(), prefix_bytes),
+        ]);
+        for (entry, part) in header.tensors.iter().zip(&self.parts) {
+            if entry.begin < entry.end {
+                let bytes = match part.place {
+                    Place::Own => entry.end - entry.begin,
+                    Place::Packed { pack, .. } => packs.get(&pack).copied().unwrap_or(0),
+                };
+                parts.insert(part.location().to_string(), bytes);
+            }
+        }
+        parts.into_iter().map(|(location, bytes)| StoredPart { location, bytes }).collect()
     }
 
     /// Every object that the file stands on.

@@ -209,6 +209,23 @@ impl ObjectStorage {
         synced.await.map_err(StorageError::join)?.map_err(StorageError::Staging)
     }
 
+    /// Lets removed directory entries stay removed after a crash of the machine; a folder that is not there needs nothing.
+    pub(crate) async fn sync_existing_folders(
+        &self,
+        locations: impl IntoIterator<Item = object_store::path::Path>,
+    ) -> Result<(), StorageError> {
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let parent = |location: object_store::path::Path| {
+            folder.join(location.as_ref()).parent().map(Path::to_owned)
+        };
+        let folders: BTreeSet<PathBuf> = locations.into_iter().filter_map(parent).collect();
+        let synced = tokio::task::spawn_blocking(move || {
+            let existing = folders.iter().filter(|folder| folder.is_dir());
+            existing.map(std::fs::File::open).try_for_each(|folder| folder?.sync_all())
+        });
+        synced.await.map_err(StorageError::join)?.map_err(StorageError::Staging)
+    }
+
     async fn upload(
         &self,
         staged: &Leftover,

@@ -32,7 +32,7 @@ pub struct ObjectStorage {
 }
 
 /// How an object is stored.
-enum Form {
+pub(crate) enum Form {
     /// In one piece, of so many bytes.
     Whole(u64),
     /// By tensor.
@@ -75,6 +75,18 @@ impl ObjectStorage {
         let opening = open(&staging)?;
         let objects = Arc::new(LocalFileSystem::new_with_prefix(&folder)?);
         Ok(Self { objects, folder: Some(folder), staging, opening, locks })
+    }
+
+    /// The same store with a staging folder and locks of its own, as another process or machine has.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_beside(&self, staging: &Path) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Folder { path: staging.to_owned(), source };
+        std::fs::create_dir_all(staging).map_err(failed)?;
+        let opening = Opening::new(staging).map(Arc::new).map_err(failed)?;
+        let (objects, folder) = (self.objects.clone(), self.folder.clone());
+        Ok(Self { objects, folder, staging: staging.to_owned(), opening, locks: Locks::default() })
     }
 
     /// Whether the object is there.
@@ -180,7 +192,7 @@ impl ObjectStorage {
         Ok(bytes)
     }
 
-    async fn form(&self, digest: Digest) -> Result<Option<Form>, StorageError> {
+    pub(crate) async fn form(&self, digest: Digest) -> Result<Option<Form>, StorageError> {
         if let Some(bytes) = self.stored_bytes(&location::whole(digest)).await? {
             return Ok(Some(Form::Whole(bytes)));
         }

@@ -46,6 +46,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Remove uploads that nothing cites, and what crashes left; a running server does it by itself.
+    Gc(commands::gc::GcArguments),
     /// Access tokens.
     #[command(subcommand)]
     Token(commands::token::TokenCommand),
@@ -101,6 +103,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Inspect { file, count_nonfinite, json } => {
             commands::inspect::run(&file, count_nonfinite, json)
         }
+        Command::Gc(arguments) => commands::gc::run(arguments).await,
         Command::Token(command) => commands::token::run(command).await,
         Command::Migrate(arguments) => commands::migrate(&arguments).await,
         Command::Runtime(command) => commands::runtime::run(command).await,

@@ -15,6 +15,7 @@ use crate::{
         evaluation::{EvaluationJob, Report},
         fund::{Fund, SubscriptionOrder},
         model::Model,
+        storage::Storage,
         suite::Suite,
         version_diff::VersionDiff,
     },
@@ -176,6 +177,14 @@ impl Query {
             return Err(api_error(ServiceError::NotOwner(format!("account {}", owner.0))));
         }
         Ok(Account::new(owner.0))
+    }
+
+    /// What a login has in the storage, and its quota: the bearer's own, or with `login` anybody's for the operator.
+    async fn storage(&self, context: &Context<'_>, login: Option<NameText>) -> Result<Storage> {
+        let caller = caller(context)?;
+        let login = login.map_or_else(|| caller.owner.clone(), |name| name.0);
+        let used = service(context)?.storage_use(caller, &login).await;
+        Ok(used.map_err(api_error)?.into())
     }
 
     /// A subscription order of the bearer's, or anybody's for the operator; null if there is none.

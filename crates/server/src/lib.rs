@@ -3,12 +3,14 @@
 //! Laws of this crate: it is the only place that reads the wall clock and puts the parts together; it decides nothing.
 
 mod clock;
+mod garbage;
 mod installation;
 mod routes;
 mod serve;
 mod work;
 
 pub use clock::{Clock, UnknownClock};
+pub use garbage::{GarbageError, GarbageOptions, collect_garbage};
 pub use installation::{Installation, OpenError, mint_token};
 pub use serve::{ServeError, ServeOptions, serve};
 pub use work::{WorkOptions, work};

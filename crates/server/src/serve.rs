@@ -9,7 +9,7 @@ use poem::{
 };
 use service::Service;
 
-use crate::{Clock, Installation, OpenError, routes};
+use crate::{Clock, GarbageOptions, Installation, OpenError, garbage, routes};
 
 /// How long running requests may take after the server was told to end.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
@@ -26,6 +26,10 @@ pub struct ServeOptions {
     pub listen: String,
     /// Which clock.
     pub clock: Clock,
+    /// When garbage goes.
+    pub garbage: GarbageOptions,
+    /// Logical bytes that a login may hold, if the operator sets nothing else for it; none without a limit.
+    pub storage_quota_default: Option<u64>,
 }
 
 /// Why the server does not run.
@@ -61,7 +65,8 @@ pub async fn serve(
     ready: impl FnOnce(&str),
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let service = Arc::new(options.installation.open().await?);
+    let service = options.installation.open().await?;
+    let service = Arc::new(service.with_quota_default(options.storage_quota_default));
     service.sweep().await.map_err(OpenError::Staging)?;
     sweep_uploads(&service, options.clock).await;
     let failed = |source| ServeError::Listen { address: options.listen.clone(), source };
@@ -76,12 +81,16 @@ pub async fn serve(
         .map_err(|source| ServeError::ServerFile { path: file.clone(), source })?;
     let sweeping = tokio::spawn(keep_sweeping(service.clone(), options.clock));
     let api = Api::new(service.clone(), options.clock == Clock::Manual);
-    let app = routes::app(routes::Shared { service, api, clock: options.clock });
+    let app = routes::app(routes::Shared { service: service.clone(), api, clock: options.clock });
+    let collector = garbage::collect_by_timer(service, options.clock, options.garbage);
+    // A collection that is cut off is resumed by the next one, here or elsewhere.
+    let collector = tokio::spawn(collector);
     ready(&url);
     let ran = Server::new_with_acceptor(acceptor)
         .run_with_graceful_shutdown(app, stop, Some(SHUTDOWN_WAIT))
         .await;
     sweeping.abort();
+    collector.abort();
     let _ = std::fs::remove_file(&file);
     ran.map_err(failed)
 }

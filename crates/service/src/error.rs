@@ -76,6 +76,18 @@ pub enum ServiceError {
     /// The version is yanked.
     #[error("version {0:?} is yanked")]
     Yanked(String),
+    /// More than the login may hold.
+    #[error("login {login} holds {usage} bytes of at most {quota}; another {bytes} do not fit")]
+    QuotaExceeded {
+        /// The login.
+        login: domain::name::Name,
+        /// Bytes that it holds.
+        usage: u64,
+        /// Bytes that it may hold.
+        quota: u64,
+        /// Bytes of the object.
+        bytes: u64,
+    },
     /// The model has no accepted price yet, or quality 0.
     #[error("model {model:?} has no accepted price: {reason}")]
     Unpriced {
@@ -122,6 +134,7 @@ impl ServiceError {
             Self::Graph { code, .. } => code,
             Self::Rejected(e) => e.code(),
             Self::Yanked(_) => "yanked",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::Unpriced { .. } => "unpriced",
             Self::Suspended { .. } => "suspended",
             Self::Busy(_) => "busy",
@@ -182,7 +195,9 @@ impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         match error {
             // A key that another transaction took meanwhile: the repetition will see its row.
-            StoreError::Busy { .. } | StoreError::Conflict { .. } => Self::Busy(error),
+            StoreError::Busy { .. } | StoreError::Conflict { .. } | StoreError::Collected => {
+                Self::Busy(error)
+            }
             other => Self::internal(other),
         }
     }

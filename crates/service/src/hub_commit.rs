@@ -10,6 +10,7 @@ use store::{HubCommitRow, HubEntryRow, HubRefKind, HubRefRow, hub_commit, hub_re
 
 use crate::{
     Service, ServiceError,
+    citing::cite,
     command::{Begun, Request},
     hub::{HubFile, HubRepo},
     token::{Caller, Scope},
@@ -99,6 +100,14 @@ impl HubCommit {
 
 pub(crate) type Tree = BTreeMap<String, HubFile>;
 
+/// A commit on its way to the branch.
+struct Step<'a> {
+    branch: &'a str,
+    head: Option<&'a HubCommit>,
+    commit: &'a HubCommit,
+    files: &'a Tree,
+}
+
 impl Service {
     /// Commits changes to a branch. Without a difference there is no new commit: the same request may be sent again.
     ///
@@ -133,7 +142,14 @@ impl Service {
                 return Ok((head.clone(), refusal));
             }
             let commit = new_commit(caller, repo, branch, request, head.as_ref(), tree);
-            match self.write_commit(caller, repo, branch, head.as_ref(), &commit, &after).await {
+            // What the tree before had is cited by it, and stays.
+            let is_new = |file: &&HubFile| {
+                before.get(&file.path).is_none_or(|old| old.digest != file.digest)
+            };
+            let new: Vec<Digest> = after.values().filter(is_new).map(|file| file.digest).collect();
+            self.account_for(&new, caller.now).await?;
+            let step = Step { branch, head: head.as_ref(), commit: &commit, files: &after };
+            match self.write_commit(caller, repo, &step, &new).await {
                 Ok(true) => {
                     let refusal =
                         self.publish_hub_version(caller, repo, &commit, &before, &after).await?;
@@ -209,11 +225,10 @@ impl Service {
         &self,
         caller: &Caller,
         repo: &HubRepo,
-        branch: &str,
-        head: Option<&HubCommit>,
-        commit: &HubCommit,
-        files: &Tree,
+        step: &Step<'_>,
+        new: &[Digest],
     ) -> Result<bool, ServiceError> {
+        let Step { branch, head, commit, files } = *step;
         let request = Request {
             caller,
             scope: &[Scope::Publish],
@@ -231,6 +246,7 @@ impl Service {
         if at != head.map(|head| head.id.as_str()) {
             return Ok(false);
         }
+        cite(transaction, new).await?;
         let rows = files.values().map(|file| HubEntryRow {
             tree: commit.tree.clone(),
             path: file.path.clone(),

@@ -4,9 +4,14 @@ use bytes::Bytes;
 use checkpoint::ObjectKind;
 use domain::digest::{Digest, to_hex};
 use futures::{Stream, StreamExt as _};
-use store::{HubBlobKind, HubBlobRow, hub_blob};
+use store::{HubBlobKind, HubBlobRow, hub_blob, storage_object};
 
-use crate::{Service, ServiceError, objects::Upload, token::Caller};
+use crate::{
+    Service, ServiceError,
+    accounts::{Entry, RecordAs},
+    objects::Upload,
+    token::Caller,
+};
 
 /// Files up to this size travel inside the commit; greater ones by a link of their own.
 pub const HUB_REGULAR_BYTES_MAX: u64 = 32 << 20;
@@ -105,8 +110,8 @@ impl Service {
         }
         let kind = sniff(&first, bytes);
         let whole = futures::stream::iter(pieces).chain(stream);
-        self.store_hub_bytes(caller, digest, bytes, kind, whole).await?;
-        self.record_hub_blob(caller, digest, bytes, kind, None).await
+        let row = hub_blob_row(caller, digest, bytes, kind, None)?;
+        self.store_hub_bytes(caller, digest, bytes, &row, whole).await
     }
 
     /// Receives a file that came inside a commit.
@@ -123,13 +128,14 @@ impl Service {
         let (digest, bytes, oid) = (Digest::of(&content), content.len() as u64, git_oid(&content));
         let kind = if is_safetensors(path) { HubBlobKind::Checkpoint } else { HubBlobKind::File };
         let pieces = futures::stream::iter([Ok::<_, std::convert::Infallible>(content)]);
-        let stored = self.store_hub_bytes(caller, digest, bytes, kind, pieces).await;
+        let row = hub_blob_row(caller, digest, bytes, kind, Some(oid))?;
+        let stored = self.store_hub_bytes(caller, digest, bytes, &row, pieces).await;
         stored.map_err(|error| name_file(path, error))?;
-        self.record_hub_blob(caller, digest, bytes, kind, Some(oid)).await?;
         Ok(digest)
     }
 
     /// The bytes that the caller has sent under this digest, if he has; nobody can name another's bytes.
+    /// Who is told so will not send them again, so their grace begins anew.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
@@ -139,7 +145,8 @@ impl Service {
         digest: Digest,
     ) -> Result<Option<u64>, ServiceError> {
         let row = hub_blob::find(&self.store, caller.owner.as_str(), &digest.hex()).await?;
-        Ok(row.map(|row| row.bytes.unsigned_abs()))
+        let Some(row) = row else { return Ok(None) };
+        Ok(self.keep_object(digest, caller.now).await?.then_some(row.bytes.unsigned_abs()))
     }
 
     /// The blob that a commit puts under `path`, its rules checked by the path now known.
@@ -159,61 +166,74 @@ impl Service {
             let stream = self.open_object(digest, None).await?;
             let bytes = row.bytes.unsigned_abs();
             let checked =
-                self.store_hub_bytes(caller, digest, bytes, HubBlobKind::Checkpoint, stream).await;
+                self.upload(caller, digest, Some(bytes), Upload::Checkpoint, stream).await;
             checked.map_err(|error| name_file(path, error))?;
         }
         Ok(row)
     }
 
+    /// Stores bytes and records them as the caller's.
     async fn store_hub_bytes<S, E>(
         &self,
         caller: &Caller,
         digest: Digest,
         bytes: u64,
-        kind: HubBlobKind,
+        row: &HubBlobRow,
         stream: S,
     ) -> Result<(), ServiceError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::fmt::Display + Send,
     {
-        match kind {
+        match row.kind {
             HubBlobKind::Checkpoint => {
                 self.upload(caller, digest, Some(bytes), Upload::Checkpoint, stream).await?;
+                let transaction = self.store.begin().await?;
+                // The upload may be collected again before this: then the file is to be sent again.
+                let hex = digest.hex();
+                if !storage_object::touch(&transaction, &hex, caller.now.as_millis()).await? {
+                    return Err(ServiceError::Busy(store::StoreError::Collected));
+                }
+                hub_blob::insert(&transaction, row.clone()).await?;
+                transaction.commit().await?;
             }
             HubBlobKind::File => {
+                self.check_quota(caller, digest, bytes).await?;
                 let kind = ObjectKind::Document;
-                self.objects.receive(kind, Some(digest), Some(bytes), stream).await?;
+                let staged =
+                    self.objects.stage_object(kind, Some(digest), Some(bytes), stream).await?;
+                let entry = Entry { holder: Some(caller.owner.clone()), now: caller.now };
+                self.accounts().enter(staged, entry, RecordAs::HubFile(row.clone())).await?;
             }
         }
         Ok(())
     }
+}
 
-    async fn record_hub_blob(
-        &self,
-        caller: &Caller,
-        digest: Digest,
-        bytes: u64,
-        kind: HubBlobKind,
-        git_oid: Option<String>,
-    ) -> Result<(), ServiceError> {
-        let row = HubBlobRow {
-            owner: caller.owner.to_string(),
-            digest: digest.hex(),
-            bytes: i64::try_from(bytes).map_err(ServiceError::internal)?,
-            kind,
-            git_oid,
-            uploaded_at: caller.now.as_millis(),
-        };
-        let transaction = self.store.begin().await?;
-        hub_blob::insert(&transaction, row).await?;
-        Ok(transaction.commit().await?)
-    }
+fn hub_blob_row(
+    caller: &Caller,
+    digest: Digest,
+    bytes: u64,
+    kind: HubBlobKind,
+    git_oid: Option<String>,
+) -> Result<HubBlobRow, ServiceError> {
+    Ok(HubBlobRow {
+        owner: caller.owner.to_string(),
+        digest: digest.hex(),
+        bytes: i64::try_from(bytes).map_err(ServiceError::internal)?,
+        kind,
+        git_oid,
+        uploaded_at: caller.now.as_millis(),
+    })
 }
 
 /// A refusal of the sender's bytes with the file's path before it; our own faults stay as they are.
 fn name_file(path: &str, error: ServiceError) -> ServiceError {
-    if error.is_ours() || matches!(error, ServiceError::Busy(_) | ServiceError::Scope(_)) {
+    let is_of_the_file = !matches!(
+        error,
+        ServiceError::Busy(_) | ServiceError::Scope(_) | ServiceError::QuotaExceeded { .. }
+    );
+    if error.is_ours() || !is_of_the_file {
         return error;
     }
     ServiceError::invalid("file", format!("{path}: {error}"))

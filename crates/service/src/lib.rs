@@ -4,10 +4,13 @@
 //! decides about money is a function of `domain`, called with rows of `store`.
 
 mod access;
+mod accounts;
 mod aliases;
 mod audit;
 mod cards;
+mod citing;
 mod clock;
+mod collector;
 mod command;
 mod error;
 mod folder;
@@ -27,7 +30,9 @@ mod lineage;
 mod models;
 mod nonfinite;
 mod objects;
+mod old_objects;
 mod prices;
+mod quota;
 mod reports;
 mod shards;
 mod strikes;
@@ -46,6 +51,7 @@ use store::Store;
 pub use aliases::{AliasMove, MoveAlias, Pin};
 pub use audit::AuditEntry;
 pub use cards::{Card, Search, WriteCard};
+pub use collector::{Collected, Collection};
 pub use error::ServiceError;
 pub use evaluator::{child_main, runtime};
 pub use folder::{FolderError, FolderEvaluation, check_device, evaluate_folder};
@@ -66,6 +72,7 @@ pub use lineage::{Lineage, StructureView, VersionName};
 pub use models::Model;
 pub use objects::{Object, Tensor, Upload};
 pub use prices::PriceDecision;
+pub use quota::StorageUse;
 pub use reports::ReportView;
 pub use shards::Shard;
 pub use strikes::{OrderFill, Rebalanced, Strike};
@@ -86,13 +93,26 @@ pub struct Service {
     store: Store,
     objects: ObjectStorage,
     ledger: ledger::LedgerCache,
+    accounts: accounts::Accounts,
 }
 
 impl Service {
     /// Puts the use cases over a migrated database and an object storage.
     #[must_use]
     pub fn new(store: Store, objects: ObjectStorage) -> Self {
-        Self { store, objects, ledger: ledger::LedgerCache::default() }
+        let accounts = accounts::Accounts {
+            store: store.clone(),
+            objects: objects.clone(),
+            quota_default: None,
+        };
+        Self { store, objects, ledger: ledger::LedgerCache::default(), accounts }
+    }
+
+    /// Limits what a login may hold, in bytes, where the operator sets nothing else for it.
+    #[must_use]
+    pub const fn with_quota_default(mut self, bytes: Option<u64>) -> Self {
+        self.accounts.quota_default = bytes;
+        self
     }
 
     /// Removes what dead processes left half received. For a server to call when it starts.

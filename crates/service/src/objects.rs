@@ -1,18 +1,18 @@
 //! Objects: received, checked, and entered into the registry together with their tensors.
 
 use bytes::Bytes;
-use checkpoint::{ObjectKind, Received};
+use checkpoint::ObjectKind;
 use domain::{
     checkpoint::{GraphTensor, Header, SET_DOCUMENT_BYTES_MAX, SetDocument, bind_files},
     digest::Digest,
 };
 use futures::Stream;
-use store::{ObjectRow, TensorRow, checkpoint_tensor, stored_object};
+use store::{TensorRow, checkpoint_tensor, stored_object};
 
 use crate::{
     Service, ServiceError,
+    accounts::{Entry, RecordAs},
     token::{Caller, Scope},
-    visibility::hold_object,
 };
 
 /// What an uploader says his bytes are.
@@ -79,9 +79,14 @@ impl Service {
         if !caller.may(Scope::Publish) && !caller.may(Scope::Operate) {
             return Err(Scope::Publish.into());
         }
-        let received = match upload {
+        if let Some(bytes) = length {
+            self.check_quota(caller, digest, bytes).await?;
+        }
+        let (staged, kind) = match upload {
             Upload::Checkpoint => {
-                self.objects.receive(ObjectKind::Checkpoint, Some(digest), length, stream).await?
+                let kind = ObjectKind::Checkpoint;
+                let staged = self.objects.stage_object(kind, Some(digest), length, stream).await?;
+                (staged, store::ObjectKind::Checkpoint)
             }
             Upload::Shards => {
                 let bytes = collect(stream, SET_DOCUMENT_BYTES_MAX).await?;
@@ -100,51 +105,15 @@ impl Service {
                 let headers = self.headers_of(checkpoint).await?;
                 bind_files(&headers.iter().collect::<Vec<_>>(), &wanted_tensors(&bytes)?)?;
                 let pieces = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
-                self.objects.receive(ObjectKind::Graph, Some(digest), length, pieces).await?
+                let kind = ObjectKind::Graph;
+                let staged = self.objects.stage_object(kind, Some(digest), length, pieces).await?;
+                (staged, store::ObjectKind::Graph)
             }
         };
-        self.record_object(caller, &received).await?;
-        let tensors = received.checkpoint.as_ref().map(|c| c.keys.len() as u64);
-        Ok(Object { digest: received.digest, bytes: received.bytes, tensors })
-    }
-
-    async fn record_object(
-        &self,
-        caller: &Caller,
-        received: &Received,
-    ) -> Result<(), ServiceError> {
-        let hex = received.digest.hex();
-        let kind = if received.checkpoint.is_some() {
-            store::ObjectKind::Checkpoint
-        } else {
-            store::ObjectKind::Graph
-        };
-        let row = ObjectRow {
-            digest: hex.clone(),
-            kind,
-            bytes: i64::try_from(received.bytes).map_err(ServiceError::internal)?,
-            uploaded_by: caller.owner.to_string(),
-            created_at: caller.now.as_millis(),
-        };
-        let transaction = self.store.begin().await?;
-        let new = stored_object::insert(&transaction, row).await?;
-        hold_object(&transaction, received.digest, &caller.owner, caller.now).await?;
-        if let Some(checkpoint) = received.checkpoint.as_ref().filter(|_| new) {
-            let tensors = checkpoint.header.tensors.iter().zip(&checkpoint.keys).enumerate();
-            let rows = tensors.map(|(position, (tensor, key))| TensorRow {
-                checkpoint_digest: hex.clone(),
-                position: position as i64,
-                name: tensor.name.clone(),
-                dtype: tensor.dtype.to_string(),
-                shape: serde_json::to_string(&tensor.shape).unwrap_or_default(),
-                begin_byte: tensor.begin as i64,
-                end_byte: tensor.end as i64,
-                tensor_key: key.hex(),
-            });
-            checkpoint_tensor::insert_all(&transaction, rows.collect()).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+        let (digest, bytes) = (staged.digest(), staged.bytes());
+        let entry = Entry { holder: Some(caller.owner.clone()), now: caller.now };
+        let manifest = self.accounts().enter(staged, entry, RecordAs::Object(kind)).await?;
+        Ok(Object { digest, bytes, tensors: manifest.map(|c| c.keys.len() as u64) })
     }
 
     /// The checked header of a stored safetensors file, read from its own bytes.
@@ -157,6 +126,11 @@ impl Service {
         &self,
         digest: Digest,
     ) -> Result<(Header, Vec<u8>), ServiceError> {
+        let header = self.read_header(digest).await;
+        self.absent_if_collected(digest, header).await
+    }
+
+    async fn read_header(&self, digest: Digest) -> Result<(Header, Vec<u8>), ServiceError> {
         let size = self.objects.size(digest).await?;
         let prefix = |end: u64| async move {
             use futures::TryStreamExt as _;

@@ -1,19 +1,21 @@
 //! Checkpoints in shards: one document names index and shards, and stands for the checkpoint wherever one is named.
 
 use bytes::Bytes;
+use checkpoint::ObjectKind;
 use domain::{
     checkpoint::{
         Header, SHARDS_MAX, SetDocument, ShardError, ShardFile, ShardIndex, check_set_header_bytes,
     },
     digest::Digest,
 };
-use store::{ObjectRow, ShardRow, TensorRow, checkpoint_shard, checkpoint_tensor, stored_object};
+use store::{ShardRow, TensorRow, checkpoint_shard, checkpoint_tensor, stored_object};
 
 use crate::{
     Service, ServiceError,
+    accounts::{Entry, RecordAs},
     objects::Object,
     token::Caller,
-    visibility::{Reader, hold_object},
+    visibility::Reader,
 };
 
 /// Rows of a shard's manifest read from the database at a time.
@@ -161,24 +163,14 @@ impl Service {
         let digest = Digest::of(&bytes);
         let tensors: u64 = headers.iter().map(|header| header.tensors.len() as u64).sum();
         let object = Object { digest, bytes: bytes.len() as u64, tensors: Some(tensors) };
-        let row = ObjectRow {
-            digest: digest.hex(),
-            kind: store::ObjectKind::Checkpoint,
-            bytes: bytes.len() as i64,
-            uploaded_by: caller.owner.to_string(),
-            created_at: caller.now.as_millis(),
-        };
-        let (shard_rows, tensor_rows) = self.rows_of_set(digest, document, &headers).await?;
-        // The bytes first: a row never names bytes that are not there.
-        self.objects.put(Bytes::from(bytes)).await?;
-        let transaction = self.store.begin().await?;
-        let new = stored_object::insert(&transaction, row).await?;
-        hold_object(&transaction, digest, &caller.owner, caller.now).await?;
-        if new {
-            checkpoint_shard::insert_all(&transaction, shard_rows).await?;
-            checkpoint_tensor::insert_all(&transaction, tensor_rows).await?;
-        }
-        transaction.commit().await?;
+        let (shards, tensors) = self.rows_of_set(digest, document, &headers).await?;
+        let cited: Vec<Digest> = document.shards.iter().map(|shard| shard.digest).collect();
+        self.account_for(&cited, caller.now).await?;
+        let (length, kind) = (Some(bytes.len() as u64), ObjectKind::Document);
+        let piece = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(bytes))]);
+        let staged = self.objects.stage_object(kind, Some(digest), length, piece).await?;
+        let entry = Entry { holder: Some(caller.owner.clone()), now: caller.now };
+        self.accounts().enter(staged, entry, RecordAs::Set { shards, tensors }).await?;
         Ok(object)
     }
 

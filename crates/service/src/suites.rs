@@ -11,6 +11,7 @@ use store::{SuiteRow, suite};
 
 use crate::{
     Service, ServiceError,
+    citing::cite,
     command::{Begun, Request},
     token::{Caller, Scope},
 };
@@ -99,6 +100,8 @@ impl Service {
             );
             return Err(ServiceError::invalid("referenceCheckpoint", reason));
         }
+        let files = [input.cases, input.reference_checkpoint, input.reference_graph];
+        self.account_for(&files, caller.now).await?;
         let request =
             Request { caller, scope: &[Scope::Operate], key, operation: "suite_register", input };
         let unit = match self.begin::<_, String>(&request).await? {
@@ -106,6 +109,7 @@ impl Service {
             Begun::Fresh(unit) => unit,
         };
         let id = format!("{}.v{}.e{}", manifest.id, manifest.version, manifest.epoch);
+        cite(&unit.transaction, &files).await?;
         if suite::find_by_id(&unit.transaction, &id).await?.is_some() {
             return Err(ServiceError::Exists { kind: "suite", name: id });
         }

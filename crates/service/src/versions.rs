@@ -6,6 +6,7 @@ use store::{AliasMoveRow, StoreTransaction, VersionRow, alias_move, model_versio
 
 use crate::{
     Service, ServiceError,
+    citing::cite,
     command::{Begun, Request},
     lineage::{VersionName, record_publication},
     models::Model,
@@ -127,10 +128,12 @@ impl Service {
         };
         // The objects are immutable, so they may be checked before the transaction, which then stays short.
         self.check_binding(input.checkpoint, input.graph).await?;
+        self.account_for(&[input.checkpoint, input.graph], caller.now).await?;
         let unit = match self.begin::<_, String>(&request).await? {
             Begun::Replayed(id) => return self.get_version_by_id(&id).await,
             Begun::Fresh(unit) => unit,
         };
+        cite(&unit.transaction, &[input.checkpoint, input.graph]).await?;
         if model_version::find(&unit.transaction, &model.id, input.version.as_str())
             .await?
             .is_some()
@@ -177,7 +180,8 @@ impl Service {
                 ));
             }
         }
-        let wanted = wanted_tensors(&self.objects.read(graph).await?)?;
+        let read = self.objects.read(graph).await.map_err(ServiceError::from);
+        let wanted = wanted_tensors(&self.absent_if_collected(graph, read).await?)?;
         let headers = self.headers_of(checkpoint).await?;
         bind_files(&headers.iter().collect::<Vec<_>>(), &wanted)?;
         Ok(())

@@ -4,8 +4,8 @@
 use domain::{digest::Digest, name::Name, time::Timestamp};
 use serde::Serialize;
 use store::{
-    GrantRow, HolderRow, Reading, StoreTransaction, VisibilityRow, access_grant, model_access,
-    model_visibility, object_holder,
+    GrantRow, Reading, StoreTransaction, VisibilityRow, access_grant, model_access,
+    model_visibility,
 };
 
 use crate::{
@@ -135,19 +135,6 @@ pub(crate) async fn write_visibility(
         set_at: now,
     };
     Ok(model_visibility::insert(transaction, row).await?)
-}
-
-/// Writes that a login has sent all bytes of a stored object, and so may read and publish it.
-pub(crate) async fn hold_object(
-    transaction: &StoreTransaction,
-    digest: Digest,
-    holder: &Name,
-    now: Timestamp,
-) -> Result<(), ServiceError> {
-    let row =
-        HolderRow { digest: digest.hex(), holder: holder.to_string(), held_at: now.as_millis() };
-    object_holder::insert(transaction, row).await?;
-    Ok(())
 }
 
 impl Service {

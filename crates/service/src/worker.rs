@@ -25,6 +25,7 @@ use store::{
 
 use crate::{
     Service, ServiceError,
+    citing::cite,
     folder::{Names, derive},
     jobs::RUNS_MAX,
     prices::{Run, decide_price},
@@ -269,9 +270,9 @@ impl Worker {
         }
         // Objects first: a row never names bytes that are not there. If the transaction fails, they are left without a row.
         let blob = samples::to_blob(&evaluation.measurement).map_err(ServiceError::internal)?;
-        service.objects.put(Bytes::from(blob)).await?;
+        let samples = service.put_document(Bytes::from(blob), now).await?;
         let body = report.to_canonical().map_err(ServiceError::internal)?;
-        let digest = service.objects.put(Bytes::from(body.clone())).await?;
+        let digest = service.put_document(Bytes::from(body.clone()), now).await?;
         let transaction = service.store.begin().await?;
         if !evaluation_job::finish(
             &transaction,
@@ -285,6 +286,7 @@ impl Worker {
             tracing::warn!(job = job.id, "lease lost before the report was recorded");
             return Ok(Recorded::Report);
         }
+        cite(&transaction, &[samples, digest]).await?;
         self.insert_report(&transaction, job, &report, body, digest, now).await?;
         let run = Run {
             version,

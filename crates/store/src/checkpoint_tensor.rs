@@ -87,12 +87,15 @@ pub async fn list_sources<C: Connection>(
     keys: &[String],
 ) -> Result<Vec<TensorSource>, StoreError> {
     let mut sources = Vec::new();
+    // A set of shards repeats the tensors of its files, in which the bytes lie.
+    let sets = Query::select().column("checkpoint_digest").from("checkpoint_shard").take();
     for keys in keys.chunks(KEYS_MAX) {
         let statement = Query::select()
             .column("tensor_key")
             .expr_as(Expr::col("checkpoint_digest").max(), "source")
             .from("checkpoint_tensor")
             .and_where(Expr::col("tensor_key").is_in(keys.iter().map(String::as_str)))
+            .and_where(Expr::col("checkpoint_digest").in_subquery(sets.clone()).not())
             .cond_where(model_access::readable_checkpoint("checkpoint_digest", reading))
             .group_by_col("tensor_key")
             .take();

@@ -37,6 +37,9 @@ pub enum StoreError {
         #[source]
         source: Cause,
     },
+    /// What the caller had found or written was removed by the collector before he referred to it: begin anew.
+    #[error("what was found in the storage was collected meanwhile")]
+    Collected,
     /// A value came back that no program of ours can have written.
     #[error("the database holds a value that cannot be right: {what}")]
     Corrupt {
@@ -59,7 +62,7 @@ impl StoreError {
     /// Tells whether the same transaction, run again from its start, may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. })
+        matches!(self, Self::Busy { .. } | Self::Collected)
     }
 
     /// Sorts a failure of the driver into the decision it leaves to the caller.

@@ -149,8 +149,14 @@ pub(crate) fn readable_checkpoint(column: &'static str, reading: Reading<'_>) ->
         .and_where(Expr::col("model_id").in_subquery(models))
         .take();
     let references = Query::select().column("reference_checkpoint_digest").from("suite").take();
+    let shards = Query::select()
+        .column("shard_digest")
+        .from("checkpoint_shard")
+        .and_where(Expr::col("checkpoint_digest").in_subquery(versions.clone()))
+        .take();
     let condition = Condition::any()
         .add(Expr::col(column).in_subquery(versions))
+        .add(Expr::col(column).in_subquery(shards))
         .add(Expr::col(column).in_subquery(references));
     let Reading::Login(login) = reading else { return condition };
     let held = Query::select()

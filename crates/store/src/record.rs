@@ -18,6 +18,9 @@ pub const PAGE_ROWS_MAX: u64 = 10_000;
 /// The most values one statement binds: SQLite takes 32,766, PostgreSQL 65,535.
 const BIND_VALUES_MAX: usize = 30_000;
 
+/// The most values that one statement looks for in a column.
+pub(crate) const CHUNK_VALUES: usize = 5_000;
+
 /// A row of one table.
 pub(crate) trait Record: Sized + Send {
     /// Name of the table.
@@ -344,6 +347,60 @@ pub(crate) async fn update(
     statement: UpdateStatement,
 ) -> Result<u64, StoreError> {
     execute(transaction, statement).await
+}
+
+/// Removes the rows of an inventory that satisfy a condition; tells how many.
+pub(crate) async fn delete<R: Record>(
+    transaction: &StoreTransaction,
+    condition: impl IntoCondition,
+) -> Result<u64, StoreError> {
+    let statement = Query::delete().from_table(R::TABLE).cond_where(condition).take();
+    execute(transaction, statement).await
+}
+
+/// The rows whose column has one of the values, in pieces that a statement can bind; `lock` keeps them until the end of the
+/// transaction, always in the order of the column, so that two who lock several wait for each other and do not embrace.
+pub(crate) async fn rows_in<R: Record>(
+    transaction: &StoreTransaction,
+    column: &'static str,
+    values: &[String],
+    lock: bool,
+) -> Result<Vec<R>, StoreError> {
+    let mut values = values.to_vec();
+    values.sort_unstable();
+    values.dedup();
+    let mut found = Vec::with_capacity(values.len());
+    for chunk in values.chunks(CHUNK_VALUES) {
+        let mut statement = select::<R>();
+        statement.and_where(Expr::col(column).is_in(chunk.to_vec()));
+        statement.order_by(column, Order::Asc);
+        if lock {
+            statement.lock_exclusive();
+        }
+        found.extend(rows(transaction, statement).await?);
+    }
+    Ok(found)
+}
+
+/// Writes those of many rows whose key is not there.
+pub(crate) async fn insert_absent<R: Record>(
+    transaction: &StoreTransaction,
+    rows: Vec<R>,
+    key: &[&'static str],
+) -> Result<u64, StoreError> {
+    let chunk_rows = (BIND_VALUES_MAX / R::COLUMNS.len()).max(1);
+    let mut written = 0;
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let mut statement = Query::insert();
+        statement.into_table(R::TABLE).columns(R::COLUMNS.iter().copied());
+        for row in rows.by_ref().take(chunk_rows) {
+            statement.values_panic(row.into_values().into_iter().map(Expr::val));
+        }
+        statement.on_conflict(OnConflict::columns(key.iter().copied()).do_nothing().to_owned());
+        written += execute(transaction, statement).await?;
+    }
+    Ok(written)
 }
 
 async fn execute<S: StatementBuilder + Sync + Send>(

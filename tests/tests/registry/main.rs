@@ -12,6 +12,7 @@ mod shards_hub;
 #[path = "../../../crates/domain/tests/support/split.rs"]
 #[expect(dead_code, reason = "the helper is shared with tests that use more of it")]
 mod split;
+mod storage;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;

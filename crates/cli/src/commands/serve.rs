@@ -1,6 +1,8 @@
 //! `modelfolio serve`.
 
-use server::{Clock, ServeOptions};
+use std::time::Duration;
+
+use server::{Clock, GarbageOptions, ServeOptions};
 
 use super::{InstallationArguments, told_to_end};
 use crate::exit::Failure;
@@ -16,6 +18,16 @@ pub(crate) struct ServeArguments {
     /// `system`, or `manual`: a clock that a mutation moves, for tests and the demo.
     #[arg(long, default_value = "system", value_parser = clap::value_parser!(Clock))]
     clock: Clock,
+    /// How long an upload that no version, suite, report or commit cites stays, such as `24h` or `30m`; then its bytes stay as long
+    /// again.
+    #[arg(long, default_value = "24h", value_parser = super::gc::duration)]
+    garbage_grace: Duration,
+    /// Time between two collections.
+    #[arg(long, default_value = "1h", value_parser = super::gc::duration)]
+    garbage_interval: Duration,
+    /// Bytes that a login may hold unless the operator sets another limit for it, such as `20G`; without it, there is none.
+    #[arg(long, value_parser = super::gc::bytes)]
+    storage_quota_default: Option<u64>,
     /// End when standard input closes: the parent is gone.
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
@@ -31,6 +43,12 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
         installation: arguments.installation.installation(),
         listen: arguments.listen,
         clock: arguments.clock,
+        garbage: GarbageOptions {
+            grace: arguments.garbage_grace,
+            // Without any pause it would do nothing else.
+            interval: arguments.garbage_interval.max(Duration::from_secs(1)),
+        },
+        storage_quota_default: arguments.storage_quota_default,
     };
     let ready = |url: &str| {
         // Nobody may be reading; the server serves all the same.

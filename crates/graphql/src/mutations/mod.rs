@@ -7,6 +7,7 @@ mod fund;
 pub(crate) mod manual;
 mod registry;
 mod release;
+mod storage;
 
 use async_graphql::MergedObject;
 
@@ -17,4 +18,5 @@ pub(crate) struct Mutation(
     release::ReleaseMutation,
     evaluation::EvaluationMutation,
     fund::FundMutation,
+    storage::StorageMutation,
 );

@@ -8,5 +8,6 @@ pub(crate) mod fund;
 pub(crate) mod model;
 pub(crate) mod price;
 pub(crate) mod release;
+pub(crate) mod storage;
 pub(crate) mod suite;
 pub(crate) mod version_diff;

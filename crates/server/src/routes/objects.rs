@@ -116,7 +116,7 @@ async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Respon
         .and_then(|v| v.to_str().ok())
         .and_then(|text| byte_range(text, size));
     // What a token opened is not kept for those who come without it.
-    let cached = match caller {
+    let cached = match &caller {
         Some(_) => "private, max-age=31536000, immutable",
         None => "public, max-age=31536000, immutable",
     };
@@ -144,6 +144,10 @@ async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Respon
     };
     let builder = builder.header(header::CONTENT_LENGTH, wanted.end - wanted.start);
     if head {
+        if let Some(caller) = &caller {
+            // A client that asks whether an object is there will not send it again.
+            shared.service.keep_object(digest, caller.now).await?;
+        }
         return Ok(builder.finish());
     }
     let stream = shared.service.open_object(digest, Some(wanted)).await?;

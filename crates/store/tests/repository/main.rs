@@ -18,6 +18,7 @@ mod ledger;
 mod registry;
 mod rows;
 mod schema;
+mod storage;
 mod uploads;
 
 /// Makes two tests of each case, one on each database.
@@ -75,6 +76,10 @@ on_both_databases! {
     uploads::uploads_are_open_until_they_are_closed,
     uploads::uploads_keep_their_owner,
     uploads::tensors_are_told_to_holders,
+    storage::parts_are_counted_and_removed,
+    storage::a_marked_part_takes_no_reference,
+    storage::what_is_cited_cannot_go,
+    storage::usage_and_quotas_are_told,
     schema::rows_refuse_change,
     schema::columns_are_bigint_or_text,
     schema::every_table_refuses_change,

@@ -119,7 +119,11 @@ pub(crate) async fn columns_are_bigint_or_text(store: Store) {
     }
 }
 
-/// Proves that every table there is, those of later steps included, has triggers against update and delete.
+/// Inventories: their rows go when what they count has gone.
+const INVENTORIES: [&str; 4] = ["storage_hold", "storage_part", "storage_place", "object_part"];
+
+/// Proves that every table there is, those of later steps included, has triggers against update and delete; an inventory has that
+/// against update.
 pub(crate) async fn every_table_refuses_change(store: Store) {
     let connection = store.connection();
     let backend = connection.get_database_backend();
@@ -145,6 +149,9 @@ pub(crate) async fn every_table_refuses_change(store: Store) {
     for table in names[0].iter().filter(|table| *table != "seaql_migrations") {
         for change in ["update", "delete"] {
             let trigger = format!("{table}_no_{change}");
+            if change == "delete" && INVENTORIES.contains(&table.as_str()) {
+                continue;
+            }
             assert!(names[1].contains(&trigger), "{trigger} is absent");
         }
     }

@@ -138,6 +138,14 @@ pub(super) async fn batch(ask: &Ask<'_>, place: Place<'_>, body: &[u8]) -> Answe
             objects.push(json!({ "oid": oid, "size": size }));
             continue;
         }
+        if let Err(error) = service.check_quota(caller, digest, size).await {
+            if error.is_ours() {
+                return Err(error.into());
+            }
+            let error = json!({ "code": 507, "message": error.to_string() });
+            objects.push(json!({ "oid": oid, "size": size, "error": error }));
+            continue;
+        }
         let link = HubLink {
             owner: caller.owner.to_string(),
             token_id: caller.token_id.clone(),

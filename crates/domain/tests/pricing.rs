@@ -80,10 +80,17 @@ fn parameters() {
         ("quorum_weight", PARAMS.quorum_weight),
         ("requeue_days", PARAMS.requeue_days),
         ("stale_days", PARAMS.stale_days),
+        ("cusum_k", PARAMS.cusum_k),
+        ("cusum_h", PARAMS.cusum_h),
+        ("sim_tau", PARAMS.similarity_tau),
+        ("z_novelty", PARAMS.z_novelty),
+        ("residual_corr_review", PARAMS.residual_review),
     ];
     for (name, value) in ours {
         assert_eq!(f(&params[name]), value, "{name}");
     }
+    // The exponents, and two rules that are off, follow below.
+    assert_eq!(params.as_object().unwrap().len(), ours.len() + 3);
     let alpha = &params["alpha"];
     let weights = PARAMS.alpha;
     let weights = [weights.time, weights.latency, weights.memory, weights.energy];

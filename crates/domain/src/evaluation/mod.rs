@@ -13,7 +13,11 @@ pub mod cost;
 mod params;
 pub mod price;
 pub mod quality;
+pub mod resampling;
 pub mod statistics;
+
+pub mod drift;
+pub mod similarity;
 
 pub use acceptance::{Breaker, Relation, Status};
 pub use accepted::{DecisionError, Evidence, PriceDecision, PriceState, decide};

@@ -49,6 +49,16 @@ pub struct Params {
     pub requeue_days: f64,
     /// Age at which a price is stale, in days.
     pub stale_days: f64,
+    /// k of the CUSUM over standardised moves, in σ.
+    pub cusum_k: f64,
+    /// h of the CUSUM: the sum from which a drift is one, in σ.
+    pub cusum_h: f64,
+    /// τ: models more alike than this share fees.
+    pub similarity_tau: f64,
+    /// A derivative earns on what it is better by beyond this many σ.
+    pub z_novelty: f64,
+    /// Logit residuals this alike go to a person.
+    pub residual_review: f64,
     /// A second run confirms a tripped price within this many σ of the first (DESIGN, Price).
     pub z_confirm: f64,
     /// Most |mean ln| of the A/A control (EVALUATION 4, rule 2).
@@ -95,6 +105,11 @@ pub const PARAMS: Params = Params {
     quorum_weight: 2.0 / 3.0,
     requeue_days: 5.0,
     stale_days: 7.0,
+    cusum_k: 0.5,
+    cusum_h: 5.0,
+    similarity_tau: 0.5,
+    z_novelty: 3.0,
+    residual_review: 0.98,
     z_confirm: 3.0,
     control_ln_max: 0.02,
     control_interval_rounds: 8,

@@ -73,13 +73,23 @@ impl Binomial {
     }
 }
 
+/// The probability of at most `k` successes in `n` trials of probability `p`, which is neither 0 nor 1.
+pub(super) fn binomial_at_most(k: u64, n: u64, p: f64) -> f64 {
+    Binomial::new(n, p).at_most(k)
+}
+
 /// The value at rank ⌈q·n⌉ of the sorted samples, at least the first; none without samples.
 #[must_use]
 pub fn nearest_rank(samples: &[u64], q: f64) -> Option<u64> {
     let mut sorted = samples.to_vec();
     sorted.sort_unstable();
+    nearest_rank_of(&sorted, q).copied()
+}
+
+/// As [`nearest_rank`], of what is sorted already.
+pub(super) fn nearest_rank_of<T>(sorted: &[T], q: f64) -> Option<&T> {
     let rank = libm::ceil(q * sorted.len() as f64) as usize;
-    sorted.get(rank.saturating_sub(1)).copied()
+    sorted.get(rank.saturating_sub(1))
 }
 
 /// The middle of the samples, the mean of the middle two where their number is even; none without samples.

@@ -1,0 +1,128 @@
+//! How alike two models are, and what that does to fees. It bears on eligibility, flags and fee share, never on the mark
+//! (EVALUATION 6).
+
+use super::PARAMS;
+
+/// A model that was listed earlier, by another publisher.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prior {
+    /// How alike it is, from 0 to 1.
+    pub similarity: f64,
+    /// Its price in credits.
+    pub price: f64,
+}
+
+/// The credits of a price on which its publisher earns fees: only value that nobody has listed before, and only what exceeds
+/// the noise.
+///
+/// `sigma` is the standard error of ln(price / prior price). So n identical clones earn the fees of one.
+#[must_use]
+pub fn fee_share(price: f64, priors: &[Prior], sigma: f64) -> f64 {
+    let tau = PARAMS.similarity_tau;
+    let novel = priors.iter().filter_map(|prior| {
+        let share = (prior.similarity - tau) / (1.0 - tau);
+        (share > 0.0).then(|| price - share * prior.price * libm::exp(PARAMS.z_novelty * sigma))
+    });
+    novel.fold(price, f64::min).max(0.0)
+}
+
+/// Logits of a model on the same probes: one row an item, all rows of one length.
+#[derive(Clone, Copy, Debug)]
+pub struct Logits<'a> {
+    /// Row after row.
+    pub values: &'a [f64],
+    /// Elements of a row.
+    pub classes: usize,
+}
+
+impl Logits<'_> {
+    /// The values with the mean of their row taken away; none if they are no whole rows of finite numbers.
+    fn centred(&self) -> Option<Vec<f64>> {
+        let whole = self.classes > 0 && self.values.len().is_multiple_of(self.classes);
+        if !whole || self.values.iter().any(|value| !value.is_finite()) {
+            return None;
+        }
+        let rows = self.values.chunks_exact(self.classes);
+        Some(
+            rows.flat_map(|row| {
+                let mean = row.iter().sum::<f64>() / row.len() as f64;
+                row.iter().map(move |value| value - mean)
+            })
+            .collect(),
+        )
+    }
+}
+
+/// The correlation of what two models say beyond what a panel of unrelated models says too: rows centred, the least-squares
+/// multiple of the panel's mean taken away, the rest correlated.
+///
+/// None if the forms differ, a value is no finite number, the panel is empty or says nothing, or nothing is left of a model.
+#[must_use]
+pub fn residual_correlation(a: Logits<'_>, b: Logits<'_>, panel: &[Logits<'_>]) -> Option<f64> {
+    let same =
+        |other: &Logits<'_>| other.classes == a.classes && other.values.len() == a.values.len();
+    if !same(&b) || !panel.iter().all(same) {
+        return None;
+    }
+    let mut common = vec![0.0; a.values.len()];
+    for member in panel {
+        for (sum, value) in common.iter_mut().zip(member.centred()?) {
+            *sum += value / panel.len() as f64;
+        }
+    }
+    let power = product(&common, &common);
+    if power <= 0.0 {
+        return None;
+    }
+    let residual = |logits: Logits<'_>| {
+        let centred = logits.centred()?;
+        let multiple = product(&centred, &common) / power;
+        Some(centred.iter().zip(&common).map(|(v, c)| v - multiple * c).collect::<Vec<_>>())
+    };
+    let (x, y) = (residual(a)?, residual(b)?);
+    let scale = libm::sqrt(product(&x, &x) * product(&y, &y));
+    (scale > 0.0).then(|| product(&x, &y) / scale)
+}
+
+/// Whether residuals are so alike that a person must look.
+#[must_use]
+pub fn wants_review(residual_correlation: f64) -> bool {
+    residual_correlation >= PARAMS.residual_review
+}
+
+fn product(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that n identical clones earn the fees of one, in whatever order they are listed.
+    #[test]
+    fn clones_earn_the_fees_of_one() {
+        let clone = Prior { similarity: 1.0, price: 100.0 };
+        let fees: f64 = (0..10).map(|n| fee_share(100.0, &vec![clone; n], 0.0)).sum();
+        assert!((fees - 100.0).abs() < 1e-12, "{fees}");
+        let unlike = Prior { similarity: 0.5, price: 1e9 };
+        assert_eq!(fee_share(80.0, &[unlike], 0.3), 80.0);
+    }
+
+    /// Proves that nothing is said of logits that cannot be compared.
+    #[test]
+    fn what_cannot_be_compared() {
+        let rows = |values: &'static [f64], classes| Logits { values, classes };
+        let (a, panel) = (rows(&[1.0, 2.0, 0.0, 5.0], 2), rows(&[1.0, 0.0, 2.0, 2.5], 2));
+        assert!(residual_correlation(a, a, &[panel]).is_some_and(|r| (r - 1.0).abs() < 1e-12));
+        for other in [
+            rows(&[1.0, 2.0], 2),
+            rows(&[1.0, 2.0, 0.0, 5.0], 4),
+            rows(&[1.0, 2.0, f64::NAN, 5.0], 2),
+            rows(&[3.0, 3.0, 3.0, 3.0], 2),
+        ] {
+            assert_eq!(residual_correlation(a, other, &[panel]), None);
+        }
+        assert_eq!(residual_correlation(a, a, &[]), None);
+        assert_eq!(residual_correlation(panel, panel, &[panel]), None, "nothing is left");
+    }
+}

@@ -17,6 +17,7 @@ mod m0014_audit;
 mod m0016_versions;
 mod m0017_model_access;
 mod m0018_hub;
+mod m0021_xet;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_versions::Migration),
             Box::new(m0017_model_access::Migration),
             Box::new(m0018_hub::Migration),
+            Box::new(m0021_xet::Migration),
         ]
     }
 }

@@ -14,6 +14,8 @@ mod receive;
 mod storage;
 mod verifier;
 
+pub mod xet;
+
 mod commit;
 mod error;
 mod intent;

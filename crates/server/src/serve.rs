@@ -59,6 +59,12 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let service = Arc::new(options.installation.open().await?);
     service.sweep().await.map_err(OpenError::Staging)?;
+    match service.sweep_xorbs(crate::clock::wall_now()).await {
+        Ok(0) => {}
+        Ok(xorbs) => tracing::info!(xorbs, "removed xorbs that no file used"),
+        // The next start tries again; nothing is wrong with what is served.
+        Err(error) => tracing::warn!(cause = %error.chain(), "xorbs were not swept"),
+    }
     let failed = |source| ServeError::Listen { address: options.listen.clone(), source };
     let acceptor =
         TcpListener::bind(options.listen.clone()).into_acceptor().await.map_err(failed)?;

@@ -18,6 +18,7 @@ mod hub_commit;
 mod hub_link;
 mod hub_objects;
 mod hub_refs;
+mod hub_xet;
 mod inspect;
 mod inspect_folder;
 mod jobs;
@@ -55,6 +56,7 @@ pub use hub_objects::{
     HUB_REGULAR_BYTES_MAX, git_oid, is_safetensors, refuse_bad_sample, refuse_pickle,
 };
 pub use hub_refs::{HubRef, HubRefKind};
+pub use hub_xet::{XORB_KEPT_MS, XetToken};
 pub use inspect::{InspectError, inspect, inspect_with_nonfinite};
 pub use inspect_folder::inspect_folder;
 pub use jobs::{Job, JobState, RequestEvaluation};

@@ -79,6 +79,10 @@ async fn serve(request: &Request, body: Body, shared: &Shared) -> Answer {
         (&Method::POST, ["xet", "v1", "shards"]) => {
             return xet::receive_shard(request, body, shared).await;
         }
+        (_, ["xet", ..]) => {
+            drain(std::pin::pin!(body.into_bytes_stream())).await;
+            return xet::not_spoken();
+        }
         _ => {}
     }
     // Read before anything is refused: a connection with an unread body cannot be used again.
@@ -101,7 +105,6 @@ async fn serve(request: &Request, body: Body, shared: &Shared) -> Answer {
         (&Method::GET | &Method::HEAD, [namespace, name, "resolve", revision, path @ ..]) => {
             resolve::resolve(&ask, Place { namespace, name }, revision, &path.join("/")).await
         }
-        (_, ["xet", ..]) => xet::not_spoken(),
         _ => Err(Refusal::unknown_route()),
     }
 }

@@ -18,6 +18,7 @@ mod m0016_versions;
 mod m0017_model_access;
 mod m0018_hub;
 mod m0019_upload_sessions;
+mod m0021_xet;
 mod m0022_shards;
 mod m0023_storage;
 mod table;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0017_model_access::Migration),
             Box::new(m0018_hub::Migration),
             Box::new(m0019_upload_sessions::Migration),
+            Box::new(m0021_xet::Migration),
             Box::new(m0022_shards::Migration),
             Box::new(m0023_storage::Migration),
         ]

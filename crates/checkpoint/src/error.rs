@@ -65,6 +65,9 @@ pub enum StorageError {
         /// What is wrong with the recipe.
         reason: &'static str,
     },
+    /// A stored xorb does not unpack to the chunks that were found in it when it came.
+    #[error("xorb {0} is damaged")]
+    DamagedXorb(crate::xet::XetHash),
     /// Bytes that an object stands on cannot be read.
     #[error("object {digest}: its part {part} cannot be read: {reason}")]
     Part {

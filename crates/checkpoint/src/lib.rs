@@ -15,6 +15,8 @@ mod receive;
 mod storage;
 mod verifier;
 
+pub mod xet;
+
 mod assemble;
 mod commit;
 mod error;

@@ -97,6 +97,9 @@ pub enum ReceiveError {
         /// What the connection said.
         reason: String,
     },
+    /// A xorb or a shard breaks a rule of its form.
+    #[error(transparent)]
+    Xet(#[from] crate::xet::XetError),
     /// Our own storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -112,6 +115,7 @@ impl ReceiveError {
             Self::WrongLength { .. } => "wrong_length",
             Self::TooLarge { .. } => "object_too_large",
             Self::Interrupted { .. } => "transfer_interrupted",
+            Self::Xet(e) => e.code(),
             Self::Storage(_) => "storage",
         }
     }

@@ -102,7 +102,7 @@ async fn keep_sweeping(service: Arc<Service>, clock: Clock) {
     }
 }
 
-/// Ends and removes uploads that nobody goes on with. A failure is told and tried again with the next sweep: it keeps nobody
+/// Ends and removes uploads that nobody goes on with, and chunks that no file used. A failure is told and tried again with the next sweep: it keeps nobody
 /// from working.
 async fn sweep_uploads(service: &Service, clock: Clock) {
     let swept = async { service.sweep_uploads(clock.now(service).await?).await };
@@ -112,5 +112,11 @@ async fn sweep_uploads(service: &Service, clock: Clock) {
         Err(error) => {
             tracing::warn!(cause = %error.chain(), "uploads that have ended were not removed")
         }
+    }
+    let swept = async { service.sweep_xorbs(clock.now(service).await?).await };
+    match swept.await {
+        Ok(0) => {}
+        Ok(xorbs) => tracing::info!(xorbs, "removed xorbs that no file used"),
+        Err(error) => tracing::warn!(cause = %error.chain(), "unused xorbs were not removed"),
     }
 }

@@ -7,7 +7,7 @@ use domain::{
     time::Timestamp,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use store::{HubKeyRow, hub_key};
+use store::{HubKeyRow, access_token, hub_key};
 
 use crate::{
     Service, ServiceError,
@@ -74,26 +74,36 @@ impl Service {
         random: [u8; 32],
         now: Timestamp,
     ) -> Result<[u8; 32], ServiceError> {
-        if let Some(row) = hub_key::find(&self.store, PURPOSE).await? {
+        self.own_key(PURPOSE, random, now).await
+    }
+
+    /// The key of the installation for a purpose.
+    pub(crate) async fn own_key(
+        &self,
+        purpose: &str,
+        random: [u8; 32],
+        now: Timestamp,
+    ) -> Result<[u8; 32], ServiceError> {
+        if let Some(row) = hub_key::find(&self.store, purpose).await? {
             return secret(&row);
         }
         let row = HubKeyRow {
-            purpose: PURPOSE.to_owned(),
+            purpose: purpose.to_owned(),
             secret: to_hex(&random),
             created_at: now.as_millis(),
         };
         let transaction = self.store.begin().await?;
         hub_key::insert(&transaction, row).await?;
         transaction.commit().await?;
-        let row = hub_key::find(&self.store, PURPOSE).await?;
+        let row = hub_key::find(&self.store, purpose).await?;
         secret(&row.ok_or_else(|| ServiceError::internal("the key was not stored"))?)
     }
 
     /// The sender that a link stands for.
     ///
     /// # Errors
-    /// [`ServiceError::Unauthenticated`] if the signature is wrong or the time is over.
-    pub fn hub_link_caller(
+    /// [`ServiceError::Unauthenticated`] if the signature is wrong, the time is over, or the token behind it is no longer valid.
+    pub async fn hub_link_caller(
         &self,
         link: &HubLink,
         key: &[u8; 32],
@@ -103,10 +113,26 @@ impl Service {
         if !link.is_signed(key, signature) || now.as_millis() > link.expires_at {
             return Err(ServiceError::Unauthenticated);
         }
+        self.caller_of_token(&link.owner, &link.token_id, now).await
+    }
+
+    /// The sender behind what was signed in the name of a token: the token must be in force still.
+    pub(crate) async fn caller_of_token(
+        &self,
+        owner: &str,
+        token_id: &str,
+        now: Timestamp,
+    ) -> Result<Caller, ServiceError> {
+        let row = access_token::find_by_id(&self.store, token_id).await?;
+        let row = row.filter(|row| {
+            let lives = row.expires_at.is_none_or(|at| at > now.as_millis());
+            row.owner == owner && row.revoked_at.is_none() && lives
+        });
+        let row = row.ok_or(ServiceError::Unauthenticated)?;
         Ok(Caller {
-            owner: link.owner.parse().map_err(ServiceError::internal)?,
+            owner: row.owner.parse().map_err(ServiceError::internal)?,
             scopes: [Scope::Publish].into(),
-            token_id: link.token_id.clone(),
+            token_id: row.id,
             now,
         })
     }

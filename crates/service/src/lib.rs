@@ -22,6 +22,7 @@ mod hub_link;
 mod hub_objects;
 mod hub_refs;
 mod hub_version;
+mod hub_xet;
 mod inspect;
 mod inspect_folder;
 mod jobs;
@@ -65,6 +66,7 @@ pub use hub_objects::{
 };
 pub use hub_refs::{HubRef, HubRefKind};
 pub use hub_version::HubShards;
+pub use hub_xet::{XORB_KEPT_MS, XetToken};
 pub use inspect::{InspectError, inspect, inspect_with_nonfinite};
 pub use inspect_folder::{FolderCheckpoint, check_folder, inspect_folder};
 pub use jobs::{Job, JobState, RequestEvaluation};

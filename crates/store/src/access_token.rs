@@ -58,6 +58,17 @@ pub async fn find_by_secret_sha256<C: Connection>(
     record::find(connection, equal("secret_sha256", secret_sha256)).await
 }
 
+/// The token of an id, expired and revoked ones included.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_by_id<C: Connection>(
+    connection: &C,
+    id: &str,
+) -> Result<Option<AccessTokenRow>, StoreError> {
+    record::find(connection, equal("id", id)).await
+}
+
 /// A page of all tokens by id.
 ///
 /// # Errors

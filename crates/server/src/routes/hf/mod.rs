@@ -11,6 +11,7 @@ mod resolve;
 mod shards;
 mod tree;
 mod upload;
+mod xet;
 
 use std::borrow::Cow;
 
@@ -72,6 +73,19 @@ async fn serve(request: &Request, body: Body, shared: &Shared) -> Answer {
     {
         return commit::commit(request, shared, Place { namespace, name }, revision, body).await;
     }
+    match (method, parts.as_slice()) {
+        (&Method::POST, ["xet", "v1", "xorbs", "default", hash]) => {
+            return xet::receive_xorb(request, body, shared, hash).await;
+        }
+        (&Method::POST, ["xet", "v1", "shards"]) => {
+            return xet::receive_shard(request, body, shared).await;
+        }
+        (_, ["xet", ..]) => {
+            drain(std::pin::pin!(body.into_bytes_stream())).await;
+            return xet::not_spoken();
+        }
+        _ => {}
+    }
     // Read before anything is refused: a connection with an unread body cannot be used again.
     let body = body.into_bytes_limit(DOCUMENT_BYTES_MAX).await;
     let body = body.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, &error.to_string()))?;
@@ -117,10 +131,7 @@ async fn model(ask: &Ask<'_>, place: Place<'_>, rest: &[&str], body: &[u8]) -> A
         (&Method::POST, ["preupload", revision]) => {
             upload::preupload(ask, place, revision, body).await
         }
-        (&Method::GET, ["xet-write-token" | "xet-read-token", ..]) => Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "this server takes files by LFS, not by xet: set HF_HUB_DISABLE_XET=1 and try again",
-        )),
+        (&Method::GET, ["xet-write-token", _]) => xet::write_token(ask, place).await,
         _ => Err(Refusal::unknown_route()),
     }
 }

@@ -16,20 +16,13 @@ use service::{
 
 use super::{
     Ask, Place, Shared,
-    answer::{Answer, Refusal, json, warn},
+    answer::{Answer, Refusal, json},
     document, drain, query,
 };
 use crate::clock::wall_now;
 
 /// How long after it was made a link may begin to be used.
 const LINK_MS: i64 = 6 * 60 * 60 * 1000;
-
-/// For a client that would show nothing but an address when its xet is refused.
-const XET_WARNING: &str =
-    "files above 32 MiB go to this server by LFS, not by xet: set HF_HUB_DISABLE_XET=1";
-
-/// From this release on the client uses xet for large files without asking the server.
-const XET_SINCE: (u32, u32) = (1, 20);
 
 /// Before this release the client fails below a path such as `/hf` when it finds that nothing has changed.
 const UNCHANGED_SINCE: (u32, u32) = (1, 0);
@@ -84,13 +77,7 @@ pub(super) async fn preupload(
         }
         files.push(answer);
     }
-    let mut response = json(&json!({ "files": files }));
-    if wanted.files.iter().any(|file| file.size > HUB_REGULAR_BYTES_MAX)
-        && release(ask) >= XET_SINCE
-    {
-        warn(&mut response, "xet", XET_WARNING);
-    }
-    Ok(response)
+    Ok(json(&json!({ "files": files })))
 }
 
 /// Most files that one request may ask about; the stock client asks about 256 at a time.
@@ -192,7 +179,8 @@ where
         expires_at: number("expires").unwrap_or_default(),
     };
     let key = link_key(shared).await?;
-    let caller = shared.service.hub_link_caller(&link, &key, &text("signature"), wall_now())?;
+    let signature = text("signature");
+    let caller = shared.service.hub_link_caller(&link, &key, &signature, wall_now()).await?;
     let caller = service::Caller { now: shared.now().await?, ..caller };
     let announced: Option<u64> =
         request.header(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());

@@ -20,6 +20,7 @@ pub mod xet;
 mod assemble;
 mod commit;
 mod error;
+mod hub_parts;
 mod intent;
 mod lane;
 mod location;

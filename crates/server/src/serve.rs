@@ -113,10 +113,17 @@ async fn sweep_uploads(service: &Service, clock: Clock) {
             tracing::warn!(cause = %error.chain(), "uploads that have ended were not removed")
         }
     }
-    let swept = async { service.sweep_xorbs(clock.now(service).await?).await };
+    let swept = async {
+        let now = clock.now(service).await?;
+        // Parts bear the time of the file system.
+        let parts = service.sweep_hub_parts(crate::clock::wall_now()).await?;
+        Ok::<_, service::ServiceError>((service.sweep_xorbs(now).await?, parts))
+    };
     match swept.await {
-        Ok(0) => {}
-        Ok(xorbs) => tracing::info!(xorbs, "removed xorbs that no file used"),
-        Err(error) => tracing::warn!(cause = %error.chain(), "unused xorbs were not removed"),
+        Ok((0, 0)) => {}
+        Ok((xorbs, parts)) => tracing::info!(xorbs, parts, "removed what no file of the hub used"),
+        Err(error) => {
+            tracing::warn!(cause = %error.chain(), "what no file of the hub used was not removed")
+        }
     }
 }

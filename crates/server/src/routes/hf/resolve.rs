@@ -16,8 +16,9 @@ pub(super) async fn resolve(ask: &Ask<'_>, place: Place<'_>, revision: &str, pat
     let service = &ask.shared.service;
     let repo = ask.repo(place).await?;
     let commit = service.hub_revision(&repo, revision).await?;
-    let files = service.hub_tree(&commit).await?;
-    let Some(file) = files.get(path) else { return Err(Refusal::no_entry(path, &commit.id)) };
+    let Some(file) = service.find_hub_file(&commit, path).await? else {
+        return Err(Refusal::no_entry(path, &commit.id));
+    };
     let tag = format!("\"{}\"", file.digest.hex());
     let builder = Response::builder()
         .header("x-repo-commit", &commit.id)

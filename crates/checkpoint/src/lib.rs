@@ -18,6 +18,7 @@ mod verifier;
 pub mod xet;
 
 mod assemble;
+mod bucket;
 mod commit;
 mod error;
 mod hub_parts;

@@ -26,6 +26,8 @@ pub struct ServeOptions {
     pub listen: String,
     /// Which clock.
     pub clock: Clock,
+    /// Whether readers of an object that lies whole in a bucket are sent there by a signed link.
+    pub redirect_reads: bool,
     /// When garbage goes.
     pub garbage: GarbageOptions,
     /// Logical bytes that a login may hold, if the operator sets nothing else for it; none without a limit.
@@ -81,7 +83,12 @@ pub async fn serve(
         .map_err(|source| ServeError::ServerFile { path: file.clone(), source })?;
     let sweeping = tokio::spawn(keep_sweeping(service.clone(), options.clock));
     let api = Api::new(service.clone(), options.clock == Clock::Manual);
-    let app = routes::app(routes::Shared { service: service.clone(), api, clock: options.clock });
+    let app = routes::app(routes::Shared {
+        service: service.clone(),
+        api,
+        clock: options.clock,
+        redirect_reads: options.redirect_reads,
+    });
     let collector = garbage::collect_by_timer(service, options.clock, options.garbage);
     // A collection that is cut off is resumed by the next one, here or elsewhere.
     let collector = tokio::spawn(collector);

@@ -28,6 +28,10 @@ pub(crate) struct ServeArguments {
     /// Bytes that a login may hold unless the operator sets another limit for it, such as `20G`; without it, there is none.
     #[arg(long, value_parser = super::gc::bytes)]
     storage_quota_default: Option<u64>,
+    /// Send readers of whole objects (graphs, reports, files of the hub) to the bucket by a link that is signed for some minutes;
+    /// only for a bucket that clients can reach.
+    #[arg(long)]
+    redirect_reads: bool,
     /// End when standard input closes: the parent is gone.
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
@@ -43,6 +47,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
         installation: arguments.installation.installation(),
         listen: arguments.listen,
         clock: arguments.clock,
+        redirect_reads: arguments.redirect_reads,
         garbage: GarbageOptions {
             grace: arguments.garbage_grace,
             // Without any pause it would do nothing else.

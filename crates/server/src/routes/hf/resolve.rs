@@ -46,6 +46,15 @@ pub(super) async fn resolve(ask: &Ask<'_>, place: Place<'_>, revision: &str, pat
     if ask.request.method() == Method::HEAD {
         return Ok(builder.finish());
     }
+    if let Some(link) = ask.shared.link_to(file.digest).await? {
+        return Ok(Response::builder()
+            .status(StatusCode::FOUND)
+            .header(header::LOCATION, link)
+            .header("x-repo-commit", &commit.id)
+            .header("x-linked-size", file.bytes)
+            .header("x-linked-etag", format!("\"{}\"", file.digest.hex()))
+            .finish());
+    }
     let stream = service.open_object(file.digest, Some(wanted)).await?;
     Ok(builder.body(Body::from_bytes_stream(stream)))
 }

@@ -119,7 +119,8 @@ fn summarise(rows: &[Value], bytes: u64, load: [u64; 2]) -> String {
 pub(crate) fn child(graph: &str, prepacking: bool, library: &str) -> Result<(), Error> {
     let environment = evaluator::runtime::load(Path::new(library))?;
     let start = now();
-    let mut session = evaluator::session::open(&environment, Path::new(graph), 1, prepacking)?;
+    let mut session =
+        evaluator::session::open(&environment, Path::new(graph), 1, prepacking, None)?;
     let load = start.elapsed();
     let peak_load = evaluator::peak_bytes();
     let values = (0..ROWS * WIDTH).map(|k| (k % 17) as f32 / 17.0 - 0.5).collect::<Vec<_>>();

@@ -21,6 +21,8 @@ enum Error {
     #[error(transparent)]
     Ort(#[from] ort::Error),
     #[error(transparent)]
+    Session(#[from] evaluator::session::OpenError),
+    #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Json(#[from] serde_json::Error),

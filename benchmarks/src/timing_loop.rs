@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let folder = tempfile::tempdir()?;
     let graph = folder.path().join("identity.onnx");
     std::fs::write(&graph, onnx_graphs::identity().encode_to_vec())?;
-    let session = evaluator::session::open(&environment, &graph, 1, true)?;
+    let session = evaluator::session::open(&environment, &graph, 1, true, None)?;
     let mut binding = session.create_binding()?;
     let allocator = Allocator::default();
     binding.bind_input("x", &Tensor::<f32>::new(&allocator, [1_usize, 10])?)?;

@@ -14,12 +14,12 @@ use rustix::process::{
 };
 
 use crate::{
-    ort_api,
+    gpu, ort_api,
     protocol::{
         Answer, ChildLimits, FailureKind, INPUTS_FILE, Job, JobSubject, OUTPUTS_FILE, Task,
     },
     runtime,
-    session::{InputError, bind_io, dtype_of, open, read_inputs},
+    session::{InputError, OpenError, Residence, bind_io, dtype_of, open, read_inputs},
     timing::{Random, Timed, interleave},
 };
 
@@ -44,6 +44,15 @@ impl From<ort::Error> for Failure {
             FailureKind::Inference
         };
         Self(kind, text)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Ort(error) => error.into(),
+            OpenError::Device(reason) => Self(FailureKind::Device, reason),
+        }
     }
 }
 
@@ -115,10 +124,19 @@ fn work(job: &Job) -> Result<Answer, Failure> {
         Task::Accuracy { subject } => accuracy(job, &environment, &inputs, subject),
         Task::Round { .. } => round(job, &environment, &inputs),
         Task::Memory { subject, offline_batch_items } => {
+            let before = job.cuda.and_then(gpu::used_bytes);
             let mut side =
                 offline(job, &environment, &inputs, subject, *offline_batch_items, 1, false)?;
             side.sample(0)?;
-            Ok(Answer::Memory { peak_bytes: peak_bytes() })
+            // On a GPU it is the device's memory that counts: what is in use more than before, while everything is held.
+            let peak_bytes = match job.cuda {
+                None => peak_bytes(),
+                Some(number) => {
+                    let after = gpu::used_bytes(number);
+                    after.zip(before).map(|(after, before)| after.saturating_sub(before))
+                }
+            };
+            Ok(Answer::Memory { peak_bytes })
         }
     }
 }
@@ -132,14 +150,15 @@ fn accuracy(
     inputs: &File,
     subject: &JobSubject,
 ) -> Result<Answer, Failure> {
-    let mut session = open(environment, Path::new(&subject.graph), job.threads, true)?;
+    let mut session = open(environment, Path::new(&subject.graph), job.threads, true, job.cuda)?;
     let providers = ort_api::nodes_by_provider(&session)?;
     let mut out = BufWriter::new(File::create(OUTPUTS_FILE)?);
     let mut row = None;
     for first in (0..job.items).step_by(subject.call_items.max(1) as usize) {
         let count = subject.call_items.min(job.items - first);
         let tensors = read_inputs(inputs, &job.inputs, first, count)?;
-        let binding = bind_io(&session, &job.inputs, &tensors, &job.output, count)?;
+        let read = Residence::read(job.cuda);
+        let binding = bind_io(&session, &job.inputs, &tensors, &job.output, count, read)?;
         let mut outputs = session.run_binding(&binding)?;
         let value = outputs.remove(&job.output);
         let tensor: DynTensor = match value {
@@ -186,7 +205,8 @@ fn round(job: &Job, environment: &Environment, inputs: &File) -> Result<Answer, 
     let cases = calls_in_order(job, 1, u64::from(*pairs), &mut random);
     let mut sides = (0..count).map(|_| None).collect::<Vec<_>>();
     for (place, subject) in subjects {
-        let session = open(environment, Path::new(&subject.graph), job.threads, true)?;
+        let graph = Path::new(&subject.graph);
+        let session = open(environment, graph, job.threads, true, job.cuda)?;
         sides[place] = Some(Timed { session, calls: Vec::new() });
     }
     let mut sides = sides.into_iter().flatten().collect::<Vec<_>>();
@@ -194,7 +214,8 @@ fn round(job: &Job, environment: &Environment, inputs: &File) -> Result<Answer, 
         // One set of tensors for all sides: they read the same bytes at the same place.
         let tensors = read_inputs(inputs, &job.inputs, first, 1)?;
         for side in &mut sides {
-            let binding = bind_io(&side.session, &job.inputs, &tensors, &job.output, 1)?;
+            let place = Residence::timed(job.cuda);
+            let binding = bind_io(&side.session, &job.inputs, &tensors, &job.output, 1, place)?;
             side.calls.push(vec![binding]);
         }
     }
@@ -249,7 +270,8 @@ fn offline(
     batches: u64,
     prepacking: bool,
 ) -> Result<Timed, Failure> {
-    let session = open(environment, Path::new(&subject.graph), job.threads, prepacking)?;
+    let graph = Path::new(&subject.graph);
+    let session = open(environment, graph, job.threads, prepacking, job.cuda)?;
     let mut side = Timed { session, calls: Vec::new() };
     let starts = (0..batches).map(|k| k * items).collect::<Vec<_>>();
     side.calls = bind_batches(job, inputs, &side, subject, items, &starts)?;
@@ -272,7 +294,9 @@ fn bind_batches(
         for first in (*start..end).step_by(step as usize) {
             let count = step.min(end - first);
             let tensors = read_inputs(inputs, &job.inputs, first, count)?;
-            runs.push(bind_io(&side.session, &job.inputs, &tensors, &job.output, count)?);
+            let place = Residence::timed(job.cuda);
+            let output = &job.output;
+            runs.push(bind_io(&side.session, &job.inputs, &tensors, output, count, place)?);
         }
         Ok(runs)
     };

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::error::EvaluationError;
+use crate::{error::EvaluationError, gpu};
 
 /// Where a model runs. Prices of different device classes never mix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,6 +11,27 @@ pub enum Device {
     Cpu,
     /// A CUDA device, by number.
     Cuda(u32),
+}
+
+impl Device {
+    /// The number of a CUDA device.
+    #[must_use]
+    pub const fn cuda(self) -> Option<u32> {
+        match self {
+            Self::Cpu => None,
+            Self::Cuda(number) => Some(number),
+        }
+    }
+
+    /// Checks that the driver knows the device, before anything is started on it.
+    ///
+    /// # Errors
+    /// [`EvaluationError::DeviceUnusable`] with what the driver says.
+    pub fn check(self) -> Result<(), EvaluationError> {
+        let Some(number) = self.cuda() else { return Ok(()) };
+        gpu::check(number)
+            .map_err(|reason| EvaluationError::DeviceUnusable { device: self.to_string(), reason })
+    }
 }
 
 impl fmt::Display for Device {

@@ -54,8 +54,8 @@ impl fmt::Display for Stage {
 pub enum EvaluationError {
     #[error("{text:?} is no device: expected cpu or cuda:N")]
     BadDevice { text: String },
-    #[error("device {device} cannot be used: this build evaluates on the cpu alone")]
-    DeviceUnusable { device: String },
+    #[error("device {device} cannot be used: {reason}")]
+    DeviceUnusable { device: String, reason: String },
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     #[error("protocol {field}: {reason}")]

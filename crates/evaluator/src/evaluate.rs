@@ -9,7 +9,7 @@ use std::{
 };
 
 use domain::{
-    evaluation::{Measurement, Protocol, RoundMeasurement, Runtime, SubjectMeasurement},
+    evaluation::{Machine, Measurement, Protocol, RoundMeasurement, Runtime, SubjectMeasurement},
     suite::Suite,
 };
 use tempfile::TempDir;
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::{
     device::Device,
     error::{EvaluationError, Side, Stage},
+    gpu,
     machine::{load_milli, machine},
     plan::Plan,
     protocol::{Answer, ChildLimits, INPUTS_FILE, Job, JobInput, OUTPUTS_FILE, Task},
@@ -121,10 +122,9 @@ impl LabelFacts {
 /// Everything that can be known before a child runs is an error then, with the field or tensor named.
 /// How a child failed otherwise.
 pub fn evaluate(request: &Request<'_>) -> Result<Evaluation, EvaluationError> {
-    if request.device != Device::Cpu {
-        return Err(EvaluationError::DeviceUnusable { device: request.device.to_string() });
-    }
+    request.device.check()?;
     let load_before = load_milli();
+    let gpu_before = request.device.cuda().and_then(gpu::state);
     let evaluator = Evaluator::prepare(request)?;
     let (model, counts, version) = evaluator.measure(&evaluator.model)?;
     let reference = match &evaluator.reference {
@@ -144,7 +144,10 @@ pub fn evaluate(request: &Request<'_>) -> Result<Evaluation, EvaluationError> {
             device: request.device.to_string(),
             prepacking: true,
         },
-        machine: machine(load_before),
+        machine: Machine {
+            gpu: request.device.cuda().and_then(|number| gpu::facts(number, gpu_before)),
+            ..machine(load_before)
+        },
     };
     Ok(Evaluation { measurement, labels: LabelFacts { counts } })
 }
@@ -294,7 +297,9 @@ impl<'a> Evaluator<'a> {
             parent: rustix::process::getpid().as_raw_pid(),
             library: absolute(request.library)?,
             limits: ChildLimits {
-                address_space_bytes: Some(request.limits.memory_bytes.unwrap_or(computed)),
+                // CUDA reserves far more addresses than it uses.
+                address_space_bytes: (request.device == Device::Cpu)
+                    .then(|| request.limits.memory_bytes.unwrap_or(computed)),
                 cpu_seconds: request.limits.wall.as_secs().saturating_add(2) * u64::from(threads),
                 file_bytes: OUTPUT_BYTES_MAX,
             },
@@ -302,6 +307,7 @@ impl<'a> Evaluator<'a> {
             output: self.plan.output.clone(),
             items: self.plan.items,
             threads,
+            cuda: request.device.cuda(),
             task,
         };
         let watch = Watch {

@@ -21,6 +21,7 @@ mod device;
 mod error;
 mod evaluate;
 mod file_digest;
+mod gpu;
 mod machine;
 mod ort_api;
 mod plan;

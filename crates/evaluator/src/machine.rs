@@ -16,6 +16,7 @@ pub fn machine(load_before: u64) -> Machine {
         processors: u32::try_from(processors).unwrap_or(u32::MAX),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         load_milli: [load_before, load_milli()],
+        gpu: None,
     }
 }
 

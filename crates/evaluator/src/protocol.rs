@@ -32,6 +32,8 @@ pub(crate) struct Job {
     pub items: u64,
     /// Threads of one operator.
     pub threads: u32,
+    /// The CUDA device to run on; none for the processor.
+    pub cuda: Option<u32>,
     /// What to do.
     pub task: Task,
 }
@@ -123,6 +125,8 @@ pub(crate) enum FailureKind {
     Library,
     /// ONNX Runtime refuses to load or run the graph.
     Inference,
+    /// The device that was asked for cannot be used.
+    Device,
     /// Memory ran out under the limit.
     OutOfMemory,
     /// Something in the folder or the job is not as the parent promised.

@@ -15,7 +15,11 @@ use ort::{
 
 use crate::{ort_api, protocol::JobInput};
 
-/// Opens a session on the processor alone: sequential, every optimisation, no spinning.
+/// Opens a session on the processor, or on a CUDA device: sequential, every optimisation, no spinning.
+///
+/// On CUDA, products of f32 are f32 (no TF32), convolutions are chosen by heuristic, which is the same from run to run, and a
+/// provider that cannot be had is an error; nodes that CUDA has no kernel for (shapes, mostly) run on the processor, and
+/// [`ort_api::nodes_by_provider`] tells how many.
 ///
 /// Weights are read from external data beside the graph, by `commit_from_file`: every other way copies them (EVALUATION 2).
 /// `prepacking` makes private copies of weights in the layout of the kernels; faster to run, slower to load.
@@ -27,12 +31,27 @@ pub fn open(
     graph: &Path,
     threads: u32,
     prepacking: bool,
-) -> ort::Result<Session> {
+    cuda: Option<u32>,
+) -> Result<Session, OpenError> {
     let (record, yes) = ort_api::RECORD_ASSIGNMENT;
-    Session::builder(environment)?
-        .with_no_environment_execution_providers()?
-        .with_auto_device(AutoDevicePolicy::PreferCPU)?
-        .with_execution_providers([ort::ep::CPU::default().with_arena_allocator(true).build()])?
+    let builder = Session::builder(environment)?.with_no_environment_execution_providers()?;
+    let cpu = ort::ep::CPU::default().with_arena_allocator(true).build();
+    let builder = match cuda {
+        None => builder
+            .with_auto_device(AutoDevicePolicy::PreferCPU)?
+            .with_execution_providers([cpu])?,
+        Some(number) => {
+            let cuda = ort::ep::CUDA::default()
+                .with_device_id(number as i32)
+                .with_tf32(false)
+                .with_conv_algorithm_search(ort::ep::cuda::ConvAlgorithmSearch::Heuristic)
+                .build()
+                .error_on_failure();
+            let with_cuda = builder.with_execution_providers([cuda, cpu]);
+            with_cuda.map_err(|e| OpenError::Device(e.to_string()))?
+        }
+    };
+    let session = builder
         .with_parallel_execution(false)?
         .with_intra_threads(threads as usize)?
         .with_inter_threads(1)?
@@ -40,7 +59,37 @@ pub fn open(
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_prepacking(prepacking)?
         .with_config_entry(record, yes)?
-        .commit_from_file(graph)
+        .commit_from_file(graph)?;
+    if cuda.is_some() {
+        let nodes = ort_api::nodes_by_provider(&session)?;
+        if nodes.get(CUDA_PROVIDER).copied().unwrap_or(0) == 0 {
+            return Err(OpenError::Device(format!("it runs no node of the graph: {nodes:?}")));
+        }
+    }
+    Ok(session)
+}
+
+/// The name that ONNX Runtime gives to its CUDA provider.
+const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The device that was asked for cannot be used.
+    #[error("{0}")]
+    Device(String),
+    /// ONNX Runtime refuses the graph.
+    #[error(transparent)]
+    Ort(ort::Error),
+}
+
+impl<T> From<ort::Error<T>> for OpenError
+where
+    ort::Error: From<ort::Error<T>>,
+{
+    fn from(error: ort::Error<T>) -> Self {
+        Self::Ort(error.into())
+    }
 }
 
 /// The ONNX Runtime element type of a safetensors one; none where ONNX Runtime takes no such input.
@@ -102,20 +151,66 @@ pub(crate) enum InputError {
     Ort(#[from] ort::Error),
 }
 
+/// Where a bound call finds its inputs and leaves its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Residence {
+    /// In main memory.
+    Host,
+    /// On this CUDA device: nothing is copied while a call is timed.
+    Cuda(u32),
+    /// Inputs on this CUDA device, the output in main memory, where it is read.
+    CudaToHost(u32),
+}
+
+impl Residence {
+    /// Of calls that are timed.
+    pub(crate) const fn timed(cuda: Option<u32>) -> Self {
+        match cuda {
+            None => Self::Host,
+            Some(number) => Self::Cuda(number),
+        }
+    }
+
+    /// Of calls whose output is read.
+    pub(crate) const fn read(cuda: Option<u32>) -> Self {
+        match cuda {
+            None => Self::Host,
+            Some(number) => Self::CudaToHost(number),
+        }
+    }
+}
+
 /// Binds tensors to the inputs of their names, and the one output that is read.
 ///
-/// The output is preallocated where the session knows its shape for `items` cases; otherwise ONNX Runtime allocates it in each
-/// call, on every side alike.
+/// In main memory the output is preallocated where the session knows its shape for `items` cases; otherwise ONNX Runtime allocates
+/// it in each call, on every side alike. A run on CUDA has ended when it returns: ONNX Runtime waits for its stream.
 pub(crate) fn bind_io(
     session: &Session,
     inputs: &[JobInput],
     tensors: &[DynTensor],
     output: &str,
     items: u64,
+    residence: Residence,
 ) -> ort::Result<IoBinding> {
     let mut binding = session.create_binding()?;
     for (input, tensor) in inputs.iter().zip(tensors) {
-        binding.bind_input(input.name.as_str(), tensor)?;
+        match residence {
+            Residence::Host => binding.bind_input(input.name.as_str(), tensor)?,
+            Residence::Cuda(number) | Residence::CudaToHost(number) => {
+                let there = tensor.to(AllocationDevice::CUDA, number as i32)?;
+                binding.bind_input(input.name.as_str(), &there)?;
+            }
+        }
+    }
+    if let Residence::Cuda(number) = residence {
+        let memory = MemoryInfo::new(
+            AllocationDevice::CUDA,
+            number as i32,
+            AllocatorType::Device,
+            MemoryType::Default,
+        )?;
+        binding.bind_output_to_device(output, &memory)?;
+        return Ok(binding);
     }
     match output_shape(session, inputs, output, items) {
         Some((element, shape)) => {

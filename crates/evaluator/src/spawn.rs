@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    device::Device,
     error::{EvaluationError, Stage},
     protocol::{Answer, CHILD_ARGUMENT, FailureKind, Job},
     runtime::RuntimeError,
@@ -25,6 +26,9 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 const ANSWER_BYTES_MAX: u64 = 32 << 20;
 /// Bytes that are kept of the end of stderr.
 const STDERR_TAIL: usize = 2_000;
+
+/// Where the system's loader looks for libraries.
+const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 
 /// How a child is run and watched.
 pub(crate) struct Watch<'a> {
@@ -49,10 +53,13 @@ enum Stopped {
 pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answer, EvaluationError> {
     let spawn_error = |source| EvaluationError::Spawn { stage: watch.stage, source };
     let text = serde_json::to_vec(job).map_err(|e| spawn_error(e.into()))?;
+    // The libraries of CUDA are found by this variable; of the environment a child has nothing else.
+    let search = std::env::var_os(LIBRARY_PATH).filter(|_| job.cuda.is_some());
     let mut child = Command::new(watch.program)
         .arg(CHILD_ARGUMENT)
         .current_dir(watch.folder)
         .env_clear()
+        .envs(search.map(|path| (LIBRARY_PATH, path)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -138,6 +145,10 @@ fn judge(
                 path: job.library.clone(),
                 reason: message,
             }),
+            FailureKind::Device => EvaluationError::DeviceUnusable {
+                device: job.cuda.map_or(Device::Cpu, Device::Cuda).to_string(),
+                reason: message,
+            },
             FailureKind::Inference => EvaluationError::Inference { stage, message },
             FailureKind::OutOfMemory => EvaluationError::OutOfMemory { stage, limit, message },
             FailureKind::Job => bad(message, stderr),

@@ -176,10 +176,7 @@ pub(crate) fn derive(
 /// # Errors
 /// The evaluator's refusal: a text that names no device, or a device that this program cannot use.
 pub fn check_device(device: &str) -> Result<(), EvaluationError> {
-    match device.parse()? {
-        Device::Cpu => Ok(()),
-        Device::Cuda(_) => Err(EvaluationError::DeviceUnusable { device: device.to_owned() }),
-    }
+    device.parse::<Device>()?.check()
 }
 
 fn subject(folder: &Path) -> Result<Subject, FolderError> {

@@ -40,7 +40,7 @@ pub(crate) struct EvaluateArguments {
 /// [`Failure::Input`] with the file, tensor or field at fault, [`Failure::Environment`] without library or device.
 pub(crate) async fn run(arguments: EvaluateArguments) -> Result<(), Failure> {
     runtime::check_device(&arguments.device)?;
-    let library = runtime::ensure().await?;
+    let library = runtime::ensure(&arguments.device).await?;
     let program =
         std::env::current_exe().map_err(|e| Failure::Environment(format!("own program: {e}")))?;
     let bar =

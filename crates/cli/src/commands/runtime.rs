@@ -39,8 +39,8 @@ pub(crate) async fn run(command: RuntimeCommand) -> Result<(), Failure> {
 ///
 /// # Errors
 /// [`Failure::Environment`] with the sentence that helps.
-pub(crate) async fn ensure() -> Result<PathBuf, Failure> {
-    fetch(false).await
+pub(crate) async fn ensure(device: &str) -> Result<PathBuf, Failure> {
+    fetch(device != "cpu").await
 }
 
 async fn fetch(gpu: bool) -> Result<PathBuf, Failure> {

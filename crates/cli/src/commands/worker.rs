@@ -32,7 +32,7 @@ pub(crate) struct WorkerArguments {
 pub(crate) async fn run(arguments: WorkerArguments) -> Result<(), Failure> {
     server::log_to_stderr();
     runtime::check_device(&arguments.device)?;
-    let library = runtime::ensure().await?;
+    let library = runtime::ensure(&arguments.device).await?;
     let program =
         std::env::current_exe().map_err(|e| Failure::Environment(format!("own program: {e}")))?;
     let options = WorkOptions {

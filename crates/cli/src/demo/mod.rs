@@ -34,6 +34,9 @@ pub(crate) struct DemoArguments {
     /// Objects instead of a folder in the folder: a folder or a bucket, as for `serve`.
     #[arg(long)]
     objects: Option<String>,
+    /// `cpu` or `cuda:N`: where the worker evaluates.
+    #[arg(long, default_value = "cpu", value_parser = crate::commands::device_name)]
+    device: String,
     /// Address of the server; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0", value_parser = crate::commands::listen_address)]
     listen: String,
@@ -58,8 +61,11 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     };
     std::fs::create_dir_all(&data)
         .map_err(|e| Failure::Environment(format!("{}: {e}", data.display())))?;
-    crate::commands::runtime::ensure().await?;
-    let place = Place { data, database: arguments.database, objects: arguments.objects };
+    crate::commands::runtime::check_device(&arguments.device)?;
+    crate::commands::runtime::ensure(&arguments.device).await?;
+    let DemoArguments { database, objects, device, .. } = &arguments;
+    let (database, objects, device) = (database.clone(), objects.clone(), device.clone());
+    let place = Place { data, database, objects, device };
     let mut backend = Backend::start(place, &arguments.listen, &walk::logins()).await?;
     let steps = Steps::new(walk::step_count());
     let walked = walk::walk(&mut backend, &steps).await;

@@ -24,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) database: Option<String>,
     /// The objects, if they are not in the folder.
     pub(crate) objects: Option<String>,
+    /// Where the worker evaluates.
+    pub(crate) device: String,
 }
 
 /// A child process that ends when this value is dropped, or when this program dies: it holds the other end of its standard input.
@@ -95,7 +97,7 @@ impl Process {
     /// # Errors
     /// [`Failure::Environment`] if it cannot be started.
     pub(crate) fn worker(program: &Path, place: &Place) -> Result<Self, Failure> {
-        Self::spawn(program, &["worker", "--device", "cpu", "--clock", "manual"], place)
+        Self::spawn(program, &["worker", "--device", &place.device, "--clock", "manual"], place)
     }
 
     /// Whether the process has ended.

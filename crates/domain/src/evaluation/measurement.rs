@@ -119,4 +119,49 @@ pub struct Machine {
     pub kernel: String,
     /// Load average over one minute before and after, in thousandths.
     pub load_milli: [u64; 2],
+    /// The GPU that ran the model; none on the processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<Gpu>,
+}
+
+/// The GPU of a run, as its driver tells. What it does not tell is none, never zero.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gpu {
+    /// Name of the board.
+    pub name: String,
+    /// Its identity.
+    pub uuid: Option<String>,
+    /// Version of the driver.
+    pub driver: Option<String>,
+    /// Version of CUDA that the driver speaks.
+    pub cuda: Option<String>,
+    /// Bytes of its memory.
+    pub memory_bytes: Option<u64>,
+    /// The power that it keeps to, in milliwatts.
+    pub power_limit_mw: Option<u32>,
+    /// Whether products of f32 may be rounded to TF32.
+    pub tf32: bool,
+    /// Before the run.
+    pub before: Option<GpuState>,
+    /// After it.
+    pub after: Option<GpuState>,
+}
+
+/// A GPU at a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GpuState {
+    /// Clock of the multiprocessors.
+    pub sm_clock_mhz: Option<u32>,
+    /// Clock of the memory.
+    pub memory_clock_mhz: Option<u32>,
+    /// Temperature.
+    pub temperature_celsius: Option<u32>,
+    /// Energy since the driver was loaded, in millijoules.
+    pub energy_mj: Option<u64>,
+    /// Why it runs below its clocks, in NVML's words.
+    pub throttle_reasons: Option<Vec<String>>,
+    /// Processes that compute on it.
+    pub processes: Option<u32>,
 }

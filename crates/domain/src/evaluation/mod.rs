@@ -23,7 +23,8 @@ pub use acceptance::{Breaker, Relation, Status};
 pub use accepted::{DecisionError, Evidence, PriceDecision, PriceState, decide};
 pub use cost::{CostErrors, CostRatios};
 pub use measurement::{
-    Machine, Measurement, Protocol, RoundMeasurement, Runtime, Sides, SubjectMeasurement,
+    Gpu, GpuState, Machine, Measurement, Protocol, RoundMeasurement, Runtime, Sides,
+    SubjectMeasurement,
 };
 pub use params::{CostWeights, PARAMS, Params};
 pub use report::{NoPrice, Report, ReportContext, ReportError, SuiteFacts, VerifyError, verify};

@@ -120,6 +120,7 @@ pub(crate) fn measurement(
             processors: 2,
             kernel: "6.1".to_owned(),
             load_milli: [100, 120],
+            gpu: None,
         },
     }
 }

@@ -12,10 +12,12 @@ mod citing;
 mod clock;
 mod collector;
 mod command;
+mod contributors;
 mod error;
 mod folder;
 mod fund_view;
 mod funds;
+mod gates;
 mod hub;
 mod hub_commit;
 mod hub_link;
@@ -35,6 +37,7 @@ mod old_objects;
 mod prices;
 mod quota;
 mod reports;
+mod roles;
 mod shards;
 mod strikes;
 mod suites;
@@ -43,21 +46,26 @@ mod token;
 mod uploads;
 mod versions;
 mod visibility;
+mod webhooks;
 mod worker;
+mod worker_log;
 mod yanks;
 
 use checkpoint::ObjectStorage;
 use store::Store;
 
+pub use access::{CreateToken, TokenView};
 pub use aliases::{AliasMove, MoveAlias, Pin};
-pub use audit::AuditEntry;
+pub use audit::{AuditEntry, AuditSearch};
 pub use cards::{Card, Search, WriteCard};
 pub use collector::{Collected, Collection};
+pub use contributors::{Contributor, Contributors, SetContributors};
 pub use error::ServiceError;
 pub use evaluator::{child_main, runtime};
 pub use folder::{FolderError, FolderEvaluation, check_device, evaluate_folder};
 pub use fund_view::{FundView, Holding};
 pub use funds::{AdmitModel, Fund};
+pub use gates::{AccessRequest, DecideAccess, GateMode, RequestState};
 pub use hub::{HubFile, HubFilter, HubRepo};
 pub use hub_commit::{HubChange, HubCommit, HubCommitRequest, MAIN};
 pub use hub_link::HubLink;
@@ -76,6 +84,7 @@ pub use objects::{Object, Tensor, Upload};
 pub use prices::PriceDecision;
 pub use quota::StorageUse;
 pub use reports::ReportView;
+pub use roles::Maintainer;
 pub use shards::Shard;
 pub use strikes::{OrderFill, Rebalanced, Strike};
 pub use suites::{RegisterSuite, RegisteredSuite};
@@ -86,6 +95,9 @@ pub use uploads::{
 };
 pub use versions::{LISTED, PublishVersion, Version};
 pub use visibility::{Grant, Reader};
+pub use webhooks::{
+    CreateWebhook, Delivery, DeliveryState, LeasedDelivery, RETRY_AFTER_S, WEBHOOK_EVENTS, Webhook,
+};
 pub use worker::{Worked, Worker, WorkerError};
 pub use yanks::{Yank, YankVersion};
 

@@ -187,7 +187,7 @@ impl Service {
         let readable = self.check_weights_readable(reader, shard.digest).await;
         match readable {
             Ok(()) if is_file => return Ok(()),
-            Ok(()) | Err(ServiceError::Absent { .. }) => {}
+            Ok(()) | Err(ServiceError::Absent { .. } | ServiceError::Gated(_)) => {}
             Err(error) => return Err(error),
         }
         let index = ShardIndex::parse(document.index.as_bytes())?;

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::{digest::Digest, name::Name, time::Timestamp};
+use domain::{
+    digest::Digest,
+    name::Name,
+    time::{DAY_MS, Timestamp},
+};
 use serde::Serialize;
 use store::{AccessTokenRow, AuditRow, Connection, TokenTermsRow, access_token, token_terms};
 
@@ -16,6 +20,8 @@ use crate::{
 /// In whose name the log has what was done at the machine.
 const AT_THE_MACHINE: &str = "operator";
 
+/// Longest life of a token that ends, in days.
+const DAYS_MAX: i32 = 3650;
 /// Longest label, in bytes.
 const LABEL_BYTES_MAX: usize = 100;
 /// Most models that a token is bound to.
@@ -32,8 +38,8 @@ pub struct CreateToken {
     pub scopes: Vec<String>,
     /// The models that it may write; none for all of his.
     pub models: Option<Vec<Name>>,
-    /// When it ends; none if never.
-    pub expires_at: Option<Timestamp>,
+    /// After how many days it ends; none if never.
+    pub expires_in_days: Option<i32>,
 }
 
 /// A token without its text.
@@ -136,7 +142,7 @@ impl Service {
         random: [u8; 20],
         wall: Timestamp,
     ) -> Result<(TokenView, Option<Token>), ServiceError> {
-        let scopes = self.check_token(caller, input, wall).await?;
+        let scopes = self.check_token(caller, input).await?;
         let request = Request { caller, scope: &[], key, operation: "token_create", input };
         let unit = match self.begin::<_, String>(&request).await? {
             Begun::Replayed(id) => return Ok((self.get_token(&id).await?, None)),
@@ -148,7 +154,9 @@ impl Service {
             let reason = format!("{} has {TOKENS_MAX} of them, the most", caller.owner);
             return Err(ServiceError::invalid("token", reason));
         }
-        let (token, row) = row_of(random, &caller.owner, &scopes, (wall, input.expires_at));
+        let expires = |days| wall.plus_millis(i64::from(days) * DAY_MS);
+        let expires_at = input.expires_in_days.map(expires);
+        let (token, row) = row_of(random, &caller.owner, &scopes, (wall, expires_at));
         let names = |models: &Vec<Name>| {
             let names: BTreeSet<&str> = models.iter().map(Name::as_str).collect();
             names.into_iter().collect::<Vec<_>>().join(" ")
@@ -168,7 +176,6 @@ impl Service {
         &self,
         caller: &Caller,
         input: &CreateToken,
-        wall: Timestamp,
     ) -> Result<Vec<Scope>, ServiceError> {
         let mut scopes = BTreeSet::new();
         for word in &input.scopes {
@@ -185,8 +192,9 @@ impl Service {
             let reason = format!("expected words of at most {LABEL_BYTES_MAX} bytes");
             return Err(ServiceError::invalid("label", reason));
         }
-        if input.expires_at.is_some_and(|at| at <= wall) {
-            return Err(ServiceError::invalid("expiresAt", "lies in the past"));
+        if let Some(days) = input.expires_in_days.filter(|days| !(1..=DAYS_MAX).contains(days)) {
+            let reason = format!("is {days}; expected 1 to {DAYS_MAX}");
+            return Err(ServiceError::invalid("expiresInDays", reason));
         }
         let Some(models) = &input.models else {
             caller.check_unbound()?;

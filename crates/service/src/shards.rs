@@ -169,7 +169,7 @@ impl Service {
         let (length, kind) = (Some(bytes.len() as u64), ObjectKind::Document);
         let piece = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(bytes))]);
         let staged = self.objects.stage_object(kind, Some(digest), length, piece).await?;
-        let entry = Entry { holder: Some(caller.owner.clone()), now: caller.now };
+        let entry = Entry::of(caller);
         self.accounts().enter(staged, entry, RecordAs::Set { shards, tensors }).await?;
         Ok(object)
     }

@@ -6,6 +6,8 @@
     reason = "a test stops where it fails"
 )]
 
+mod audit;
+mod gates;
 mod private;
 mod shards;
 mod shards_hub;
@@ -17,4 +19,5 @@ mod storage;
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;
 mod versions;
+mod webhooks;
 mod world;

@@ -5,7 +5,7 @@ use service::{Contributor, CreateToken, DecideAccess, SetContributors};
 
 use crate::{
     error::api_error,
-    scalars::{NameText, Time},
+    scalars::NameText,
     scope::{caller, request, service},
     types::{
         access::{AccessRequest, AccessToken, GateMode},
@@ -22,8 +22,8 @@ struct TokenCreateInput {
     scopes: Vec<String>,
     /// At most 50 models that it may write; null for all of the bearer's. A bound token has neither `invest` nor `operate`.
     models: Option<Vec<NameText>>,
-    /// When it ends, by the system's clock; null if never.
-    expires_at: Option<Time>,
+    /// After how many days it ends, by the system's clock; null if never.
+    expires_in_days: Option<i32>,
     /// Makes a repetition harmless: it answers the same token with `secret` null.
     idempotency_key: String,
 }
@@ -156,7 +156,7 @@ impl AccessMutation {
             label: input.label,
             scopes: input.scopes,
             models: input.models.map(|models| models.into_iter().map(|name| name.0).collect()),
-            expires_at: input.expires_at.map(|at| at.0),
+            expires_in_days: input.expires_in_days,
         };
         let wall = request(context)?.wall;
         let (token, secret) = service(context)?

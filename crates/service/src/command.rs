@@ -15,6 +15,7 @@ use crate::{
 const KEY_BYTES_MAX: usize = 200;
 
 /// A command that began: either it was done before, or it is ours to do.
+#[expect(clippy::large_enum_variant, reason = "there is one of them for a moment in each command")]
 pub(crate) enum Begun<R> {
     /// The reply of the first time.
     Replayed(R),
@@ -32,7 +33,7 @@ pub(crate) struct Unit {
     /// The model that the audit entry is about.
     model_id: Option<String>,
     /// What webhooks are told of it.
-    event: Option<ModelEvent>,
+    event: Option<Box<ModelEvent>>,
 }
 
 /// A command as it comes in.
@@ -121,26 +122,26 @@ impl Unit {
 
     /// Tells the webhooks of a model's publisher of the change.
     pub(crate) fn tell(&mut self, model: &Model, event: &'static str, data: serde_json::Value) {
-        self.event = Some(ModelEvent {
+        self.event = Some(Box::new(ModelEvent {
             model_id: model.id.clone(),
             model: model.name.to_string(),
             publisher: model.publisher.to_string(),
             event,
             data,
             only: None,
-        });
+        }));
     }
 
     /// Tells one webhook of the caller's.
     pub(crate) fn tell_only(&mut self, webhook: &str, model: Option<&Model>, event: &'static str) {
-        self.event = Some(ModelEvent {
+        self.event = Some(Box::new(ModelEvent {
             model_id: model.map(|model| model.id.clone()).unwrap_or_default(),
             model: model.map(|model| model.name.to_string()).unwrap_or_default(),
             publisher: self.owner().to_owned(),
             event,
             data: serde_json::json!({}),
             only: Some(webhook.to_owned()),
-        });
+        }));
     }
 
     /// Writes audit entry and reply, and commits.
@@ -159,7 +160,7 @@ impl Unit {
             at: self.now(),
         };
         let change =
-            Change { audit, model_id: self.model_id.as_deref(), event: self.event.as_ref() };
+            Change { audit, model_id: self.model_id.as_deref(), event: self.event.as_deref() };
         record_change(&self.transaction, change).await?;
         let row = ReplyRow {
             actor: self.owner().to_owned(),

@@ -46,6 +46,7 @@ mod token;
 mod uploads;
 mod versions;
 mod visibility;
+mod webhook_delivery;
 mod webhooks;
 mod worker;
 mod worker_log;
@@ -95,9 +96,8 @@ pub use uploads::{
 };
 pub use versions::{LISTED, PublishVersion, Version};
 pub use visibility::{Grant, Reader};
-pub use webhooks::{
-    CreateWebhook, Delivery, DeliveryState, LeasedDelivery, RETRY_AFTER_S, WEBHOOK_EVENTS, Webhook,
-};
+pub use webhook_delivery::{LeasedDelivery, RETRY_AFTER_S};
+pub use webhooks::{CreateWebhook, Delivery, DeliveryState, WEBHOOK_EVENTS, Webhook};
 pub use worker::{Worked, Worker, WorkerError};
 pub use yanks::{Yank, YankVersion};
 

@@ -76,7 +76,7 @@ impl Walk<'_> {
 #[tokio::test]
 async fn every_mutation_leaves_one_entry() {
     let world = World::new();
-    let investor = world.anybody.with_token(&token(&world.place, "ann", "invest"));
+    let investor = world.anybody.with_token(token(&world.place, "ann", "invest"));
     let (lab, operator, ann) =
         ((&world.lab, "lab"), (&world.operator, "operator"), (&investor, "ann"));
     let mut walk = Walk { world: &world, walked: BTreeSet::new() };

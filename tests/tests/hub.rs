@@ -7,17 +7,19 @@
 )]
 #![expect(dead_code, reason = "support is shared with tests that use more of it")]
 
+mod hub_environment;
 #[path = "../../crates/domain/tests/support/split.rs"]
 mod split;
 mod support;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use client::Client;
 use domain::digest::Digest;
+use hub_environment::{environment_or_reason, said};
 use serde_json::{Value, json};
 use support::{Place, ask, serve, token};
 
@@ -32,46 +34,9 @@ fn demo(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/cli/demo/mlp").join(file)
 }
 
-fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
-}
-
-/// The Python of an environment with one release in it, made once a target folder; the reason where it cannot be made.
-fn environment(release: &str) -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("huggingface_hub-{release}"));
-    let python = folder.join("bin/python");
-    let import = format!("import huggingface_hub as h; assert h.__version__ == '{release}'");
-    if Command::new(&python).args(["-c", &import]).output().is_ok_and(|o| o.status.success()) {
-        return Ok(python);
-    }
-    let package = format!("huggingface_hub=={release}");
-    // Release 1.5.0 needs click for its command line and does not say so.
-    let pip = ["-m", "pip", "install", "--quiet", "--retries", "1", &package, "click"];
-    let steps: [(&Path, &[&str]); 2] = [
-        (Path::new("python3"), &["-m", "venv", "--clear", folder.to_str().unwrap()]),
-        (&python, &pip),
-    ];
-    for (program, words) in steps {
-        let output = Command::new(program).args(words).output().map_err(|e| e.to_string())?;
-        if !output.status.success() {
-            return Err(said(&output));
-        }
-    }
-    Ok(python)
-}
-
-/// All environments; `None`, with a plain line, where the package index cannot be reached and the check does not insist.
+/// All environments; `None` where they cannot be made and the check does not insist.
 fn environments() -> Option<Vec<PathBuf>> {
-    let made: Result<Vec<PathBuf>, String> = RELEASES.into_iter().map(environment).collect();
-    match made {
-        Ok(environments) => Some(environments),
-        Err(reason) => {
-            let line = format!("SKIPPED: huggingface_hub cannot be installed: {reason}");
-            assert!(std::env::var_os("MODELFOLIO_CHECK").is_none(), "{line}");
-            eprintln!("{line}");
-            None
-        }
-    }
+    RELEASES.into_iter().map(environment_or_reason).collect()
 }
 
 /// Runs the script; what it says in its last line.

@@ -8,8 +8,22 @@ use domain::digest::Digest;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The address is none that this program speaks.
-    #[error("objects address {0:?}: expected a folder, file:///folder or memory:")]
+    #[error(
+        "objects address {0:?}: expected a folder, file:///folder, memory:, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+    )]
     Address(String),
+    /// The bucket of an address does not answer.
+    #[error(
+        "objects address {address:?}: {reason}; credentials, region and endpoint are read from {variables}"
+    )]
+    Bucket {
+        /// The address.
+        address: String,
+        /// What the store said.
+        reason: object_store::Error,
+        /// The names of the environment variables that it goes by.
+        variables: &'static str,
+    },
     /// The folder cannot be made or read.
     #[error("objects folder {path}: {source}")]
     Folder {

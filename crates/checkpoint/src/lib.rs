@@ -18,8 +18,10 @@ mod verifier;
 pub mod xet;
 
 mod assemble;
+mod bucket;
 mod commit;
 mod error;
+mod hub_parts;
 mod intent;
 mod lane;
 mod location;

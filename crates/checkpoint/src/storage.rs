@@ -13,7 +13,9 @@ use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 
 use crate::{
-    OpenError, StorageError, location,
+    OpenError, StorageError,
+    bucket::Bucket,
+    location,
     lock::Locks,
     receive::Sha256Stream,
     staging::{Durability, Leftover, Opening, Staged},
@@ -24,6 +26,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ObjectStorage {
     pub(crate) objects: Arc<dyn ObjectStore>,
+    /// The bucket of a cloud, if it is one.
+    pub(crate) bucket: Option<Arc<Bucket>>,
     /// The folder of the folder backend; there a finished object is renamed into place, so that it is never half there.
     pub(crate) folder: Option<PathBuf>,
     pub(crate) staging: PathBuf,
@@ -40,11 +44,26 @@ pub(crate) enum Form {
 }
 
 impl ObjectStorage {
-    /// Opens the storage at `address` (a folder, `file:///folder` or `memory:`), staging under `staging`.
+    /// Opens the storage at `address` (a folder, `file:///folder`, `memory:`, or a bucket as `s3://`, `gs://` or `az://`), staging
+    /// under `staging`. Credentials of a bucket come from the usual variables of its cloud in the environment.
+    ///
+    /// Nothing is sent to a bucket yet: see [`Self::check`].
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(address: &str, staging: &Path) -> Result<Self, OpenError> {
+        Self::open_with(address, staging, std::env::vars())
+    }
+
+    /// As [`Self::open`], with these variables in the place of the environment.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_with(
+        address: &str,
+        staging: &Path,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, OpenError> {
         let make = |path: &Path| {
             std::fs::create_dir_all(path)
                 .map_err(|source| OpenError::Folder { path: path.to_owned(), source })
@@ -57,9 +76,16 @@ impl ObjectStorage {
                 .map(Arc::new)
                 .map_err(|source| OpenError::Folder { path: staging.to_owned(), source })
         };
-        if address == "memory:" {
-            let (objects, opening) = (Arc::new(InMemory::new()), open(staging)?);
-            return Ok(Self { objects, folder: None, staging: staging.to_owned(), opening, locks });
+        let apart = if address == "memory:" {
+            let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+            Some((objects, None))
+        } else {
+            let bucket = Bucket::open(address, variables)?;
+            bucket.map(|bucket| (bucket.objects.clone(), Some(Arc::new(bucket))))
+        };
+        if let Some((objects, bucket)) = apart {
+            let (staging, opening) = (staging.to_owned(), open(staging)?);
+            return Ok(Self { objects, bucket, folder: None, staging, opening, locks });
         }
         let folder = address.strip_prefix("file://").unwrap_or(address);
         if folder.is_empty() || folder.contains("://") {
@@ -74,7 +100,7 @@ impl ObjectStorage {
         make(&staging)?;
         let opening = open(&staging)?;
         let objects = Arc::new(LocalFileSystem::new_with_prefix(&folder)?);
-        Ok(Self { objects, folder: Some(folder), staging, opening, locks })
+        Ok(Self { objects, bucket: None, folder: Some(folder), staging, opening, locks })
     }
 
     /// The same store with a staging folder and locks of its own, as another process or machine has.
@@ -85,8 +111,8 @@ impl ObjectStorage {
         let failed = |source| OpenError::Folder { path: staging.to_owned(), source };
         std::fs::create_dir_all(staging).map_err(failed)?;
         let opening = Opening::new(staging).map(Arc::new).map_err(failed)?;
-        let (objects, folder) = (self.objects.clone(), self.folder.clone());
-        Ok(Self { objects, folder, staging: staging.to_owned(), opening, locks: Locks::default() })
+        let (staging, locks) = (staging.to_owned(), Locks::default());
+        Ok(Self { staging, opening, locks, ..self.clone() })
     }
 
     /// Whether the object is there.

@@ -1,6 +1,9 @@
 //! One suite for every backend: what is stored comes back whole, what is refused leaves nothing.
-#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
 
+mod bucket;
+
+use bucket::S3;
 use bytes::Bytes;
 use checkpoint::{ObjectKind, ObjectStorage, ReceiveError, StorageError};
 use domain::digest::Digest;
@@ -123,7 +126,75 @@ async fn storage_notices_damage() {
     let living = std::fs::File::create(dir.path().join("s/living.lock")).unwrap();
     living.lock().unwrap();
     assert_eq!(storage.sweep_staging().await.unwrap(), 1);
-    for bad in ["", "s3://bucket", "ftp://x"] {
+    for bad in ["", "s3://", "s3:///prefix", "ftp://x", "https://host/bucket"] {
         assert!(ObjectStorage::open(bad, &dir.path().join("s")).is_err(), "{bad}");
     }
+}
+
+/// Proves that a bucket of a real S3 server keeps every law of the folder: storing, ranges, refusals that leave nothing, each
+/// tensor once, large objects in parts without a rest, two uploaders at once, and links that open one object.
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_on_s3() {
+    let Some(server) = S3::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let open = |prefix: &str, staging: &str| {
+        let (address, staging) = (server.address(prefix), dir.path().join(staging));
+        ObjectStorage::open_with(&address, &staging, server.variables()).unwrap()
+    };
+    let storage = open("a/b", "staging");
+    storage.check().await.unwrap();
+    refuses_and_forgets(storage.clone(), dir.path()).await;
+    assert_eq!(storage.list_stored().await.unwrap(), [], "a refusal left something in the bucket");
+    stores_and_serves(storage.clone(), dir.path()).await;
+    assert_eq!(server.open_uploads(), 0, "an upload in parts was not ended");
+    shares_tensors(&storage, &open("a/b", "staging-2")).await;
+    let other = open("other", "staging-3");
+    assert_eq!(other.list_stored().await.unwrap(), [], "prefixes see each other");
+    opens_by_link(&storage).await;
+    assert_eq!(files_below(dir.path()), 0);
+}
+
+/// Two processes bring two files at once that share a large tensor.
+async fn shares_tensors(one: &ObjectStorage, two: &ObjectStorage) {
+    let before = one.list_stored().await.unwrap().len();
+    let large = file("3000000", 3_000_000);
+    let mut renamed = large.clone();
+    renamed[10] = b'v';
+    let receive = |storage: ObjectStorage, bytes: Vec<u8>| async move {
+        storage.receive(ObjectKind::Checkpoint, None, None, pieces(&bytes)).await.unwrap();
+        assert_eq!(storage.read(Digest::of(&bytes)).await.unwrap(), bytes);
+    };
+    tokio::join!(receive(one.clone(), large.clone()), receive(two.clone(), renamed));
+    let names: Vec<String> =
+        one.list_stored().await.unwrap().into_iter().map(|part| part.location).collect();
+    // Two recipes, two headers, and one tensor.
+    assert_eq!(names.len() - before, 5, "{names:?}");
+}
+
+/// A whole object has a link, a checkpoint has none, and a changed link opens nothing.
+async fn opens_by_link(storage: &ObjectStorage) {
+    let digest = storage.put(Bytes::from_static(b"a graph")).await.unwrap();
+    let link = storage.signed_link(digest).await.unwrap().unwrap();
+    let get = |url: String| async move {
+        let answer = reqwest::get(url).await.unwrap();
+        (answer.status().as_u16(), answer.bytes().await.unwrap())
+    };
+    assert_eq!(get(link.clone()).await, (200, Bytes::from_static(b"a graph")));
+    assert!(link.contains("X-Amz-Signature") && link.contains("X-Amz-Expires=900"), "{link}");
+    let checkpoint = Digest::of(&file("3000000", 3_000_000));
+    assert_eq!(storage.signed_link(checkpoint).await.unwrap(), None);
+    let absent = storage.signed_link(Digest::of(b"nothing")).await;
+    assert!(matches!(absent, Err(StorageError::Absent(_))));
+}
+
+/// Proves that a bucket that is not there, or that nobody serves, is told with its address and with the variables that it goes by.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_not_there() {
+    let Some(server) = S3::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let address = "s3://nothing/here";
+    let storage = ObjectStorage::open_with(address, dir.path(), server.variables()).unwrap();
+    let said = storage.check().await.unwrap_err().to_string();
+    assert!(said.contains(address) && said.contains("AWS_REGION"), "{said}");
+    assert!(said.contains("NoSuchBucket") || said.contains("not exist"), "{said}");
 }

@@ -74,6 +74,7 @@ impl Installation {
         std::fs::create_dir_all(&self.data)
             .map_err(|source| OpenError::Folder { path: self.data.clone(), source })?;
         let objects = ObjectStorage::open(&self.objects, &self.data.join("staging"))?;
+        objects.check().await?;
         Ok(Service::new(self.migrate().await?, objects))
     }
 

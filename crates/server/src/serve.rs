@@ -26,6 +26,8 @@ pub struct ServeOptions {
     pub listen: String,
     /// Which clock.
     pub clock: Clock,
+    /// Whether readers of an object that lies whole in a bucket are sent there by a signed link.
+    pub redirect_reads: bool,
     /// When garbage goes.
     pub garbage: GarbageOptions,
     /// Logical bytes that a login may hold, if the operator sets nothing else for it; none without a limit.
@@ -83,10 +85,15 @@ pub async fn serve(
         .map_err(|source| ServeError::ServerFile { path: file.clone(), source })?;
     let sweeping = tokio::spawn(keep_sweeping(service.clone(), options.clock));
     let api = Api::new(service.clone(), options.clock == Clock::Manual);
-    let app = routes::app(routes::Shared { service: service.clone(), api, clock: options.clock });
     // What is cut off while it is sent is sent again when its lease has run out.
     let deliveries =
         tokio::spawn(webhooks::deliver(service.clone(), options.webhook_allow_private));
+    let app = routes::app(routes::Shared {
+        service: service.clone(),
+        api,
+        clock: options.clock,
+        redirect_reads: options.redirect_reads,
+    });
     let collector = garbage::collect_by_timer(service, options.clock, options.garbage);
     // A collection that is cut off is resumed by the next one, here or elsewhere.
     let collector = tokio::spawn(collector);
@@ -119,10 +126,17 @@ async fn sweep_uploads(service: &Service, clock: Clock) {
             tracing::warn!(cause = %error.chain(), "uploads that have ended were not removed")
         }
     }
-    let swept = async { service.sweep_xorbs(clock.now(service).await?).await };
+    let swept = async {
+        let now = clock.now(service).await?;
+        // Parts bear the time of the file system.
+        let parts = service.sweep_hub_parts(crate::clock::wall_now()).await?;
+        Ok::<_, service::ServiceError>((service.sweep_xorbs(now).await?, parts))
+    };
     match swept.await {
-        Ok(0) => {}
-        Ok(xorbs) => tracing::info!(xorbs, "removed xorbs that no file used"),
-        Err(error) => tracing::warn!(cause = %error.chain(), "unused xorbs were not removed"),
+        Ok((0, 0)) => {}
+        Ok((xorbs, parts)) => tracing::info!(xorbs, parts, "removed what no file of the hub used"),
+        Err(error) => {
+            tracing::warn!(cause = %error.chain(), "what no file of the hub used was not removed")
+        }
     }
 }

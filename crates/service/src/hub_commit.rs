@@ -183,6 +183,19 @@ impl Service {
         }
     }
 
+    /// The file of a path in a commit.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn find_hub_file(
+        &self,
+        commit: &HubCommit,
+        path: &str,
+    ) -> Result<Option<HubFile>, ServiceError> {
+        let row = hub_tree::find(&self.store, &commit.tree, path).await?;
+        row.map(HubFile::try_from).transpose()
+    }
+
     async fn apply(
         &self,
         caller: &Caller,

@@ -22,6 +22,7 @@ mod hub;
 mod hub_commit;
 mod hub_link;
 mod hub_objects;
+mod hub_parts;
 mod hub_refs;
 mod hub_version;
 mod hub_xet;
@@ -73,6 +74,7 @@ pub use hub_link::HubLink;
 pub use hub_objects::{
     HUB_REGULAR_BYTES_MAX, git_oid, is_safetensors, refuse_bad_sample, refuse_pickle,
 };
+pub use hub_parts::{HUB_PART_BYTES, hub_part_count};
 pub use hub_refs::{HubRef, HubRefKind};
 pub use hub_version::HubShards;
 pub use hub_xet::{XORB_KEPT_MS, XetToken};

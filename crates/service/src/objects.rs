@@ -199,6 +199,47 @@ impl Service {
         rows.into_iter().map(tensor).collect()
     }
 
+    /// The tensor of a name in a stored checkpoint, the file that it lies in, and its bytes in that file.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] if the checkpoint has none of this name.
+    pub async fn get_tensor(
+        &self,
+        digest: Digest,
+        name: &str,
+    ) -> Result<(Tensor, Digest, std::ops::Range<u64>), ServiceError> {
+        let row = checkpoint_tensor::find_by_name(&self.store, &digest.hex(), name).await?;
+        let row = row.ok_or_else(|| ServiceError::absent("tensor", name))?;
+        let shards = self.all_shards(digest).await?;
+        let position = row.position.unsigned_abs();
+        let before = shards.partition_point(|shard| shard.first_tensor <= position);
+        let shard = before.checked_sub(1).map(|place| &shards[place]);
+        let file = shard.map_or(digest, |shard| shard.digest);
+        let header = self.header_of(file).await?;
+        let entry = header.tensors.iter().find(|tensor| tensor.name == name);
+        let entry = entry.ok_or_else(|| ServiceError::absent("tensor", name))?;
+        let range = header.data_offset() + entry.begin..header.data_offset() + entry.end;
+        let tensor = Tensor {
+            file: shard.map(|shard| shard.file.clone()),
+            position,
+            name: row.name,
+            dtype: row.dtype,
+            shape: serde_json::from_str(&row.shape).map_err(ServiceError::internal)?,
+            bytes: range.end - range.start,
+            key: row.tensor_key,
+        };
+        Ok((tensor, file, range))
+    }
+
+    /// A signed link to an object that lies whole in a bucket; none where there is no such thing. Who may have it is for the
+    /// caller to check.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`], or the storage's failure.
+    pub async fn signed_link(&self, digest: Digest) -> Result<Option<String>, ServiceError> {
+        Ok(self.objects.signed_link(digest).await?)
+    }
+
     /// Bytes of a stored object: of a registered one, or of a document such as a report.
     ///
     /// # Errors

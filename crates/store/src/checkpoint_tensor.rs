@@ -74,6 +74,21 @@ pub struct TensorSource {
     pub checkpoint_digest: String,
 }
 
+/// The tensor of a name in a checkpoint.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_by_name<C: Connection>(
+    connection: &C,
+    checkpoint_digest: &str,
+    name: &str,
+) -> Result<Option<TensorRow>, StoreError> {
+    let condition = sea_orm::sea_query::Condition::all()
+        .add(equal("checkpoint_digest", checkpoint_digest))
+        .add(equal("name", name));
+    record::find(connection, condition).await
+}
+
 /// Most keys that one statement asks for.
 const KEYS_MAX: usize = 2_000;
 

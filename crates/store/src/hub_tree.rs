@@ -49,3 +49,16 @@ pub async fn list<C: Connection>(
     let condition = equal("tree", tree).into_condition();
     record::page(connection, condition, "path", after_path.map(Into::into), limit).await
 }
+
+/// A tree's file of a path.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find<C: Connection>(
+    connection: &C,
+    tree: &str,
+    path: &str,
+) -> Result<Option<HubEntryRow>, StoreError> {
+    let condition = equal("tree", tree).into_condition().add(equal("path", path));
+    record::find(connection, condition).await
+}

@@ -18,6 +18,7 @@ mod storage;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;
+mod tensors;
 mod versions;
 mod webhooks;
 mod world;

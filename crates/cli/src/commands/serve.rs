@@ -31,6 +31,10 @@ pub(crate) struct ServeArguments {
     /// Let webhooks lead to loopback and private addresses, for tests and closed networks.
     #[arg(long)]
     webhook_allow_private: bool,
+    /// Send readers of whole objects (graphs, reports, files of the hub) to the bucket by a link that is signed for some minutes;
+    /// only for a bucket that clients can reach.
+    #[arg(long)]
+    redirect_reads: bool,
     /// End when standard input closes: the parent is gone.
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
@@ -46,6 +50,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
         installation: arguments.installation.installation(),
         listen: arguments.listen,
         clock: arguments.clock,
+        redirect_reads: arguments.redirect_reads,
         garbage: GarbageOptions {
             grace: arguments.garbage_grace,
             // Without any pause it would do nothing else.

@@ -1,9 +1,6 @@
 //! The demo's line to its server: a call whose connection breaks is sent again to a new server, under the same idempotency key.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::PathBuf};
 
 use bytes::Bytes;
 use client::{Client, ClientError, ObjectKind, Uploaded};
@@ -29,22 +26,21 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Starts server and worker on `data` and makes the parties' tokens.
+    /// Starts server and worker at a place and makes the parties' tokens.
     ///
     /// # Errors
     /// [`Failure::Environment`] if something does not start.
     pub(crate) async fn start(
-        data: &Path,
-        database: Option<String>,
+        place: Place,
         listen: &str,
         parties: &[(&str, Scope)],
     ) -> Result<Self, Failure> {
         let program = std::env::current_exe()
             .map_err(|e| Failure::Environment(format!("own program: {e}")))?;
-        let place = Place { data: data.to_owned(), database };
         let (server, url) = Process::server(&program, listen, &place).await?;
-        let mut installation = server::Installation::in_folder(data);
+        let mut installation = server::Installation::in_folder(&place.data);
         installation.database = place.database.clone().unwrap_or(installation.database);
+        installation.objects = place.objects.clone().unwrap_or(installation.objects);
         let mut tokens = HashMap::new();
         for (owner, scope) in parties {
             let minted = server::mint_token(&installation, owner, &[*scope], None).await;

@@ -10,6 +10,7 @@ mod walk;
 use std::path::PathBuf;
 
 use backend::Backend;
+use processes::Place;
 use steps::Steps;
 
 use crate::exit::Failure;
@@ -30,6 +31,9 @@ pub(crate) struct DemoArguments {
     /// Database instead of a file in the folder: `sqlite://PATH` or `postgres://…`.
     #[arg(long)]
     database: Option<String>,
+    /// Objects instead of a folder in the folder: a folder or a bucket, as for `serve`.
+    #[arg(long)]
+    objects: Option<String>,
     /// Address of the server; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0", value_parser = crate::commands::listen_address)]
     listen: String,
@@ -55,8 +59,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), Failure> {
     std::fs::create_dir_all(&data)
         .map_err(|e| Failure::Environment(format!("{}: {e}", data.display())))?;
     crate::commands::runtime::ensure().await?;
-    let mut backend =
-        Backend::start(&data, arguments.database, &arguments.listen, &walk::logins()).await?;
+    let place = Place { data, database: arguments.database, objects: arguments.objects };
+    let mut backend = Backend::start(place, &arguments.listen, &walk::logins()).await?;
     let steps = Steps::new(walk::step_count());
     let walked = walk::walk(&mut backend, &steps).await;
     steps.finish();

@@ -22,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) data: PathBuf,
     /// The database, if it is not in the folder.
     pub(crate) database: Option<String>,
+    /// The objects, if they are not in the folder.
+    pub(crate) objects: Option<String>,
 }
 
 /// A child process that ends when this value is dropped, or when this program dies: it holds the other end of its standard input.
@@ -41,6 +43,7 @@ impl Process {
             .arg("--data")
             .arg(&place.data)
             .args(place.database.iter().flat_map(|url| ["--database", url.as_str()]))
+            .args(place.objects.iter().flat_map(|url| ["--objects", url.as_str()]))
             .arg("--until-stdin-closes")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -5,12 +5,13 @@ mod hf;
 mod objects;
 mod pages;
 mod problem;
+mod tensors;
 mod uploads;
 
 use std::sync::Arc;
 
 use ::graphql::Api;
-use domain::time::Timestamp;
+use domain::{digest::Digest, time::Timestamp};
 use poem::{
     Endpoint, EndpointExt, Request, Route, get, handler, http::header, middleware::SetHeader, post,
     put,
@@ -25,9 +26,16 @@ pub(crate) struct Shared {
     pub(crate) service: Arc<Service>,
     pub(crate) api: Api,
     pub(crate) clock: Clock,
+    /// Whether readers are sent to a bucket where that can be.
+    pub(crate) redirect_reads: bool,
 }
 
 impl Shared {
+    /// A link to an object in a bucket, for a reader who may have it.
+    async fn link_to(&self, digest: Digest) -> Result<Option<String>, ServiceError> {
+        if self.redirect_reads { self.service.signed_link(digest).await } else { Ok(None) }
+    }
+
     async fn now(&self) -> Result<Timestamp, ServiceError> {
         self.clock.now(&self.service).await
     }
@@ -62,6 +70,7 @@ pub(crate) fn app(shared: Shared) -> impl Endpoint {
             "/v1/objects/:digest",
             get(objects::download).head(objects::download).put(objects::upload),
         )
+        .at("/v1/objects/:digest/tensors/:name", get(tensors::download).head(tensors::download))
         .at("/v1/uploads", get(uploads::list).post(uploads::start))
         .at("/v1/uploads/:id", get(uploads::get).delete(uploads::abort))
         .at("/v1/uploads/:id/parts/:number", put(uploads::put_part))

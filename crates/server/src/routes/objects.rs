@@ -93,14 +93,7 @@ pub(super) async fn download(
 async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Response, ServiceError> {
     let digest = parse_digest("digest", digest)?;
     let caller = shared.caller(request).await?;
-    if shared.service.is_hidden(digest).await? {
-        // The cases of a suite are hidden from those whom they measure, as if they were not there.
-        if !caller.as_ref().is_some_and(service::Caller::may_measure) {
-            return Err(ServiceError::Absent { kind: "object", name: digest.to_string() });
-        }
-    } else {
-        shared.service.check_object_readable(&Reader::from(caller.as_ref()), digest).await?;
-    }
+    check_readable(shared, caller.as_ref(), digest).await?;
     let size = shared.service.object_size(digest).await?;
     let tag = format!("\"{}\"", digest.hex());
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
@@ -150,8 +143,32 @@ async fn send(request: &Request, digest: &str, shared: &Shared) -> Result<Respon
         }
         return Ok(builder.finish());
     }
+    if let Some(link) = shared.link_to(digest).await? {
+        // For this reader and for some minutes: nobody may keep the way for others.
+        return Ok(Response::builder()
+            .status(StatusCode::FOUND)
+            .header(header::LOCATION, link)
+            .header(header::CACHE_CONTROL, "private, no-store")
+            .finish());
+    }
     let stream = shared.service.open_object(digest, Some(wanted)).await?;
     Ok(builder.body(Body::from_bytes_stream(stream)))
+}
+
+/// Whether the bearer may have the bytes of an object.
+pub(super) async fn check_readable(
+    shared: &Shared,
+    caller: Option<&service::Caller>,
+    digest: Digest,
+) -> Result<(), ServiceError> {
+    if shared.service.is_hidden(digest).await? {
+        // The cases of a suite are hidden from those whom they measure, as if they were not there.
+        if !caller.is_some_and(service::Caller::may_measure) {
+            return Err(ServiceError::Absent { kind: "object", name: digest.to_string() });
+        }
+        return Ok(());
+    }
+    shared.service.check_object_readable(&Reader::from(caller), digest).await
 }
 
 #[derive(Debug, PartialEq, Eq)]

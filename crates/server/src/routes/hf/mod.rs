@@ -65,8 +65,18 @@ async fn serve(request: &Request, body: Body, shared: &Shared) -> Answer {
     let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
     let method = request.method();
     // A link carries its own permission and is used without a token.
-    if let (&Method::PUT, ["lfs", digest]) = (method, parts.as_slice()) {
-        return upload::receive(request, body, shared, digest).await;
+    match (method, parts.as_slice()) {
+        (&Method::PUT, ["lfs", digest]) => {
+            return upload::receive(request, body, shared, digest, None).await;
+        }
+        (&Method::PUT, ["lfs", digest, part]) => {
+            return upload::receive(request, body, shared, digest, Some(part)).await;
+        }
+        (&Method::POST, ["lfs", digest, "complete"]) => {
+            drain(std::pin::pin!(body.into_bytes_stream())).await;
+            return upload::complete(request, shared, digest).await;
+        }
+        _ => {}
     }
     if let (&Method::POST, ["api", "models", namespace, name, "commit", revision]) =
         (method, parts.as_slice())
@@ -94,6 +104,7 @@ async fn serve(request: &Request, body: Body, shared: &Shared) -> Answer {
         (&Method::GET, ["api", "whoami-v2"]) => repos::whoami(&ask),
         (&Method::POST, ["api", "repos", "create"]) => repos::create(&ask, &body).await,
         (&Method::DELETE, ["api", "repos", "delete"]) => repos::delete(&ask),
+        (&Method::POST, ["api", "repos", "move"]) => repos::rename(&ask),
         (&Method::POST, ["api", "validate-yaml"]) => repos::validate_yaml(&body),
         (&Method::GET, ["api", "models"]) => repos::list(&ask).await,
         (_, ["api", "models", namespace, name, rest @ ..]) => {

@@ -72,6 +72,13 @@ pub(super) fn delete(ask: &Ask<'_>) -> Answer {
     Err(Refusal::new(StatusCode::FORBIDDEN, text))
 }
 
+/// `POST /api/repos/move`: a name is what versions, prices and funds are known by.
+pub(super) fn rename(ask: &Ask<'_>) -> Answer {
+    ask.caller()?;
+    let text = "models keep their names, because prices and funds cite them; create a model of the new name, name the old one as its base, and push to it";
+    Err(Refusal::new(StatusCode::FORBIDDEN, text))
+}
+
 #[derive(Deserialize)]
 struct Yaml {
     content: String,

@@ -16,8 +16,9 @@ pub(super) async fn resolve(ask: &Ask<'_>, place: Place<'_>, revision: &str, pat
     let service = &ask.shared.service;
     let repo = ask.repo(place).await?;
     let commit = service.hub_revision(&repo, revision).await?;
-    let files = service.hub_tree(&commit).await?;
-    let Some(file) = files.get(path) else { return Err(Refusal::no_entry(path, &commit.id)) };
+    let Some(file) = service.find_hub_file(&commit, path).await? else {
+        return Err(Refusal::no_entry(path, &commit.id));
+    };
     let tag = format!("\"{}\"", file.digest.hex());
     let builder = Response::builder()
         .header("x-repo-commit", &commit.id)
@@ -48,6 +49,15 @@ pub(super) async fn resolve(ask: &Ask<'_>, place: Place<'_>, revision: &str, pat
     let builder = builder.header(header::CONTENT_LENGTH, wanted.end - wanted.start);
     if ask.request.method() == Method::HEAD {
         return Ok(builder.finish());
+    }
+    if let Some(link) = ask.shared.link_to(file.digest).await? {
+        return Ok(Response::builder()
+            .status(StatusCode::FOUND)
+            .header(header::LOCATION, link)
+            .header("x-repo-commit", &commit.id)
+            .header("x-linked-size", file.bytes)
+            .header("x-linked-etag", format!("\"{}\"", file.digest.hex()))
+            .finish());
     }
     let stream = service.open_object(file.digest, Some(wanted)).await?;
     Ok(builder.body(Body::from_bytes_stream(stream)))

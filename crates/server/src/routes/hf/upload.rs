@@ -11,7 +11,8 @@ use poem::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service::{
-    HUB_REGULAR_BYTES_MAX, HubLink, ServiceError, is_safetensors, refuse_bad_sample, refuse_pickle,
+    HUB_PART_BYTES, HUB_REGULAR_BYTES_MAX, HubLink, ServiceError, hub_part_count, is_safetensors,
+    refuse_bad_sample, refuse_pickle,
 };
 
 use super::{
@@ -26,6 +27,9 @@ const LINK_MS: i64 = 6 * 60 * 60 * 1000;
 
 /// Before this release the client fails below a path such as `/hf` when it finds that nothing has changed.
 const UNCHANGED_SINCE: (u32, u32) = (1, 0);
+
+/// The transfer of a file in parts.
+const MULTIPART: &str = "multipart";
 
 const LFS_JSON: &str = "application/vnd.git-lfs+json";
 
@@ -96,6 +100,8 @@ struct Batch {
     objects: Vec<LfsObject>,
     #[serde(default)]
     hash_algo: Option<String>,
+    #[serde(default)]
+    transfers: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +120,7 @@ pub(super) async fn batch(ask: &Ask<'_>, place: Place<'_>, body: &[u8]) -> Answe
         return Err(bad("expected operation upload and hash_algo sha256"));
     }
     let (key, now) = (link_key(ask.shared).await?, wall_now());
+    let by_parts = wanted.transfers.iter().any(|transfer| transfer == MULTIPART);
     let mut objects: Vec<Value> = Vec::with_capacity(wanted.objects.len());
     for LfsObject { oid, size } in wanted.objects {
         let Ok(digest) = oid.parse::<Digest>() else {
@@ -140,34 +147,99 @@ pub(super) async fn batch(ask: &Ask<'_>, place: Place<'_>, body: &[u8]) -> Answe
             bytes: size,
             expires_at: now.plus_millis(LINK_MS).as_millis(),
         };
-        let href = address(&ask.endpoint(), &link, &key);
-        let actions = json!({ "upload": { "href": href } });
+        let in_parts = size > HUB_PART_BYTES && by_parts;
+        let upload = action(&ask.endpoint(), &link, &key, in_parts);
+        let actions = json!({ "upload": upload });
         objects
             .push(json!({ "oid": oid, "size": size, "authenticated": true, "actions": actions }));
     }
-    let answer = json!({ "transfer": "basic", "objects": objects });
+    // One name for all objects; the client looks at each object's own action.
+    let is_in_parts = |object: &Value| !object["actions"]["upload"]["header"].is_null();
+    let transfer = if objects.iter().any(is_in_parts) { MULTIPART } else { "basic" };
+    let answer = json!({ "transfer": transfer, "objects": objects });
     Ok(Response::builder().content_type(LFS_JSON).body(answer.to_string()))
 }
 
-/// `PUT` to a link: the bytes of one object.
+/// Where an object goes: to one link, or part by part to one each, of a size that the client is told, and then to a last one.
+fn action(endpoint: &str, link: &HubLink, key: &[u8; 32], in_parts: bool) -> Value {
+    if !in_parts {
+        return json!({ "href": address(endpoint, link, key, "") });
+    }
+    let mut header = serde_json::Map::new();
+    header.insert("chunk_size".to_owned(), HUB_PART_BYTES.to_string().into());
+    for number in 1..=hub_part_count(link.bytes) {
+        let href = address(endpoint, link, key, &format!("/{number}"));
+        header.insert(format!("{number:05}"), href.into());
+    }
+    json!({ "href": address(endpoint, link, key, "/complete"), "header": header })
+}
+
+/// `PUT` to a link: the bytes of one object, or of one part of it.
 pub(super) async fn receive(
     request: &Request,
     body: Body,
     shared: &Shared,
     digest: &str,
+    part: Option<&str>,
 ) -> Answer {
     let mut stream = std::pin::pin!(body.into_bytes_stream());
-    let received = receive_stream(request, &mut stream, shared, digest).await;
+    let received = match part {
+        None => receive_stream(request, &mut stream, shared, digest).await,
+        Some(part) => receive_part(request, &mut stream, shared, digest, part).await,
+    };
     if received.is_err() {
         drain(stream).await;
     }
     received
 }
 
+/// `POST` to the last link of an object in parts.
+pub(super) async fn complete(request: &Request, shared: &Shared, digest: &str) -> Answer {
+    let (caller, link) = sender(request, shared, digest).await?;
+    shared.service.complete_hub_parts(&caller, link.digest, link.bytes).await?;
+    Ok(json(&json!({ "oid": link.digest.hex(), "size": link.bytes })))
+}
+
+async fn receive_part<S>(
+    request: &Request,
+    stream: S,
+    shared: &Shared,
+    digest: &str,
+    part: &str,
+) -> Answer
+where
+    S: Stream<Item = Result<Bytes, std::io::Error>> + Send,
+{
+    let number = part.parse().map_err(|_| bad("the link names no part"))?;
+    let (caller, HubLink { digest, bytes, .. }) = sender(request, shared, digest).await?;
+    let service = &shared.service;
+    let found = service.receive_hub_part(&caller, digest, bytes, number, stream).await?;
+    Ok(Response::builder().header(header::ETAG, format!("\"{}\"", found.hex())).finish())
+}
+
 async fn receive_stream<S>(request: &Request, stream: S, shared: &Shared, digest: &str) -> Answer
 where
     S: Stream<Item = Result<Bytes, std::io::Error>> + Send,
 {
+    let (caller, link) = sender(request, shared, digest).await?;
+    let announced: Option<u64> =
+        request.header(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+    if announced.is_some_and(|bytes| bytes != link.bytes) {
+        return Err(bad("Content-Length is not the size that the link was made for"));
+    }
+    shared.service.receive_hub_stream(&caller, link.digest, link.bytes, stream).await?;
+    Ok(Response::builder()
+        .header(header::ETAG, format!("\"{}\"", link.digest.hex()))
+        .status(StatusCode::OK)
+        .finish())
+}
+
+/// Who sends by a link, and what the link is for.
+async fn sender(
+    request: &Request,
+    shared: &Shared,
+    digest: &str,
+) -> Result<(service::Caller, HubLink), Refusal> {
     let text = |name: &str| query(request, name).unwrap_or_default();
     let number = |name: &str| query(request, name).and_then(|text| text.parse().ok());
     let digest = digest.parse().map_err(|_| ServiceError::Unauthenticated)?;
@@ -181,17 +253,7 @@ where
     let key = link_key(shared).await?;
     let signature = text("signature");
     let caller = shared.service.hub_link_caller(&link, &key, &signature, wall_now()).await?;
-    let caller = service::Caller { now: shared.now().await?, ..caller };
-    let announced: Option<u64> =
-        request.header(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
-    if announced.is_some_and(|bytes| bytes != link.bytes) {
-        return Err(bad("Content-Length is not the size that the link was made for"));
-    }
-    shared.service.receive_hub_stream(&caller, digest, link.bytes, stream).await?;
-    Ok(Response::builder()
-        .header(header::ETAG, format!("\"{}\"", digest.hex()))
-        .status(StatusCode::OK)
-        .finish())
+    Ok((service::Caller { now: shared.now().await?, ..caller }, link))
 }
 
 /// The client's release: its first two numbers, zeros for another client.
@@ -202,11 +264,12 @@ fn release(ask: &Ask<'_>) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-fn address(endpoint: &str, link: &HubLink, key: &[u8; 32]) -> String {
+/// A link; `what` follows the digest: nothing, a part's number, or the completion.
+fn address(endpoint: &str, link: &HubLink, key: &[u8; 32], what: &str) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     let plain = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     format!(
-        "{endpoint}/lfs/{}?owner={}&token={}&size={}&expires={}&signature={}",
+        "{endpoint}/lfs/{}{what}?owner={}&token={}&size={}&expires={}&signature={}",
         link.digest.hex(),
         plain(&link.owner),
         plain(&link.token_id),

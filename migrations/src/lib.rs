@@ -21,6 +21,8 @@ mod m0019_upload_sessions;
 mod m0021_xet;
 mod m0022_shards;
 mod m0023_storage;
+mod m0024_gates;
+mod m0025_webhooks;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -62,6 +64,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_xet::Migration),
             Box::new(m0022_shards::Migration),
             Box::new(m0023_storage::Migration),
+            Box::new(m0024_gates::Migration),
+            Box::new(m0025_webhooks::Migration),
         ]
     }
 }

@@ -16,6 +16,7 @@ mod retry;
 mod session;
 mod shards;
 mod transfer;
+mod webhook;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub use error::{ApiError, ClientError};
 pub use publication::Published;
 pub use push::{Progress, Sent};
 pub use transfer::{ObjectKind, Uploaded};
+pub use webhook::{WEBHOOK_WINDOW_S, WebhookError, verify_webhook};
 
 /// Parts of one file that are sent at once, unless the caller says otherwise.
 pub const JOBS: usize = 4;

@@ -1,6 +1,6 @@
 //! Points in time, as values.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,39 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is no point in time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected RFC 3339 in UTC such as 2026-01-05T00:00:00Z, with up to milliseconds")]
+pub struct ParseTimestampError;
+
+impl FromStr for Timestamp {
+    type Err = ParseTimestampError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = text.strip_suffix('Z').filter(|text| text.is_ascii());
+        let plain = plain.ok_or(ParseTimestampError)?;
+        let whole = match plain.len() {
+            19 => format!("{plain}.000Z"),
+            23 => text.to_owned(),
+            _ => return Err(ParseTimestampError),
+        };
+        let number = |range: std::ops::Range<usize>| -> Result<i64, ParseTimestampError> {
+            whole[range].parse().map_err(|_| ParseTimestampError)
+        };
+        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        let shifted_year = year - i64::from(month <= 2);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let era = shifted_year.div_euclid(400);
+        let year_of_era = shifted_year.rem_euclid(400);
+        let day_of_era = 365 * year_of_era + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = era * 146_097 + day_of_era - 719_468;
+        let seconds = number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+        let found = Self(days * DAY_MS + seconds * 1000 + number(20..23)?);
+        // Whatever is no date, no hour or no separator comes back as another text.
+        if found.to_string() == whole { Ok(found) } else { Err(ParseTimestampError) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +109,26 @@ mod tests {
             (1_767_571_200_123, "2026-01-05T00:00:00.123Z"),
         ] {
             assert_eq!(Timestamp::from_millis(millis).to_string(), text);
+            assert_eq!(text.parse(), Ok(Timestamp::from_millis(millis)));
+        }
+        assert_eq!("2000-02-29T00:00:00Z".parse(), Ok(Timestamp::from_millis(951_782_400_000)));
+        for bad in [
+            "",
+            "Z",
+            "2001-02-29T00:00:00Z",
+            "2000-13-01T00:00:00Z",
+            "2000-00-01T00:00:00Z",
+            "2000-01-00T00:00:00Z",
+            "2000-01-01T24:00:00Z",
+            "2000-01-01T00:60:00Z",
+            "2000-01-01 00:00:00Z",
+            "2000-01-01T00:00:00+",
+            "2000-01-01T00:00:00.0Z",
+            "+200-01-01T00:00:00Z",
+            "2000-01-01T00:00:00.-01Z",
+            "2000-01-01T00:00:é0Z",
+        ] {
+            assert_eq!(bad.parse::<Timestamp>(), Err(ParseTimestampError), "{bad}");
         }
         assert_eq!(Timestamp::from_millis(-1).day(), -1);
     }

@@ -1,14 +1,15 @@
 //! What may be asked.
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
-use service::{Scope, Search, ServiceError};
+use service::{AuditSearch, Scope, Search, ServiceError};
 
 use crate::{
     error::{api_error, invalid},
     pagination::{Page, PageArguments},
-    scalars::{NameText, Sha256, WholeNumber},
+    scalars::{NameText, Sha256, Time, WholeNumber},
     scope::{caller, reader, request, service},
     types::{
+        access::AccessToken,
         account::Account,
         audit::AuditEntry,
         clock::Clock,
@@ -18,6 +19,7 @@ use crate::{
         storage::Storage,
         suite::Suite,
         version_diff::VersionDiff,
+        webhook::Webhook,
     },
 };
 
@@ -47,6 +49,33 @@ impl From<ModelSearch> for Search {
             parameters_min: search.parameters_min.map(|number| number.0),
             parameters_max: search.parameters_max.map(|number| number.0),
             signature: search.signature.map(|digest| digest.0),
+        }
+    }
+}
+
+/// Which entries of the audit log are asked for; what is not given is not asked.
+#[derive(InputObject)]
+pub(crate) struct AuditFilter {
+    /// By whom.
+    actor: Option<String>,
+    /// Which operation.
+    operation: Option<String>,
+    /// How the subject begins.
+    subject_prefix: Option<String>,
+    /// From when on, by the server's clock.
+    since: Option<Time>,
+    /// About which model.
+    model: Option<NameText>,
+}
+
+impl From<AuditFilter> for AuditSearch {
+    fn from(filter: AuditFilter) -> Self {
+        Self {
+            actor: filter.actor,
+            operation: filter.operation,
+            subject_prefix: filter.subject_prefix,
+            since: filter.since.map(|at| at.0),
+            model: filter.model.map(|name| name.0),
         }
     }
 }
@@ -107,19 +136,58 @@ impl Query {
         Ok(Some(VersionDiff { from, to, diff }))
     }
 
-    /// The audit log: every change, in order. Scope `operate`.
+    /// The audit log: every change, in order. Scope `operate`, or a filter that names a model of the bearer's.
     #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn audit(
         &self,
         context: &Context<'_>,
+        filter: Option<AuditFilter>,
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Page<AuditEntry>> {
         let page = PageArguments::new(first, after)?;
         let rows = service(context)?
-            .list_audit(caller(context)?, page.after_number()?, page.limit())
+            .list_audit(
+                caller(context)?,
+                &filter.map(AuditSearch::from).unwrap_or_default(),
+                page.after_number()?,
+                page.limit(),
+            )
             .await;
         page.page(rows, |e| e.number.to_string(), AuditEntry::from)
+    }
+
+    /// Tokens by id, without their texts: the bearer's own, or with `owner` anybody's for the operator.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn tokens(
+        &self,
+        context: &Context<'_>,
+        owner: Option<NameText>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<AccessToken>> {
+        let page = PageArguments::new(first, after)?;
+        let caller = caller(context)?;
+        let owner = owner.map_or_else(|| caller.owner.clone(), |name| name.0);
+        let rows = service(context)?
+            .list_tokens(caller, &owner, page.after.as_deref(), page.limit())
+            .await;
+        page.page(rows, |t| t.id.clone(), AccessToken::from)
+    }
+
+    /// The bearer's webhooks, by id.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn webhooks(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Webhook>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_webhooks(caller(context)?, page.after.as_deref(), page.limit())
+            .await;
+        page.page(rows, |w| w.id.clone(), Webhook)
     }
 
     /// A suite by id; null if there is none.

@@ -7,6 +7,7 @@ mod garbage;
 mod installation;
 mod routes;
 mod serve;
+mod webhooks;
 mod work;
 
 pub use clock::{Clock, UnknownClock};

@@ -9,7 +9,7 @@ use poem::{
 };
 use service::Service;
 
-use crate::{Clock, GarbageOptions, Installation, OpenError, garbage, routes};
+use crate::{Clock, GarbageOptions, Installation, OpenError, garbage, routes, webhooks};
 
 /// How long running requests may take after the server was told to end.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
@@ -32,6 +32,8 @@ pub struct ServeOptions {
     pub garbage: GarbageOptions,
     /// Logical bytes that a login may hold, if the operator sets nothing else for it; none without a limit.
     pub storage_quota_default: Option<u64>,
+    /// Whether webhooks may lead to loopback and private addresses.
+    pub webhook_allow_private: bool,
 }
 
 /// Why the server does not run.
@@ -83,6 +85,9 @@ pub async fn serve(
         .map_err(|source| ServeError::ServerFile { path: file.clone(), source })?;
     let sweeping = tokio::spawn(keep_sweeping(service.clone(), options.clock));
     let api = Api::new(service.clone(), options.clock == Clock::Manual);
+    // What is cut off while it is sent is sent again when its lease has run out.
+    let deliveries =
+        tokio::spawn(webhooks::deliver(service.clone(), options.webhook_allow_private));
     let app = routes::app(routes::Shared {
         service: service.clone(),
         api,
@@ -98,6 +103,7 @@ pub async fn serve(
         .await;
     sweeping.abort();
     collector.abort();
+    deliveries.abort();
     let _ = std::fs::remove_file(&file);
     ran.map_err(failed)
 }

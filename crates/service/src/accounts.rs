@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, HashMap};
 use checkpoint::{Commit, ObjectStorage, PartPlace, ReceivedCheckpoint, StagedObject, StoredPart};
 use domain::{digest::Digest, name::Name, time::Timestamp};
 use store::{
-    HoldRow, HolderRow, HubBlobRow, ObjectRow, PartRow, PlaceRow, ShardRow, StorageObjectRow,
-    Store, StoreError, StoreTransaction, TensorRow, checkpoint_shard, checkpoint_tensor, citation,
-    hub_blob, object_holder, storage_hold, storage_object, storage_part, storage_quota,
-    storage_usage, stored_object,
+    AuditRow, HoldRow, HolderRow, HubBlobRow, ObjectRow, PartRow, PlaceRow, ShardRow,
+    StorageObjectRow, Store, StoreError, StoreTransaction, TensorRow, checkpoint_shard,
+    checkpoint_tensor, citation, hub_blob, object_holder, storage_hold, storage_object,
+    storage_part, storage_quota, storage_usage, stored_object,
 };
 
-use crate::{Service, ServiceError};
+use crate::{
+    Service, ServiceError,
+    command::{Change, record_change},
+};
 
 /// How often an announcement is tried again when it meets parts that are being removed.
 const ANNOUNCE_TRIES: usize = 8;
@@ -34,7 +37,35 @@ pub(crate) struct Accounts {
 pub(crate) struct Entry {
     /// The login for which it counts; none for the program's own documents, which something cites at once.
     pub(crate) holder: Option<Name>,
+    /// The token that brought it, for the audit log.
+    pub(crate) token: Option<String>,
     pub(crate) now: Timestamp,
+}
+
+impl Entry {
+    /// What a caller brings.
+    pub(crate) fn of(caller: &crate::Caller) -> Self {
+        let token = Some(caller.token_id.clone());
+        Self { holder: Some(caller.owner.clone()), token, now: caller.now }
+    }
+
+    /// Writes that somebody brought an object; the program's own documents are logged by whoever cites them.
+    async fn log(
+        &self,
+        transaction: &StoreTransaction,
+        digest: Digest,
+    ) -> Result<(), ServiceError> {
+        let Some(holder) = &self.holder else { return Ok(()) };
+        let audit = AuditRow {
+            seq: 0,
+            actor: holder.to_string(),
+            token_id: self.token.clone(),
+            operation: "object_upload".to_owned(),
+            subject: digest.to_string(),
+            at: self.now.as_millis(),
+        };
+        record_change(transaction, Change { audit, model_id: None, event: None }).await
+    }
 }
 
 /// As what an object is recorded, beside its account.
@@ -96,6 +127,7 @@ impl Accounts {
             }
             self.hold(&transaction, digest, bytes, entry).await?;
             write_rows(&transaction, digest, bytes, manifest.as_ref(), entry, record_as).await?;
+            entry.log(&transaction, digest).await?;
             transaction.commit().await?;
             return Ok(manifest);
         }
@@ -201,7 +233,8 @@ impl Accounts {
         } else {
             self.hold(transaction, digest, bytes, entry).await?;
         }
-        write_rows(transaction, digest, bytes, commit.manifest(), entry, record_as).await
+        write_rows(transaction, digest, bytes, commit.manifest(), entry, record_as).await?;
+        entry.log(transaction, digest).await
     }
 
     /// Locks the rows of parts and checks that each is the one that was announced, and stays.

@@ -6,6 +6,7 @@ use store::{
     AliasMoveRow, PinRow, StoreTransaction, VersionRow, alias_move, alias_pin, version_yank,
 };
 
+use crate::roles::Right;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
@@ -110,7 +111,7 @@ impl Service {
         key: &str,
         input: &MoveAlias,
     ) -> Result<AliasMove, ServiceError> {
-        let model = self.get_own_model(caller, &input.model).await?;
+        let model = self.get_model_for(caller, &input.model, Right::Maintain).await?;
         let (alias, reason) = (input.alias.as_str(), &input.reason);
         if alias == LISTED {
             let reason = "follows valid evaluations and is not moved by hand; it can be pinned";
@@ -122,7 +123,7 @@ impl Service {
             Request { caller, scope: &[Scope::Publish], key, operation: "alias_move", input };
         let unit = match self.begin::<_, i64>(&request).await? {
             Begun::Replayed(seq) => return self.get_alias_move(&model, alias, seq).await,
-            Begun::Fresh(unit) => unit,
+            Begun::Fresh(unit) => unit.about(&model),
         };
         let transaction = &unit.transaction;
         // A yank takes the same lock: either it is seen here, or it sees the alias.
@@ -138,6 +139,7 @@ impl Service {
                 return Err(ServiceError::invalid("alias", reason));
             }
         }
+        let is_there = matches!(&current, Some(row) if row.version_id == version.id);
         let row = match current {
             Some(row) if row.version_id == version.id => row,
             current => {
@@ -154,6 +156,13 @@ impl Service {
                 row
             }
         };
+        let mut unit = unit;
+        if !is_there {
+            let told = serde_json::json!({
+                "alias": alias, "version": version.name, "reason": reason, "number": row.seq,
+            });
+            unit.tell(&model, "alias.moved", told);
+        }
         unit.finish(&format!("{}@{alias}", model.name), row.seq).await?;
         row.try_into()
     }
@@ -183,7 +192,7 @@ impl Service {
         pinned: bool,
         reason: &str,
     ) -> Result<Model, ServiceError> {
-        let model = self.get_own_model(caller, name).await?;
+        let model = self.get_model_for(caller, name, Right::Own).await?;
         check_reason(reason)?;
         let input = SetPin { model: name, pinned, reason };
         let request = Request {
@@ -195,7 +204,7 @@ impl Service {
         };
         let unit = match self.begin::<_, String>(&request).await? {
             Begun::Replayed(_) => return Ok(model),
-            Begun::Fresh(unit) => unit,
+            Begun::Fresh(unit) => unit.about(&model),
         };
         let transaction = &unit.transaction;
         // Prices are decided under the same lock, so that a pin is either seen by a decision or comes after it.

@@ -6,6 +6,7 @@ use domain::{checkpoint::Dtype, digest::Digest, name::Name, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{CardRow, ModelRow, ModelSearch, WordRow, model_card, model_search};
 
+use crate::roles::Right;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
@@ -134,13 +135,13 @@ impl Service {
         key: &str,
         input: &WriteCard,
     ) -> Result<Model, ServiceError> {
-        let model = self.get_own_model(caller, &input.model).await?;
+        let model = self.get_model_for(caller, &input.model, Right::Maintain).await?;
         input.check()?;
         let request =
             Request { caller, scope: &[Scope::Publish], key, operation: "model_card_write", input };
         let unit = match self.begin::<_, String>(&request).await? {
             Begun::Replayed(_) => return Ok(model),
-            Begun::Fresh(unit) => unit,
+            Begun::Fresh(unit) => unit.about(&model),
         };
         let transaction = &unit.transaction;
         let current = model_card::current(transaction, &model.id).await?;

@@ -20,7 +20,9 @@ impl Service {
         let piece = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
         let kind = checkpoint::ObjectKind::Document;
         let staged = self.objects.stage_object(kind, Some(digest), length, piece).await?;
-        self.accounts.enter(staged, Entry { holder: None, now }, RecordAs::Document).await?;
+        self.accounts
+            .enter(staged, Entry { holder: None, token: None, now }, RecordAs::Document)
+            .await?;
         Ok(digest)
     }
 

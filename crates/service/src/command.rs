@@ -6,13 +6,16 @@ use store::{AuditRow, ReplyRow, StoreTransaction, audit_entry, idempotent_reply}
 
 use crate::{
     Service, ServiceError,
+    models::Model,
     token::{Caller, Scope},
+    webhooks::{self, ModelEvent},
 };
 
 /// Longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
 
 /// A command that began: either it was done before, or it is ours to do.
+#[expect(clippy::large_enum_variant, reason = "there is one of them for a moment in each command")]
 pub(crate) enum Begun<R> {
     /// The reply of the first time.
     Replayed(R),
@@ -27,6 +30,10 @@ pub(crate) struct Unit {
     key: String,
     operation: &'static str,
     request_digest: String,
+    /// The model that the audit entry is about.
+    model_id: Option<String>,
+    /// What webhooks are told of it.
+    event: Option<Box<ModelEvent>>,
 }
 
 /// A command as it comes in.
@@ -82,6 +89,8 @@ impl Service {
             key: request.key.to_owned(),
             operation: request.operation,
             request_digest,
+            model_id: None,
+            event: None,
         }))
     }
 }
@@ -105,6 +114,36 @@ impl Unit {
         &self.key
     }
 
+    /// The unit, whose audit entry is about a model: its publisher may read the entry.
+    pub(crate) fn about(mut self, model: &Model) -> Self {
+        self.model_id = Some(model.id.clone());
+        self
+    }
+
+    /// Tells the webhooks of a model's publisher of the change.
+    pub(crate) fn tell(&mut self, model: &Model, event: &'static str, data: serde_json::Value) {
+        self.event = Some(Box::new(ModelEvent {
+            model_id: model.id.clone(),
+            model: model.name.to_string(),
+            publisher: model.publisher.to_string(),
+            event,
+            data,
+            only: None,
+        }));
+    }
+
+    /// Tells one webhook of the caller's.
+    pub(crate) fn tell_only(&mut self, webhook: &str, model: Option<&Model>, event: &'static str) {
+        self.event = Some(Box::new(ModelEvent {
+            model_id: model.map(|model| model.id.clone()).unwrap_or_default(),
+            model: model.map(|model| model.name.to_string()).unwrap_or_default(),
+            publisher: self.owner().to_owned(),
+            event,
+            data: serde_json::json!({}),
+            only: Some(webhook.to_owned()),
+        }));
+    }
+
     /// Writes audit entry and reply, and commits.
     pub(crate) async fn finish<R: Serialize>(
         self,
@@ -120,7 +159,9 @@ impl Unit {
             subject: subject.to_owned(),
             at: self.now(),
         };
-        audit_entry::append(&self.transaction, audit).await?;
+        let change =
+            Change { audit, model_id: self.model_id.as_deref(), event: self.event.as_deref() };
+        record_change(&self.transaction, change).await?;
         let row = ReplyRow {
             actor: self.owner().to_owned(),
             key: self.key.clone(),
@@ -133,4 +174,30 @@ impl Unit {
         self.transaction.commit().await?;
         Ok(reply)
     }
+}
+
+/// A change as the log and the webhooks see it.
+pub(crate) struct Change<'a> {
+    /// The entry; its number is set here.
+    pub(crate) audit: AuditRow,
+    /// The model that it is about.
+    pub(crate) model_id: Option<&'a str>,
+    /// What webhooks are told.
+    pub(crate) event: Option<&'a ModelEvent>,
+}
+
+/// Writes the audit entry of a change and what webhooks are told of it, in the transaction of the change.
+pub(crate) async fn record_change(
+    transaction: &StoreTransaction,
+    change: Change<'_>,
+) -> Result<(), ServiceError> {
+    let at = change.audit.at;
+    let seq = audit_entry::append(transaction, change.audit).await?;
+    if let Some(model_id) = change.model_id {
+        audit_entry::append_model(transaction, seq, model_id).await?;
+    }
+    if let Some(event) = change.event {
+        webhooks::tell(transaction, event, seq, at).await?;
+    }
+    Ok(())
 }

@@ -20,6 +20,12 @@ pub enum ServiceError {
     /// The thing belongs to somebody else.
     #[error("{0} belongs to another party")]
     NotOwner(String),
+    /// The bytes need a grant that the bearer does not have; the thing itself is public.
+    #[error("{0} is gated: ask its publisher for access")]
+    Gated(String),
+    /// The token may write other models only.
+    #[error("the token is bound to other things than {0}")]
+    TokenBound(String),
     /// There is no such thing.
     #[error("no {kind} {name:?}")]
     Absent {
@@ -123,6 +129,8 @@ impl ServiceError {
             Self::Unauthenticated => "unauthenticated",
             Self::Scope(_) => "scope_missing",
             Self::NotOwner(_) => "not_owner",
+            Self::Gated(_) => "gated",
+            Self::TokenBound(_) => "token_bound",
             Self::Absent { .. } => "absent",
             Self::Exists { .. } => "exists",
             Self::Invalid { .. } => "invalid",

@@ -10,6 +10,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use store::{FundRow, fund, model_access, price_decision, registered_model};
 
+use crate::contributors::ledger_split;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
@@ -170,16 +171,21 @@ impl Service {
             model: model.name.to_string(),
             reason: "it was not evaluated, or with quality 0",
         })?)?;
+        // The first admission fixes the split for ever; later ones take it from the ledger.
+        let split = match ledger.state.model(&model.name) {
+            Some(_) => Vec::new(),
+            None => ledger_split(&ledger.unit.transaction, &model.id).await?,
+        };
         let event = Event::Admit {
             fund: input.fund.clone(),
             model: model.name.clone(),
             publisher: model.publisher.clone(),
             price,
             bond: input.bond,
-            // None named: the publisher has the whole.
-            contributors: Vec::new(),
+            contributors: split,
         };
         ledger.post(&event).await?;
+        ledger.unit = ledger.unit.about(&model);
         ledger.finish(&format!("{}/{}", input.fund, input.model), input.fund.to_string()).await
     }
 

@@ -3,6 +3,7 @@
 use domain::{digest::Digest, name::Name};
 use store::HubEntryRow;
 
+use crate::roles::Right;
 use crate::{
     Service, ServiceError,
     hub_commit::{HubCommitRequest, MAIN},
@@ -23,6 +24,8 @@ pub struct HubRepo {
     pub id: String,
     /// Whether it is hidden from those whom its publisher did not let in.
     pub is_private: bool,
+    /// How access to its bytes is given.
+    pub gate: crate::GateMode,
 }
 
 /// A file of a commit.
@@ -104,9 +107,7 @@ impl Service {
         name: &str,
     ) -> Result<HubRepo, ServiceError> {
         let repo = self.hub_repo(Some(caller), namespace, name).await?;
-        if repo.model.publisher != caller.owner {
-            return Err(ServiceError::NotOwner(format!("repository {}", repo.id)));
-        }
+        self.check_right(caller, &repo.model, Right::Maintain).await?;
         if !caller.may(crate::Scope::Publish) {
             return Err(crate::Scope::Publish.into());
         }
@@ -184,7 +185,8 @@ impl Service {
 
     async fn as_hub_repo(&self, model: Model) -> Result<HubRepo, ServiceError> {
         let is_private = self.is_private(&model).await?;
-        Ok(HubRepo { id: hub_id(&model), model, is_private })
+        let gate = self.gate(&model).await?;
+        Ok(HubRepo { id: hub_id(&model), model, is_private, gate })
     }
 
     /// Whether a caller may see a model: the one question that every read of this surface asks.

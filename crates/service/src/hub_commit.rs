@@ -251,7 +251,7 @@ impl Service {
         };
         let unit = match self.begin::<_, String>(&request).await? {
             Begun::Replayed(_) => return Ok(true),
-            Begun::Fresh(unit) => unit,
+            Begun::Fresh(unit) => unit.about(&repo.model),
         };
         let (transaction, model) = (&unit.transaction, &repo.model.id);
         let current = hub_ref::current(transaction, model, HubRefKind::Branch, branch).await?;

@@ -134,6 +134,8 @@ impl Service {
             scopes: [Scope::Publish].into(),
             token_id: row.id,
             now,
+            // A link opens one upload and nothing that is of a model.
+            models: None,
         })
     }
 }

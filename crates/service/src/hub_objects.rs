@@ -202,7 +202,7 @@ impl Service {
                 let kind = ObjectKind::Document;
                 let staged =
                     self.objects.stage_object(kind, Some(digest), Some(bytes), stream).await?;
-                let entry = Entry { holder: Some(caller.owner.clone()), now: caller.now };
+                let entry = Entry::of(caller);
                 self.accounts().enter(staged, entry, RecordAs::HubFile(row.clone())).await?;
             }
         }

@@ -171,7 +171,7 @@ impl Service {
         };
         let unit = match self.begin::<_, ()>(&request).await? {
             Begun::Replayed(()) => return Ok(()),
-            Begun::Fresh(unit) => unit,
+            Begun::Fresh(unit) => unit.about(&repo.model),
         };
         let seq = next_seq(&unit.transaction, target, commit_id.is_some()).await?;
         let row = HubRefRow {

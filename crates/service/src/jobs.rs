@@ -4,6 +4,7 @@ use domain::{digest::Digest, name::Name, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{JobRow, evaluation_job, version_yank};
 
+use crate::roles::Right;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
@@ -126,11 +127,10 @@ impl Service {
         input: &RequestEvaluation,
     ) -> Result<Job, ServiceError> {
         let model = self.get_readable_model(&caller.into(), &input.model).await?;
-        if model.publisher != caller.owner
-            && !caller.may(Scope::Evaluate)
-            && !caller.may(Scope::Operate)
-        {
-            return Err(ServiceError::NotOwner(format!("model {}", model.name)));
+        if caller.may_measure() {
+            caller.check_bound(&model.name)?;
+        } else {
+            self.check_right(caller, &model, Right::Maintain).await?;
         }
         if input.protocol != "quick" {
             return Err(ServiceError::invalid(
@@ -149,7 +149,7 @@ impl Service {
             Request { caller, scope: &scope, key, operation: "evaluation_request", input };
         let unit = match self.begin::<_, String>(&request).await? {
             Begun::Replayed(id) => return self.get_job(&id).await,
-            Begun::Fresh(unit) => unit,
+            Begun::Fresh(unit) => unit.about(&model),
         };
         let transaction = &unit.transaction;
         if version_yank::find(transaction, &version.id).await?.is_some() {

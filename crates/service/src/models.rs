@@ -73,6 +73,7 @@ impl Service {
         private: bool,
     ) -> Result<Model, ServiceError> {
         check_namespace(name, caller.owner.as_str())?;
+        caller.check_unbound()?;
         if private {
             check_may_be_private(name, caller.owner.as_str())?;
         }
@@ -104,8 +105,9 @@ impl Service {
         if private {
             write_visibility(&unit.transaction, &row.id, true, unit.owner(), unit.now()).await?;
         }
-        unit.finish(name.as_str(), name.to_string()).await?;
-        row.try_into()
+        let model: Model = row.try_into()?;
+        unit.about(&model).finish(name.as_str(), name.to_string()).await?;
+        Ok(model)
     }
 
     /// The model of this name.

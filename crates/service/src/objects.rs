@@ -111,7 +111,7 @@ impl Service {
             }
         };
         let (digest, bytes) = (staged.digest(), staged.bytes());
-        let entry = Entry { holder: Some(caller.owner.clone()), now: caller.now };
+        let entry = Entry::of(caller);
         let manifest = self.accounts().enter(staged, entry, RecordAs::Object(kind)).await?;
         Ok(Object { digest, bytes, tensors: manifest.map(|c| c.keys.len() as u64) })
     }

@@ -169,7 +169,7 @@ impl Service {
         let (length, kind) = (Some(bytes.len() as u64), ObjectKind::Document);
         let piece = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(bytes))]);
         let staged = self.objects.stage_object(kind, Some(digest), length, piece).await?;
-        let entry = Entry { holder: Some(caller.owner.clone()), now: caller.now };
+        let entry = Entry::of(caller);
         self.accounts().enter(staged, entry, RecordAs::Set { shards, tensors }).await?;
         Ok(object)
     }
@@ -187,7 +187,7 @@ impl Service {
         let readable = self.check_weights_readable(reader, shard.digest).await;
         match readable {
             Ok(()) if is_file => return Ok(()),
-            Ok(()) | Err(ServiceError::Absent { .. }) => {}
+            Ok(()) | Err(ServiceError::Absent { .. } | ServiceError::Gated(_)) => {}
             Err(error) => return Err(error),
         }
         let index = ShardIndex::parse(document.index.as_bytes())?;

@@ -8,6 +8,8 @@ use domain::{
     time::Timestamp,
 };
 
+use crate::ServiceError;
+
 /// What a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -68,6 +70,8 @@ pub struct Caller {
     pub scopes: BTreeSet<Scope>,
     /// The token's row, for the audit log.
     pub token_id: String,
+    /// The models that the token may write; none without such a bound.
+    pub models: Option<BTreeSet<Name>>,
     /// When the request came in, by the server's clock.
     pub now: Timestamp,
 }
@@ -77,6 +81,24 @@ impl Caller {
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
+    }
+
+    /// Checks that the token may write a model, whoever its publisher is.
+    pub(crate) fn check_bound(&self, model: &Name) -> Result<(), ServiceError> {
+        match &self.models {
+            Some(models) if !models.contains(model) => {
+                Err(ServiceError::TokenBound(format!("model {model}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the token is not bound to models, for what concerns the login itself.
+    pub(crate) fn check_unbound(&self) -> Result<(), ServiceError> {
+        match &self.models {
+            Some(_) => Err(ServiceError::TokenBound(format!("login {}", self.owner))),
+            None => Ok(()),
+        }
     }
 
     /// Whether the bearer runs evaluations, and so may see the cases of suites.

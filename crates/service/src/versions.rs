@@ -4,6 +4,7 @@ use domain::{checkpoint::bind_files, digest::Digest, name::Name, time::Timestamp
 use serde::{Deserialize, Serialize};
 use store::{AliasMoveRow, StoreTransaction, VersionRow, alias_move, model_version, stored_object};
 
+use crate::roles::Right;
 use crate::{
     Service, ServiceError,
     citing::cite,
@@ -109,7 +110,7 @@ impl Service {
         input: &PublishVersion,
         base: Option<&VersionName>,
     ) -> Result<Version, ServiceError> {
-        let model = self.get_own_model(caller, &input.model).await?;
+        let model = self.get_model_for(caller, &input.model, Right::Maintain).await?;
         let reader = Reader::from(caller);
         // Whoever only knows a digest shall not get its bytes by publishing it.
         self.check_checkpoint_readable(&reader, input.checkpoint).await?;
@@ -131,7 +132,7 @@ impl Service {
         self.account_for(&[input.checkpoint, input.graph], caller.now).await?;
         let unit = match self.begin::<_, String>(&request).await? {
             Begun::Replayed(id) => return self.get_version_by_id(&id).await,
-            Begun::Fresh(unit) => unit,
+            Begun::Fresh(unit) => unit.about(&model),
         };
         cite(&unit.transaction, &[input.checkpoint, input.graph]).await?;
         if model_version::find(&unit.transaction, &model.id, input.version.as_str())
@@ -157,6 +158,11 @@ impl Service {
         };
         model_version::insert(&unit.transaction, row.clone()).await?;
         record_publication(&unit, &row.id, input.checkpoint, base_version.as_ref()).await?;
+        let told = serde_json::json!({
+            "version": input.version, "digest": row.digest, "checkpoint": row.checkpoint_digest,
+        });
+        let mut unit = unit;
+        unit.tell(&model, "version.published", told);
         unit.finish(&format!("{}/{}", model.name, input.version), row.id.clone()).await?;
         row.try_into()
     }

@@ -15,6 +15,7 @@ use crate::{
     jobs::Job,
     models::Model,
     reports::ReportView,
+    roles::{Right, check_publisher_or_operator},
     token::{Caller, Scope},
     versions::Version,
 };
@@ -178,22 +179,6 @@ impl Service {
         rows.into_iter().map(Model::try_from).collect()
     }
 
-    /// The caller's own model, for a command that writes it.
-    ///
-    /// # Errors
-    /// [`ServiceError::Absent`] if the caller may not see it, [`ServiceError::NotOwner`] if he may, but it is another's.
-    pub(crate) async fn get_own_model(
-        &self,
-        caller: &Caller,
-        name: &Name,
-    ) -> Result<Model, ServiceError> {
-        let model = self.get_readable_model(&caller.into(), name).await?;
-        if model.publisher != caller.owner {
-            return Err(ServiceError::NotOwner(format!("model {}", model.name)));
-        }
-        Ok(model)
-    }
-
     /// Whether the reader may see a model.
     ///
     /// # Errors
@@ -247,11 +232,11 @@ impl Service {
         Ok(report)
     }
 
-    /// Checks that the reader may have the bytes of an object: a model that he sees names it in a version or a report, a suite
-    /// names it, or he sent it himself.
+    /// Checks that the reader may have the bytes of an object: a model that is open to him names it in a version, one that he sees in
+    /// a report, a suite names it, or he sent it himself.
     ///
     /// # Errors
-    /// [`ServiceError::Absent`], as for an object that does not exist.
+    /// [`ServiceError::Gated`] if a gate alone keeps him from it, [`ServiceError::Absent`] as for an object that does not exist.
     pub async fn check_object_readable(
         &self,
         reader: &Reader,
@@ -259,6 +244,9 @@ impl Service {
     ) -> Result<(), ServiceError> {
         if model_access::sees_object(&self.store, reader.reading(), &digest.hex()).await? {
             return Ok(());
+        }
+        if model_access::sees_gated_object(&self.store, reader.reading(), &digest.hex()).await? {
+            return Err(ServiceError::Gated(format!("object {digest}")));
         }
         Err(ServiceError::absent("object", digest.to_string()))
     }
@@ -283,7 +271,7 @@ impl Service {
         name: &Name,
         private: bool,
     ) -> Result<String, ServiceError> {
-        let model = self.get_own_model(caller, name).await?;
+        let model = self.get_model_for(caller, name, Right::Own).await?;
         if private {
             check_may_be_private(name, model.publisher.as_str())?;
         }
@@ -297,6 +285,8 @@ impl Service {
                 format!("model {name} cannot be private: a fund has admitted it"),
             ));
         }
+        let mut ledger = ledger;
+        ledger.unit = ledger.unit.about(&model);
         let unit = &ledger.unit;
         write_visibility(&unit.transaction, &model.id, private, unit.owner(), unit.now()).await?;
         ledger.finish(name.as_str(), name.to_string()).await
@@ -314,7 +304,7 @@ impl Service {
         grantee: &Name,
         granted: bool,
     ) -> Result<Model, ServiceError> {
-        let model = self.get_own_model(caller, name).await?;
+        let model = self.get_model_for(caller, name, Right::Own).await?;
         let input = SetGrant { model: name, grantee };
         let operation = if granted { "access_grant" } else { "access_revoke" };
         let request = Request { caller, scope: &[Scope::Publish], key, operation, input: &input };
@@ -339,6 +329,7 @@ impl Service {
             };
             access_grant::insert(transaction, row).await?;
         }
+        let unit = unit.about(&model);
         unit.finish(&format!("{name} {grantee}"), name.to_string()).await?;
         Ok(model)
     }
@@ -354,14 +345,7 @@ impl Service {
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Grant>, ServiceError> {
-        let may = match reader {
-            Reader::Operator => true,
-            Reader::Login(name) => *name == model.publisher,
-            Reader::Anybody => false,
-        };
-        if !may {
-            return Err(ServiceError::NotOwner(format!("the list of grants on {}", model.name)));
-        }
+        check_publisher_or_operator(reader, model, "the list of grants")?;
         let rows = access_grant::list_in_force(&self.store, &model.id, after, limit).await?;
         rows.into_iter().map(Grant::try_from).collect()
     }

@@ -237,7 +237,7 @@ impl Worker {
         };
         tracing::warn!(job = job.id, code, message, retry, "job did not end in a price");
         let transaction = service.store.begin().await?;
-        evaluation_job::fail(
+        let held = evaluation_job::fail(
             &transaction,
             &job.id,
             &self.holder,
@@ -247,6 +247,9 @@ impl Worker {
             retry,
         )
         .await?;
+        if held {
+            self.log_failure(&transaction, job, code, now).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -297,6 +300,7 @@ impl Worker {
             now,
         };
         decide_price(&transaction, &run).await?;
+        self.log_report(&transaction, &run).await?;
         transaction.commit().await?;
         Ok(Recorded::Report)
     }

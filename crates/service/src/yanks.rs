@@ -4,6 +4,7 @@ use domain::{name::Name, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{YankRow, version_yank};
 
+use crate::roles::Right;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
@@ -62,8 +63,8 @@ impl Service {
         input: &YankVersion,
     ) -> Result<Version, ServiceError> {
         let model = self.get_readable_model(&caller.into(), &input.model).await?;
-        if model.publisher != caller.owner && !caller.may(Scope::Operate) {
-            return Err(ServiceError::NotOwner(format!("model {}", model.name)));
+        if !caller.may(Scope::Operate) {
+            self.check_right(caller, &model, Right::Own).await?;
         }
         check_reason(&input.reason)?;
         let version = self.get_version(&model, &input.version).await?;
@@ -71,7 +72,7 @@ impl Service {
         let request = Request { caller, scope: &scope, key, operation: "version_yank", input };
         let unit = match self.begin::<_, String>(&request).await? {
             Begun::Replayed(_) => return Ok(version),
-            Begun::Fresh(unit) => unit,
+            Begun::Fresh(unit) => unit.about(&model),
         };
         // Prices are decided and aliases moved under the same lock: what comes after this sees the yank.
         unit.transaction.lock_ledger().await?;
@@ -86,6 +87,9 @@ impl Service {
             yanked_at: unit.now(),
         };
         version_yank::insert(&unit.transaction, row).await?;
+        let told = serde_json::json!({ "version": version.name, "reason": input.reason });
+        let mut unit = unit;
+        unit.tell(&model, "version.yanked", told);
         unit.finish(&name, version.id.clone()).await?;
         Ok(version)
     }

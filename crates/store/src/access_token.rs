@@ -80,3 +80,17 @@ pub async fn list<C: Connection>(
 ) -> Result<Vec<AccessTokenRow>, StoreError> {
     record::page(connection, Condition::all(), "id", after_id.map(Into::into), limit).await
 }
+
+/// A page of the tokens of an owner by id, expired and revoked ones included.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_of<C: Connection>(
+    connection: &C,
+    owner: &str,
+    after_id: Option<&str>,
+    limit: u64,
+) -> Result<Vec<AccessTokenRow>, StoreError> {
+    let condition = Condition::all().add(equal("owner", owner));
+    record::page(connection, condition, "id", after_id.map(Into::into), limit).await
+}

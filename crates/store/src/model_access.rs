@@ -4,7 +4,8 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoCondition, Query, Selec
 
 use crate::record::{self, equal};
 use crate::{
-    Connection, ModelRow, StoreError, SuiteRow, model_visibility, object_holder, stored_object,
+    Connection, GateMode, ModelRow, StoreError, SuiteRow, model_visibility, object_holder,
+    stored_object,
 };
 
 /// On whose behalf rows are read.
@@ -27,18 +28,37 @@ pub(crate) fn visible(reading: Reading<'_>) -> Condition {
     match reading {
         Reading::Everything => Condition::all(),
         Reading::Anybody => Expr::not_exists(hidden).into_condition(),
-        Reading::Login(login) => {
-            let granted = current("access_grant", &["model_id", "grantee"])
-                .and_where(Expr::col(("now", "model_id")).equals(("registered_model", "id")))
-                .and_where(Expr::col(("now", "grantee")).eq(Expr::val(login)))
-                .and_where(Expr::col(("now", "granted")).eq(Expr::val(1)))
-                .take();
-            Condition::any()
-                .add(Expr::not_exists(hidden))
-                .add(equal("publisher", login))
-                .add(Expr::exists(granted))
-        }
+        Reading::Login(login) => named(login).add(Expr::not_exists(hidden)),
     }
+}
+
+/// The models whose bytes a reading may have, as a condition on `registered_model`: it sees them, and no gate keeps it out.
+pub(crate) fn open(reading: Reading<'_>) -> Condition {
+    let gated = current("model_gate", &["model_id"])
+        .and_where(Expr::col(("now", "model_id")).equals(("registered_model", "id")))
+        .and_where(Expr::col(("now", "mode")).ne(Expr::val(GateMode::None.as_str())))
+        .take();
+    let passes = match reading {
+        Reading::Everything => return Condition::all(),
+        Reading::Anybody => Expr::not_exists(gated).into_condition(),
+        Reading::Login(login) => named(login).add(Expr::not_exists(gated)),
+    };
+    Condition::all().add(visible(reading)).add(passes)
+}
+
+/// The models that know a login by name: its own, those that it was granted, and those that it maintains.
+fn named(login: &str) -> Condition {
+    let of = |table: &'static str, column: &'static str| {
+        current(table, &["model_id", column])
+            .and_where(Expr::col(("now", "model_id")).equals(("registered_model", "id")))
+            .and_where(Expr::col(("now", column)).eq(Expr::val(login)))
+            .and_where(Expr::col(("now", "granted")).eq(Expr::val(1)))
+            .take()
+    };
+    Condition::any()
+        .add(equal("publisher", login))
+        .add(Expr::exists(of("access_grant", "grantee")))
+        .add(Expr::exists(of("model_maintainer", "login")))
 }
 
 /// The models that a reading sees and that satisfy a condition.
@@ -106,8 +126,34 @@ pub async fn list<C: Connection>(
     record::page(connection, visible(reading), "name", after_name.map(Into::into), limit).await
 }
 
-/// Whether a reading sees an object: one of its models names it in a version, as a shard of a version's checkpoint or in a report, a
-/// suite names it, or the login sent it.
+/// Whether a reading may have the bytes of a model.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_open<C: Connection>(
+    connection: &C,
+    reading: Reading<'_>,
+    model_id: &str,
+) -> Result<bool, StoreError> {
+    let condition = Condition::all().add(open(reading)).add(equal("id", model_id));
+    Ok(record::find::<ModelRow, C>(connection, condition).await?.is_some())
+}
+
+/// Whether an object is kept from a reading by nothing but a gate: a model that it sees has it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sees_gated_object<C: Connection>(
+    connection: &C,
+    reading: Reading<'_>,
+    digest: &str,
+) -> Result<bool, StoreError> {
+    let condition = Condition::all().add(visible(reading)).add(has_bytes(digest));
+    Ok(record::find::<ModelRow, C>(connection, condition).await?.is_some())
+}
+
+/// Whether a reading sees an object: a model that is open to it names it in a version or as a shard of a version's checkpoint, a
+/// model that it sees in a report, a suite names it, or the login sent it.
 ///
 /// # Errors
 /// Those of the database.
@@ -134,7 +180,7 @@ pub async fn sees_object<C: Connection>(
 }
 
 /// The checkpoints whose tensors a reading may count as there, as a condition on a column that holds a checkpoint's digest:
-/// those in versions of models that it sees, references of suites, and those that the login sent itself.
+/// those in versions of models that are open to it, references of suites, and those that the login sent itself.
 ///
 /// The cases of a suite are none of them: they are hidden from those whom they measure.
 pub(crate) fn readable_checkpoint(column: &'static str, reading: Reading<'_>) -> Condition {
@@ -142,7 +188,7 @@ pub(crate) fn readable_checkpoint(column: &'static str, reading: Reading<'_>) ->
         return Condition::all();
     }
     let models =
-        Query::select().column("id").from("registered_model").cond_where(visible(reading)).take();
+        Query::select().column("id").from("registered_model").cond_where(open(reading)).take();
     let versions = Query::select()
         .column("checkpoint_digest")
         .from("model_version")
@@ -184,6 +230,20 @@ async fn sees_object_of_model<C: Connection>(
             Condition::any().add(equal("digest", digest)).add(equal("samples_digest", digest)),
         )
         .take();
+    let reported = Query::select()
+        .column("model_id")
+        .from("model_version")
+        .and_where(Expr::col("id").in_subquery(reports))
+        .take();
+    // Reports stay public while the weights are gated: prices stand on them.
+    let condition = Condition::any()
+        .add(Condition::all().add(open(reading)).add(has_bytes(digest)))
+        .add(Condition::all().add(visible(reading)).add(Expr::col("id").in_subquery(reported)));
+    Ok(record::find::<ModelRow, C>(connection, condition).await?.is_some())
+}
+
+/// The models that name an object in a version, or as a shard of a version's checkpoint.
+fn has_bytes(digest: &str) -> Expr {
     let sets = Query::select()
         .column("checkpoint_digest")
         .from("checkpoint_shard")
@@ -196,13 +256,10 @@ async fn sees_object_of_model<C: Connection>(
             Condition::any()
                 .add(equal("checkpoint_digest", digest))
                 .add(equal("graph_digest", digest))
-                .add(Expr::col("checkpoint_digest").in_subquery(sets))
-                .add(Expr::col("id").in_subquery(reports)),
+                .add(Expr::col("checkpoint_digest").in_subquery(sets)),
         )
         .take();
-    let named = Expr::col("id").in_subquery(versions);
-    let found: Option<ModelRow> = record::find(connection, seen(reading, named)).await?;
-    Ok(found.is_some())
+    Expr::col("id").in_subquery(versions)
 }
 
 async fn is_of_suite<C: Connection>(connection: &C, digest: &str) -> Result<bool, StoreError> {

@@ -6,6 +6,8 @@
     reason = "a test stops where it fails"
 )]
 
+mod audit;
+mod gates;
 mod private;
 mod shards;
 mod shards_hub;
@@ -18,4 +20,5 @@ mod storage;
 mod support;
 mod tensors;
 mod versions;
+mod webhooks;
 mod world;

@@ -180,6 +180,7 @@ pub(crate) async fn mutate(
     }
     let kind = match field {
         "accessGrant" | "accessRevoke" => "AccessInput".to_owned(),
+        "webhookDelete" | "webhookTest" => "WebhookInput".to_owned(),
         _ => format!("{}{}Input", field[..1].to_uppercase(), &field[1..]),
     };
     let query = format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ {selection} }} }}");

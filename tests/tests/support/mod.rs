@@ -62,8 +62,14 @@ impl Place {
 
 /// Starts `serve` with a clock moved by hand; its address.
 pub(crate) fn serve(place: &Place) -> (Running, String) {
+    serve_with(place, &[])
+}
+
+/// Starts `serve` with a clock moved by hand and further arguments; its address.
+pub(crate) fn serve_with(place: &Place, arguments: &[&str]) -> (Running, String) {
     let mut child = Command::new(PROGRAM)
         .args(["serve", "--listen", "127.0.0.1:0", "--clock", "manual"])
+        .args(arguments)
         .args(place.arguments())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -28,6 +28,9 @@ pub(crate) struct ServeArguments {
     /// Bytes that a login may hold unless the operator sets another limit for it, such as `20G`; without it, there is none.
     #[arg(long, value_parser = super::gc::bytes)]
     storage_quota_default: Option<u64>,
+    /// Let webhooks lead to loopback and private addresses, for tests and closed networks.
+    #[arg(long)]
+    webhook_allow_private: bool,
     /// Send readers of whole objects (graphs, reports, files of the hub) to the bucket by a link that is signed for some minutes;
     /// only for a bucket that clients can reach.
     #[arg(long)]
@@ -54,6 +57,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
             interval: arguments.garbage_interval.max(Duration::from_secs(1)),
         },
         storage_quota_default: arguments.storage_quota_default,
+        webhook_allow_private: arguments.webhook_allow_private,
     };
     let ready = |url: &str| {
         // Nobody may be reading; the server serves all the same.

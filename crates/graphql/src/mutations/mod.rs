@@ -2,12 +2,14 @@
 //!
 //! The same key with the same input answers the same and changes nothing again; with another input it is refused with code `key`.
 
+mod access;
 mod evaluation;
 mod fund;
 pub(crate) mod manual;
 mod registry;
 mod release;
 mod storage;
+mod webhook;
 
 use async_graphql::MergedObject;
 
@@ -19,4 +21,6 @@ pub(crate) struct Mutation(
     evaluation::EvaluationMutation,
     fund::FundMutation,
     storage::StorageMutation,
+    access::AccessMutation,
+    webhook::WebhookMutation,
 );

@@ -1,5 +1,6 @@
 //! Objects of the schema; each wraps a value of the service and asks for the rest when a client does.
 
+pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod clock;
@@ -11,3 +12,4 @@ pub(crate) mod release;
 pub(crate) mod storage;
 pub(crate) mod suite;
 pub(crate) mod version_diff;
+pub(crate) mod webhook;

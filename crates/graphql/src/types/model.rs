@@ -5,6 +5,7 @@ use domain::digest::Digest;
 use service::{LISTED, Model as ModelValue, Shard as ShardValue, Version as VersionValue};
 
 use super::{
+    access::{AccessRequest, Contributors, GateMode, Maintainer},
     evaluation::Report,
     price::PriceDecision,
     release::{AccessGrant, AliasMove, Lineage, ModelCard, Pin, Structure, Yank},
@@ -13,7 +14,7 @@ use crate::{
     error::api_error,
     pagination::{Page, PageArguments},
     scalars::{NameText, Sha256, Time, WholeNumber},
-    scope::{reader, service},
+    scope::{reader, request, service},
 };
 
 /// A named line of work.
@@ -114,6 +115,55 @@ impl Model {
             .list_grants(&reader(context)?, &self.0, page.after.as_deref(), page.limit())
             .await;
         page.page(rows, |g| g.grantee.to_string(), AccessGrant::from)
+    }
+
+    /// How access to its bytes is given.
+    async fn gate(&self, context: &Context<'_>) -> Result<GateMode> {
+        service(context)?.gate(&self.0).await.map(GateMode::from).map_err(api_error)
+    }
+
+    /// How the bearer's own request for its bytes stands; null if he never asked, or without a token.
+    async fn access_request(&self, context: &Context<'_>) -> Result<Option<AccessRequest>> {
+        let Some(caller) = &request(context)?.caller else { return Ok(None) };
+        let found = service(context)?.find_access_request(&self.0, &caller.owner).await;
+        Ok(found.map_err(api_error)?.map(AccessRequest::from))
+    }
+
+    /// How requests for its bytes stand, by login. For its publisher and the operator.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn access_requests(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<AccessRequest>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_access_requests(&reader(context)?, &self.0, page.after.as_deref(), page.limit())
+            .await;
+        page.page(rows, |r| r.login.to_string(), AccessRequest::from)
+    }
+
+    /// Who may publish to it beside its publisher, by login. For its publisher and the operator.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn maintainers(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Maintainer>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_maintainers(&reader(context)?, &self.0, page.after.as_deref(), page.limit())
+            .await;
+        page.page(rows, |m| m.login.to_string(), Maintainer::from)
+    }
+
+    /// Who made it, in parts that sum to one; null while nothing is declared, which means its publisher alone.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn contributors(&self, context: &Context<'_>) -> Result<Option<Contributors>> {
+        let found = service(context)?.find_contributors(&self.0).await.map_err(api_error)?;
+        Ok(found.map(Contributors::from))
     }
 
     /// The decision behind the accepted price; null before the first.

@@ -50,10 +50,14 @@ pub(super) async fn execute(request: &Request, body: Body, shared: Data<&Shared>
 
 async fn scope(request: &Request, shared: &Shared) -> Result<RequestScope, ServiceError> {
     let caller = shared.caller(request).await?;
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|e| ServiceError::Internal(e.to_string().into()))?;
     Ok(RequestScope {
         caller,
         now: shared.now().await?,
         manual_clock: shared.clock == Clock::Manual,
+        wall: crate::clock::wall_now(),
+        random,
     })
 }
 

@@ -49,7 +49,10 @@ fn status(error: &ServiceError) -> StatusCode {
     match error {
         _ if error.is_ours() => StatusCode::INTERNAL_SERVER_ERROR,
         ServiceError::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ServiceError::Scope(_) | ServiceError::NotOwner(_) => StatusCode::FORBIDDEN,
+        ServiceError::Scope(_)
+        | ServiceError::NotOwner(_)
+        | ServiceError::Gated(_)
+        | ServiceError::TokenBound(_) => StatusCode::FORBIDDEN,
         ServiceError::Absent { .. } => StatusCode::NOT_FOUND,
         ServiceError::Exists { .. } | ServiceError::KeyReused { .. } => StatusCode::CONFLICT,
         ServiceError::Session(PartsMissing { .. } | Differs { .. }) => StatusCode::CONFLICT,

@@ -77,7 +77,7 @@ impl Service {
         }
         match self.check_object_readable(&Reader::from(caller), digest).await {
             Ok(()) => Ok(true),
-            Err(ServiceError::Absent { .. }) => Ok(false),
+            Err(ServiceError::Absent { .. } | ServiceError::Gated(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }

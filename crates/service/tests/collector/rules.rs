@@ -37,7 +37,11 @@ async fn versions_stay_and_uploads_go_after_their_grace() {
     assert_eq!(world.objects.read(Digest::of(&kept)).await.unwrap(), kept);
     assert_eq!(world.objects.read(Digest::of(GRAPH)).await.unwrap(), GRAPH);
     world.check_accounts().await;
-    let log = world.service().list_audit(&operator(300), None, 100).await.unwrap();
+    let log = world
+        .service()
+        .list_audit(&operator(300), &service::AuditSearch::default(), None, 100)
+        .await
+        .unwrap();
     let entry = log.iter().find(|entry| entry.operation == "object_collect").unwrap();
     assert_eq!((entry.actor.as_str(), entry.subject.as_str()), ("collector", &*digest.hex()));
     // It comes back whole when it is sent again.

@@ -115,6 +115,7 @@ pub(crate) fn caller(login: &str, now: i64) -> Caller {
         owner: login.parse().unwrap(),
         scopes: [Scope::Publish].into(),
         token_id: "t".to_owned(),
+        models: None,
         now: Timestamp::from_millis(now),
     }
 }

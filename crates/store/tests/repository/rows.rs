@@ -245,7 +245,8 @@ pub(crate) async fn replies_clock_and_audit_are_told_again(store: Store) {
     assert_eq!(store::idempotent_reply::find(&store, "bob", "k").await.unwrap(), None);
     let clock = store::manual_clock::latest(&store).await.unwrap().unwrap();
     assert_eq!((clock.seq, clock.now_ms), (3, 3000));
-    let page = store::audit_entry::list(&store, Some(1), 1).await.unwrap();
+    let page =
+        store::audit_entry::list(&store, &store::AuditFilter::default(), Some(1), 1).await.unwrap();
     assert_eq!((page[0].seq, page[0].token_id.as_deref()), (2, Some("token")));
 }
 

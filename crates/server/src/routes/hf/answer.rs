@@ -32,6 +32,11 @@ impl Refusal {
         Self { code: Some("EntryNotFound"), commit: Some(commit.to_owned()), ..refusal }
     }
 
+    /// The refusal, about a commit that the client may keep in mind.
+    pub(super) fn at_commit(self, commit: &str) -> Self {
+        Self { commit: Some(commit.to_owned()), ..self }
+    }
+
     /// The refusal with further fields beside the message.
     pub(super) fn with_body(self, body: Value) -> Self {
         Self { body: Some(body.into()), ..self }
@@ -67,7 +72,10 @@ impl From<ServiceError> for Refusal {
         }
         let (status, code) = match &error {
             ServiceError::Unauthenticated => (StatusCode::UNAUTHORIZED, None),
-            ServiceError::Scope(_) | ServiceError::NotOwner(_) => (StatusCode::FORBIDDEN, None),
+            ServiceError::Scope(_) | ServiceError::NotOwner(_) | ServiceError::TokenBound(_) => {
+                (StatusCode::FORBIDDEN, None)
+            }
+            ServiceError::Gated(_) => (StatusCode::FORBIDDEN, Some("GatedRepo")),
             ServiceError::Absent { kind, .. } => {
                 let code = match *kind {
                     "repository" | "model" => Some("RepoNotFound"),

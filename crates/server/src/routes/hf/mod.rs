@@ -125,6 +125,7 @@ async fn serve(request: &Request, body: Body, shared: &Shared) -> Answer {
 async fn model(ask: &Ask<'_>, place: Place<'_>, rest: &[&str], body: &[u8]) -> Answer {
     match (ask.request.method(), rest) {
         (&Method::GET, []) => repos::info(ask, place, service::MAIN).await,
+        (&Method::PUT, ["settings"]) => repos::settings(ask, place, body).await,
         (&Method::GET, ["revision", revision]) => repos::info(ask, place, revision).await,
         (&Method::GET, ["tree", revision, path @ ..]) => {
             tree::list(ask, place, revision, &path.join("/")).await
@@ -157,6 +158,12 @@ impl Ask<'_> {
     async fn repo(&self, place: Place<'_>) -> Result<HubRepo, Refusal> {
         let Place { namespace, name } = place;
         Ok(self.shared.service.hub_repo(self.caller.as_ref(), namespace, name).await?)
+    }
+
+    /// Checks that whoever asks may have the bytes of a repository that he sees.
+    async fn check_open(&self, repo: &HubRepo) -> Result<(), Refusal> {
+        let reader = service::Reader::from(self.caller.as_ref());
+        Ok(self.shared.service.check_open(&reader, &repo.model).await?)
     }
 
     /// A repository to write, and who writes.

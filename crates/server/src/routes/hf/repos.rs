@@ -4,7 +4,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use service::{HubFile, HubFilter, HubRepo, Scope, ServiceError};
+use service::{GateMode, HubFile, HubFilter, HubRepo, Scope, ServiceError};
 
 use super::{
     Ask, Place,
@@ -155,6 +155,56 @@ pub(super) async fn info(ask: &Ask<'_>, place: Place<'_>, revision: &str) -> Ans
     Ok(json(&Value::Object(body)))
 }
 
+/// A gate in the hub's words.
+fn gate(mode: GateMode) -> Value {
+    match mode {
+        GateMode::None => json!(false),
+        GateMode::Auto => json!("auto"),
+        GateMode::Manual => json!("manual"),
+    }
+}
+
+#[derive(Deserialize)]
+struct Settings {
+    gated: Option<Value>,
+    private: Option<bool>,
+    visibility: Option<String>,
+}
+
+/// `PUT /api/models/{id}/settings`: gate and visibility, whatever of them the request names.
+pub(super) async fn settings(ask: &Ask<'_>, place: Place<'_>, body: &[u8]) -> Answer {
+    let (caller, repo) = ask.own_repo(place).await?;
+    let wanted: Settings = document(body)?;
+    let refuse = |text: &str| Err(Refusal::new(StatusCode::BAD_REQUEST, text));
+    let mode = match &wanted.gated {
+        None => None,
+        Some(Value::Bool(false)) => Some(GateMode::None),
+        Some(Value::String(word)) if word == "auto" => Some(GateMode::Auto),
+        Some(Value::String(word)) if word == "manual" => Some(GateMode::Manual),
+        Some(_) => return refuse("gated: expected \"auto\", \"manual\" or false"),
+    };
+    let is_private = match wanted.visibility.as_deref() {
+        None => wanted.private,
+        Some("private") => Some(true),
+        Some("public") => Some(false),
+        Some(_) => return refuse("visibility: expected public or private"),
+    };
+    let service = &ask.shared.service;
+    // The stock client sends no idempotency key, and setting the same twice changes nothing: every request has a key of its own.
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|e| ServiceError::Internal(e.to_string().into()))?;
+    let key = format!("hub.settings.{}", domain::digest::to_hex(&random));
+    let name = &repo.model.name;
+    // Visibility first: it has more reasons to be refused, and then nothing was set.
+    if let Some(is_private) = is_private {
+        service.set_visibility(caller, &format!("{key}.visibility"), name, is_private).await?;
+    }
+    if let Some(mode) = mode {
+        service.set_gate(caller, &format!("{key}.gate"), name, mode).await?;
+    }
+    info(ask, place, service::MAIN).await
+}
+
 fn outline(repo: &HubRepo) -> Map<String, Value> {
     let fields = [
         ("_id", json!(repo.model.id)),
@@ -162,7 +212,7 @@ fn outline(repo: &HubRepo) -> Map<String, Value> {
         ("modelId", json!(repo.id)),
         ("author", json!(repo.model.publisher)),
         ("private", json!(repo.is_private)),
-        ("gated", json!(false)),
+        ("gated", gate(repo.gate)),
         ("disabled", json!(false)),
         ("downloads", json!(0)),
         ("likes", json!(0)),

@@ -27,6 +27,10 @@ pub(super) async fn resolve(ask: &Ask<'_>, place: Place<'_>, revision: &str, pat
         .header(header::ETAG, &tag)
         .header(header::ACCEPT_RANGES, "bytes")
         .content_type("application/octet-stream");
+    let open = ask.check_open(&repo).await;
+    if let Err(refusal) = open {
+        return Err(refusal.at_commit(&commit.id));
+    }
     let range = ask.request.header(header::RANGE).and_then(|text| byte_range(text, file.bytes));
     let (builder, wanted) = match range {
         Some(Err(Unsatisfiable)) => {

@@ -29,6 +29,8 @@ struct Metadata<'a> {
 pub(super) async fn metadata(ask: &Ask<'_>, place: Place<'_>, path: &str) -> Answer {
     let service = &ask.shared.service;
     let repo = ask.repo(place).await?;
+    // Headers are bytes of files, metadata of the publisher's included.
+    ask.check_open(&repo).await?;
     let commit = service.hub_revision(&repo, service::MAIN).await?;
     let files = service.hub_tree(&commit).await?;
     let path = path.trim_matches('/');

@@ -1,0 +1,205 @@
+//! The audit log: every mutation of the schema leaves exactly one entry.
+
+use std::collections::BTreeSet;
+
+use client::Client;
+use serde_json::{Value, json};
+
+use crate::{
+    support::{ask, token},
+    world::{GRAPH, METHODOLOGY, STEPS, World, mutate},
+};
+
+const SCHEMA: &str = include_str!("../../../schema/schema.graphql");
+
+/// Mutations whose entry is not looked for here, with the reason.
+const ELSEWHERE: [(&str, &str); 1] =
+    [("suiteRegister", "its input is made by the helper that every test of suites uses")];
+
+/// Names of all mutations in the schema.
+fn mutations() -> BTreeSet<&'static str> {
+    let (_, rest) = SCHEMA.split_once("\ntype Mutation {").unwrap();
+    let (body, _) = rest.split_once("\n}").unwrap();
+    let field = |line: &'static str| line.trim().split_once("(input: ").map(|(name, _)| name);
+    body.lines().filter_map(field).collect()
+}
+
+/// All entries of the log: operation, actor, subject.
+async fn entries(world: &World) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut after = Value::Null;
+    loop {
+        let query = format!(
+            "{{ audit(first: 100, after: {after}) {{ nodes {{ number operation actor subject token }} pageInfo {{ hasNextPage endCursor }} }} }}"
+        );
+        let page = ask(&world.operator, &query).await["audit"].clone();
+        all.extend(page["nodes"].as_array().unwrap().iter().cloned());
+        if page["pageInfo"]["hasNextPage"] == json!(false) {
+            return all;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+}
+
+struct Walk<'a> {
+    world: &'a World,
+    walked: BTreeSet<&'static str>,
+}
+
+impl Walk<'_> {
+    /// Runs a mutation twice under one key, and sees one new entry, of this actor and with his token.
+    async fn step(
+        &mut self,
+        (client, actor): (&Client, &str),
+        field: &'static str,
+        input: Value,
+        selection: &str,
+    ) -> Value {
+        let before = entries(self.world).await.len();
+        let answer = mutate(client, field, input.clone(), selection)
+            .await
+            .unwrap_or_else(|code| panic!("{field}: {code}"));
+        mutate(client, field, input, selection).await.unwrap_or_else(|code| {
+            panic!("{field} again: {code}");
+        });
+        let new = entries(self.world).await.split_off(before);
+        assert_eq!(new.len(), 1, "{field}: {new:?}");
+        assert_eq!(new[0]["actor"], actor, "{field}");
+        assert!(new[0]["token"].is_string(), "{field}");
+        self.walked.insert(field);
+        answer
+    }
+}
+
+/// Proves that each mutation of the schema leaves one entry and its repetition none, that a publisher reads what is about his model
+/// and nobody else's, and that filters filter.
+#[tokio::test]
+async fn every_mutation_leaves_one_entry() {
+    let world = World::new();
+    let investor = world.anybody.with_token(token(&world.place, "ann", "invest"));
+    let (lab, operator, ann) =
+        ((&world.lab, "lab"), (&world.operator, "operator"), (&investor, "ann"));
+    let mut walk = Walk { world: &world, walked: BTreeSet::new() };
+    let model = "model { name }";
+    walk.step(lab, "modelCreate", json!({ "name": "lab/net" }), model).await;
+    let (checkpoint, graph) = world.upload_pair(&world.lab_token, STEPS[2], GRAPH).await;
+    let version =
+        json!({ "model": "lab/net", "version": "v1", "checkpoint": checkpoint, "graph": graph });
+    walk.step(lab, "versionPublish", version, "version { name }").await;
+    let alias = json!({ "model": "lab/net", "alias": "champion", "version": "v1", "reason": "x" });
+    walk.step(lab, "aliasMove", alias, "alias { number }").await;
+    walk.step(lab, "modelCardWrite", json!({ "model": "lab/net", "text": "x" }), model).await;
+    let split = json!([{ "login": "ann", "sharePpb": 1_000_000_000 }]);
+    walk.step(
+        lab,
+        "modelContributorsSet",
+        json!({ "model": "lab/net", "contributors": split }),
+        model,
+    )
+    .await;
+    walk.step(lab, "modelGateSet", json!({ "model": "lab/net", "mode": "MANUAL" }), model).await;
+    let role = json!({ "model": "lab/net", "login": "helper", "granted": true });
+    walk.step(lab, "modelMaintainerSet", role, model).await;
+    let request = "request { state }";
+    walk.step(ann, "accessRequest", json!({ "model": "lab/net", "message": "x" }), request).await;
+    let decision = json!({ "model": "lab/net", "login": "ann", "granted": true, "reason": "x" });
+    walk.step(lab, "accessRequestDecide", decision, request).await;
+    let grant = json!({ "model": "lab/net", "grantee": "rival" });
+    walk.step(lab, "accessGrant", grant.clone(), model).await;
+    walk.step(lab, "accessRevoke", grant, model).await;
+    walk.step(lab, "modelVisibilitySet", json!({ "model": "lab/net", "private": false }), model)
+        .await;
+    let hook = json!({ "url": "https://example.invalid/", "events": ["version.yanked"] });
+    let made = walk.step(lab, "webhookCreate", hook, "webhook { id }").await;
+    let hook = json!({ "id": made["webhook"]["id"] });
+    walk.step(lab, "webhookTest", hook.clone(), "webhook { id }").await;
+    walk.step(lab, "webhookDelete", hook, "id").await;
+    let wanted = json!({ "label": "ci", "scopes": ["publish"] });
+    let made = walk.step(lab, "tokenCreate", wanted, "token { id }").await;
+    walk.step(lab, "tokenRevoke", json!({ "id": made["token"]["id"] }), "token { id }").await;
+    funds(&world, &mut walk, lab, operator, ann).await;
+    let pin = json!({ "model": "lab/net", "pinned": true, "reason": "x" });
+    walk.step(lab, "listedPinSet", pin, model).await;
+    let yank = json!({ "model": "lab/net", "version": "v1", "reason": "x" });
+    walk.step(lab, "versionYank", yank, "version { name }").await;
+    let elsewhere: BTreeSet<&str> = ELSEWHERE.iter().map(|(name, _)| *name).collect();
+    let seen: BTreeSet<&str> = walk.walked.union(&elsewhere).copied().collect();
+    assert_eq!(seen, mutations(), "a mutation is not looked at");
+    filters(&world).await;
+}
+
+/// The mutations of the fund.
+async fn funds(
+    world: &World,
+    walk: &mut Walk<'_>,
+    lab: (&Client, &str),
+    operator: (&Client, &str),
+    ann: (&Client, &str),
+) {
+    let suite = world.register_suite().await;
+    let job = json!({ "model": "lab/net", "version": "v1", "suite": suite, "protocol": "quick", "seed": "7" });
+    let job = walk.step(lab, "evaluationRequest", job, "job { id }").await;
+    world.work_until_done(job["job"]["id"].as_str().unwrap()).await;
+    let log: Vec<Value> = entries(world).await.iter().map(|e| e["operation"].clone()).collect();
+    for operation in
+        ["object_upload", "token_mint", "suite_register", "report_record", "price_decide"]
+    {
+        assert!(log.contains(&json!(operation)), "{operation} is not in {log:?}");
+    }
+    let fund = "fund { name }";
+    let rules = json!({ "name": "F", "methodology": METHODOLOGY });
+    walk.step(operator, "fundCreate", rules, fund).await;
+    for (owner, amount) in
+        [("lab", "1000.000000"), ("ann", "5000.000000"), ("operator", "9000.000000")]
+    {
+        let deposit = json!({ "owner": owner, "amount": amount });
+        walk.step(operator, "cashDeposit", deposit, "account { owner }").await;
+    }
+    let admit = json!({ "fund": "F", "model": "lab/net", "bond": "100.000000" });
+    walk.step(operator, "modelAdmit", admit, fund).await;
+    let seed = json!({ "fund": "F", "owner": "operator", "amount": "1000.000000" });
+    walk.step(operator, "fundSeed", seed, fund).await;
+    let order = json!({ "fund": "F", "amount": "100.000000" });
+    walk.step(ann, "subscriptionOrderPlace", order, "order { id }").await;
+    walk.step(operator, "fundStrike", json!({ "fund": "F" }), "strike { number }").await;
+    walk.step(operator, "fundRebalance", json!({ "fund": "F" }), "trades").await;
+    let quota = json!({ "login": "lab", "bytes": "1000000000" });
+    walk.step(operator, "storageQuotaSet", quota, "storage { login }").await;
+}
+
+async fn filters(world: &World) {
+    let count = async |client: &Client, filter: &str| {
+        let query = format!(
+            "{{ audit(first: 100, filter: {{ {filter} }}) {{ nodes {{ operation actor subject }} }} }}"
+        );
+        client
+            .graphql::<Value>(&query, json!({}))
+            .await
+            .map(|answer| answer["audit"]["nodes"].as_array().unwrap().len())
+    };
+    for (filter, least) in [
+        ("actor: \"ann\"", 2),
+        ("operation: \"cash_deposit\"", 3),
+        ("subjectPrefix: \"lab/net\"", 10),
+        ("model: \"lab/net\"", 10),
+        ("since: \"1970-01-01T00:00:00Z\"", 30),
+    ] {
+        assert!(count(&world.operator, filter).await.unwrap() >= least, "{filter}");
+    }
+    for (filter, none) in [
+        ("actor: \"nobody\"", 0),
+        ("subjectPrefix: \"_ab\"", 0),
+        ("since: \"2999-01-01T00:00:00Z\"", 0),
+    ] {
+        assert_eq!(count(&world.operator, filter).await.unwrap(), none, "{filter}");
+    }
+    let own = count(&world.lab, "model: \"lab/net\"").await.unwrap();
+    assert_eq!(own, count(&world.operator, "model: \"lab/net\"").await.unwrap());
+    for (client, filter, code) in [
+        (&world.lab, "actor: \"lab\"", "scope_missing"),
+        (&world.stranger, "model: \"lab/net\"", "not_owner"),
+        (&world.stranger, "model: \"lab/nothing\"", "absent"),
+    ] {
+        assert_eq!(count(client, filter).await.unwrap_err().code(), Some(code), "{filter}");
+    }
+}

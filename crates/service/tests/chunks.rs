@@ -62,6 +62,7 @@ fn caller(login: &str) -> Caller {
         owner: login.parse().unwrap(),
         scopes: [Scope::Publish].into(),
         token_id: "t-1".to_owned(),
+        models: None,
         now: Timestamp::from_millis(1_000),
     }
 }

@@ -21,14 +21,24 @@ type Oracle = Mutex<BTreeMap<Digest, Arc<Vec<u8>>>>;
 /// Publications that each publisher tries.
 const PUBLICATIONS: u64 = 12;
 
-/// Times that a publisher sends again what was collected under his hands.
-const TRIES: usize = 400;
+/// Times that a publisher sends again under collectors that know no grace, before they must leave him one.
+///
+/// How often he meets them hangs on the machine's load; with a grace, he must come through whatever the load.
+const TRIES_WITHOUT_GRACE: usize = 30;
+
+/// Times that he sends again in all: what was refused or begun before the grace was given may still be collected.
+const TRIES: usize = 60;
+
+/// The grace that collectors leave while somebody waits for one; longer than the test runs.
+const LONG_GRACE_MS: u64 = 3_600_000;
 
 #[derive(Default)]
 struct Shared {
     oracle: Oracle,
     clock: AtomicI64,
     is_over: AtomicBool,
+    /// Publishers who have met collectors without a grace too often.
+    starving: AtomicU64,
     acknowledged: AtomicU64,
     refused_busy: AtomicU64,
     collected_objects: AtomicU64,
@@ -74,6 +84,11 @@ async fn publisher(service: Arc<Service>, shared: Arc<Shared>, login: String, se
             tries += 1;
             match publish(&service, &login, &version, &bytes, shared.now()).await {
                 Ok(_) => break,
+                Err(ServiceError::Busy(_) | ServiceError::Absent { .. })
+                    if tries == TRIES_WITHOUT_GRACE =>
+                {
+                    shared.starving.fetch_add(1, Ordering::Relaxed);
+                }
                 // Collected between upload and publication, or while it was stored: the client sends again.
                 Err(ServiceError::Busy(_) | ServiceError::Absent { .. }) if tries < TRIES => {
                     shared.refused_busy.fetch_add(1, Ordering::Relaxed);
@@ -81,6 +96,9 @@ async fn publisher(service: Arc<Service>, shared: Arc<Shared>, login: String, se
                 }
                 Err(error) => panic!("{login} {version}, try {tries}: {}", error.chain()),
             }
+        }
+        if tries > TRIES_WITHOUT_GRACE {
+            shared.starving.fetch_sub(1, Ordering::Relaxed);
         }
         let mut oracle = shared.oracle.lock().unwrap();
         oracle.insert(Digest::of(&bytes), Arc::new(bytes));
@@ -92,7 +110,10 @@ async fn publisher(service: Arc<Service>, shared: Arc<Shared>, login: String, se
 async fn collector(service: Arc<Service>, shared: Arc<Shared>, seed: u64) {
     let mut random = Random(seed);
     while !shared.is_over.load(Ordering::Relaxed) {
-        let grace_ms = [0, 5, 40, 40][random.below(4) as usize];
+        let grace_ms = match shared.starving.load(Ordering::Relaxed) {
+            0 => [0, 5, 40, 40][random.below(4) as usize],
+            _ => LONG_GRACE_MS,
+        };
         match collect(&service, shared.now(), grace_ms).await {
             Ok(done) => {
                 shared.collected_objects.fetch_add(done.objects, Ordering::Relaxed);

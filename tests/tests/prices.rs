@@ -264,6 +264,7 @@ async fn the_server_guards_itself() {
     let large = json!({ "query": "{ clock { day } }", "variables": { "x": "a".repeat(2 << 20) } });
     let answer = http.post(format!("{}/graphql", market.url)).json(&large).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 413);
+    assert_eq!(answer.headers()["connection"], "close");
     let lost = http.get(format!("{}/v1/nothing", market.url)).send().await.unwrap();
     assert_eq!(
         (lost.status().as_u16(), lost.json::<Value>().await.unwrap()["code"].as_str()),

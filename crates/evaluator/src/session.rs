@@ -19,7 +19,7 @@ use crate::{ort_api, protocol::JobInput};
 ///
 /// On CUDA, products of f32 are f32 (no TF32), convolutions are chosen by heuristic, which is the same from run to run, and a
 /// provider that cannot be had is an error; nodes that CUDA has no kernel for (shapes, mostly) run on the processor, and
-/// [`ort_api::nodes_by_provider`] tells how many.
+/// `ort_api::nodes_by_provider` tells how many.
 ///
 /// Weights are read from external data beside the graph, by `commit_from_file`: every other way copies them (EVALUATION 2).
 /// `prepacking` makes private copies of weights in the layout of the kernels; faster to run, slower to load.

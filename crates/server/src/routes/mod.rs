@@ -13,8 +13,10 @@ use std::sync::Arc;
 use ::graphql::Api;
 use domain::{digest::Digest, time::Timestamp};
 use poem::{
-    Endpoint, EndpointExt, Request, Route, get, handler, http::header, middleware::SetHeader, post,
-    put,
+    Endpoint, EndpointExt, Request, Response, Route, get, handler,
+    http::{HeaderValue, header},
+    middleware::SetHeader,
+    post, put,
 };
 use service::{Caller, Service, ServiceError};
 
@@ -83,6 +85,31 @@ pub(crate) fn app(shared: Shared) -> impl Endpoint {
         .data(shared)
         .with(headers)
         .catch_all_error(problem::unrouted)
+        .around(close_unread)
+}
+
+/// Says that the connection closes, where a request with a long body was refused.
+///
+/// What is left of such a body is not read, so no other request can follow on the connection; a client that isn't told sends one
+/// and loses it.
+async fn close_unread(
+    endpoint: Arc<impl Endpoint<Output = Response>>,
+    request: Request,
+) -> poem::Result<Response> {
+    const SHORT: u64 = 1 << 13;
+    let headers = request.headers();
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .map(|value| value.to_str().ok().and_then(|text| text.parse().ok()).unwrap_or(u64::MAX));
+    let long = match declared {
+        Some(bytes) => bytes > SHORT,
+        None => headers.contains_key(header::TRANSFER_ENCODING),
+    };
+    let mut response = endpoint.call(request).await?;
+    if long && (response.status().is_client_error() || response.status().is_server_error()) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 /// Answers as soon as requests are taken.

@@ -14,7 +14,7 @@ use rustix::process::{
 };
 
 use crate::{
-    gpu, ort_api,
+    gpu, jail, ort_api,
     protocol::{
         Answer, ChildLimits, FailureKind, INPUTS_FILE, Job, JobSubject, OUTPUTS_FILE, Task,
     },
@@ -120,10 +120,19 @@ fn work(job: &Job) -> Result<Answer, Failure> {
     let environment =
         runtime::load(&job.library).map_err(|e| Failure(FailureKind::Library, e.to_string()))?;
     let inputs = File::open(INPUTS_FILE)?;
-    match &job.task {
-        Task::Accuracy { subject } => accuracy(job, &environment, &inputs, subject),
-        Task::Round { .. } => round(job, &environment, &inputs),
-        Task::Memory { subject, offline_batch_items } => {
+    let outputs = match &job.task {
+        Task::Accuracy { .. } => Some(File::create(OUTPUTS_FILE)?),
+        _ => None,
+    };
+    // CUDA opens devices and loads code while it runs; what it needs of a jail is not known yet (decision 0020).
+    if job.cuda.is_none() {
+        jail::enter(Path::new(".")).map_err(io::Error::from)?;
+    }
+    match (&job.task, outputs) {
+        (Task::Accuracy { subject }, Some(outputs)) => {
+            accuracy(job, &environment, &inputs, subject, outputs)
+        }
+        (Task::Memory { subject, offline_batch_items }, _) => {
             let before = job.cuda.and_then(gpu::used_bytes);
             let mut side =
                 offline(job, &environment, &inputs, subject, *offline_batch_items, 1, false)?;
@@ -138,6 +147,7 @@ fn work(job: &Job) -> Result<Answer, Failure> {
             };
             Ok(Answer::Memory { peak_bytes })
         }
+        _ => round(job, &environment, &inputs),
     }
 }
 
@@ -149,10 +159,11 @@ fn accuracy(
     environment: &Environment,
     inputs: &File,
     subject: &JobSubject,
+    outputs: File,
 ) -> Result<Answer, Failure> {
     let mut session = open(environment, Path::new(&subject.graph), job.threads, true, job.cuda)?;
     let providers = ort_api::nodes_by_provider(&session)?;
-    let mut out = BufWriter::new(File::create(OUTPUTS_FILE)?);
+    let mut out = BufWriter::new(outputs);
     let mut row = None;
     for first in (0..job.items).step_by(subject.call_items.max(1) as usize) {
         let count = subject.call_items.min(job.items - first);

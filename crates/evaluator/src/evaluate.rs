@@ -21,7 +21,7 @@ use crate::{
     machine::{load_milli, machine},
     plan::Plan,
     protocol::{Answer, ChildLimits, INPUTS_FILE, Job, JobInput, OUTPUTS_FILE, Task},
-    safetensors_file::{FileError, SafetensorsFile},
+    safetensors_file::SafetensorsFile,
     score::{Scored, choice},
     spawn::{Watch, run},
     subject::{Prepared, Subject, io_error, link_or_copy},
@@ -165,10 +165,7 @@ struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     fn prepare(request: &'a Request<'a>) -> Result<Self, EvaluationError> {
         crate::protocols::check(&request.protocol)?;
-        let cases = SafetensorsFile::open(request.cases).map_err(|error| match error {
-            FileError::Io(source) => io_error("cannot read", request.cases)(source),
-            FileError::Header(source) => EvaluationError::Cases { source },
-        })?;
+        let cases = SafetensorsFile::open_cases(request.cases)?;
         let mut model = Prepared::open(Side::Model, request.model)?;
         let mut reference = request
             .reference

@@ -90,6 +90,23 @@ impl Plan {
     }
 }
 
+/// Items of each of `classes` classes among the labels of `cases.safetensors`, without running anything.
+///
+/// # Errors
+/// [`EvaluationError::Suite`] where suite and cases do not fit, or a label is not among the classes; failures of the file.
+pub fn label_counts(
+    suite: &Suite,
+    cases: &std::path::Path,
+    classes: usize,
+) -> Result<Vec<u64>, EvaluationError> {
+    let Wanted { items, output, target, .. } = wanted(suite)?;
+    let file = SafetensorsFile::open_cases(cases)?;
+    let labels = read_labels(&file, &target, items)?;
+    let plan = Plan { items, inputs: Vec::new(), output, labels, target };
+    plan.classes(&[classes as u64])?;
+    Ok(plan.label_counts(classes))
+}
+
 /// What of a suite this evaluator runs.
 struct Wanted {
     items: u64,

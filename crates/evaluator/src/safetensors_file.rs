@@ -12,7 +12,7 @@ use domain::{
     digest::Digest,
 };
 
-use crate::file_digest::file_digest;
+use crate::{error::EvaluationError, file_digest::file_digest, subject::io_error};
 
 /// An open file whose header passed every rule.
 #[derive(Debug)]
@@ -41,6 +41,14 @@ impl From<HeaderError> for FileError {
 }
 
 impl SafetensorsFile {
+    /// Opens the cases of a suite.
+    pub(crate) fn open_cases(path: &Path) -> Result<Self, EvaluationError> {
+        Self::open(path).map_err(|error| match error {
+            FileError::Io(source) => io_error("cannot read", path)(source),
+            FileError::Header(source) => EvaluationError::Cases { source },
+        })
+    }
+
     /// Opens a file and checks its header against its size.
     pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
         let mut file = File::open(path)?;

@@ -1,6 +1,6 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
 //!
-//! `cargo run --release -p benchmarks -- dedup|load|loop|transfer` measures and writes a folder under `benchmarks/runs`.
+//! `cargo run --release -p benchmarks -- dedup|load|loop|transfer|verify` measures and writes a folder under `benchmarks/runs`.
 //! No claim about speed stands anywhere without such a folder.
 
 mod dedup;
@@ -10,6 +10,7 @@ mod onnx_graphs;
 mod record;
 mod timing_loop;
 mod transfer;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -46,11 +47,12 @@ fn main() -> ExitCode {
         ["loop"] => timing_loop::run(),
         ["load"] => load::run(),
         ["transfer"] => transfer::run(),
+        ["verify"] => verify::run(),
         [load::CHILD, graph, prepacking, library] => {
             load::child(graph, prepacking == "on", library)
         }
         _ => {
-            eprintln!("usage: benchmarks dedup|load|loop|transfer");
+            eprintln!("usage: benchmarks dedup|load|loop|transfer|verify");
             return ExitCode::from(2);
         }
     };

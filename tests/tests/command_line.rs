@@ -114,3 +114,56 @@ fn evaluate_prints_one_report() {
         assert!(report.get(name).is_some(), "the report lacks {name}");
     }
 }
+
+/// Proves that `verify` recomputes a report from its samples, with the suite's files too, and names the field that was changed.
+#[test]
+fn verify_recomputes_a_report() {
+    let model = model_folder("mlp/graph.onnx", "mlp/step-1700.safetensors");
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (suite, samples, report) = (demo("suite"), at("samples.json"), at("report.json"));
+    let path = model.path().display().to_string();
+    let (code, printed, said) = run(
+        &["evaluate", &path, "--suite", &suite, "--quick", "--json", "--samples", &samples],
+        &[],
+    );
+    assert_eq!(code, Some(0), "{said}");
+    std::fs::write(&report, &printed).unwrap();
+    let (code, said, errors) = run(&["verify", &report], &[]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(said.contains("price ") && said.contains("attested "), "{said}");
+    let (code, said, errors) = run(&["verify", &report, "--suite", &suite, "--json"], &[]);
+    assert_eq!(code, Some(0), "{errors}");
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let mut changed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(
+        (&said["suite_checked"], &said["price_micro"]),
+        (&true.into(), &changed["price_micro"])
+    );
+
+    let price = changed["price_micro"].as_str().unwrap().parse::<i64>().unwrap();
+    changed["price_micro"] = (price + 1).to_string().into();
+    std::fs::write(&report, changed.to_string()).unwrap();
+    let (code, _, said) = run(&["verify", &report], &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains(&format!("price_micro: the report says \"{}\"", price + 1)), "{said}");
+    changed["price_micro"] = price.to_string().into();
+    let counts = changed["suite"]["label_counts"].as_array_mut().unwrap();
+    counts.swap(0, 1);
+    counts[2] = (counts[2].as_u64().unwrap() - 1).into();
+    counts[3] = (counts[3].as_u64().unwrap() + 1).into();
+    std::fs::write(&report, changed.to_string()).unwrap();
+    let (code, _, said) = run(&["verify", &report, "--suite", &suite], &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("suite.label_counts["), "only the cases tell: {said}");
+    std::fs::write(&samples, "{}").unwrap();
+    let (code, _, said) = run(&["verify", &report], &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("the blob has digest"), "{said}");
+    let alone = tempfile::tempdir().unwrap();
+    let moved = alone.path().join("report.json");
+    std::fs::rename(&report, &moved).unwrap();
+    let (code, _, said) = run(&["verify", &moved.display().to_string()], &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("--samples"), "{said}");
+}

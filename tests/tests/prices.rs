@@ -117,6 +117,27 @@ impl Market {
         panic!("evaluation {id} does not end");
     }
 
+    /// An investor without a login recomputes the report of a version from the server's own bytes.
+    async fn verify(&self, version: &str) {
+        let query = format!(
+            r#"{{ model(name: "m") {{ version(name: "{version}") {{ reports(first: 1) {{ nodes {{ digest }} }} }} }} }}"#
+        );
+        let answer = ask(&self.lab, &query).await;
+        let report = &answer["model"]["version"]["reports"]["nodes"][0];
+        let digest = report["digest"].as_str().expect("a report").to_owned();
+        let verify = |digest: String| {
+            let address = format!("{}/v1/objects/{digest}", self.url);
+            Command::new(PROGRAM).args(["verify", &address, "--json"]).output().unwrap()
+        };
+        let output = verify(digest.clone());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(said["report"], digest.as_str());
+        assert!(said["price_micro"].is_string(), "{said}");
+        let absent = verify("0".repeat(64));
+        assert_eq!(absent.status.code(), Some(1), "{}", String::from_utf8_lossy(&absent.stderr));
+    }
+
     /// Name of the listed version, accepted price, and the statuses of all decisions.
     async fn model(&self) -> (String, String, Vec<String>) {
         let query = r#"{ model(name: "m") { listed { name } price { price } prices(first: 50) { nodes { status } } } }"#;
@@ -149,6 +170,7 @@ async fn old_versions_and_broken_ones() {
     assert_eq!(market.evaluate("v2", 1).await["decision"]["status"], "ACCEPTED");
     let before = market.model().await;
     assert_eq!(before.0, "v2");
+    market.verify("v2").await;
     let again = market.evaluate("v1", 2).await;
     assert_eq!((&again["report"]["correct"], &again["decision"]), (&json!(3097), &Value::Null));
     assert_eq!(market.model().await, before, "an old version prices no more");

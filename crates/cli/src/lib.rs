@@ -30,6 +30,8 @@ enum Command {
     Worker(commands::worker::WorkerArguments),
     /// Evaluate a model folder on a suite folder, without any server.
     Evaluate(commands::evaluate::EvaluateArguments),
+    /// Recompute a report, its price included, from its raw samples; no server is trusted for it.
+    Verify(commands::verify::VerifyArguments),
     /// Publish a folder (`model.safetensors`, `graph.onnx`) as a version of a model; sends only what the server does not have.
     #[command(disable_version_flag = true)]
     Push(commands::push::PushArguments),
@@ -98,6 +100,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => commands::serve::run(arguments).await,
         Command::Worker(arguments) => commands::worker::run(arguments).await,
         Command::Evaluate(arguments) => commands::evaluate::run(arguments).await,
+        Command::Verify(arguments) => commands::verify::run(arguments).await,
         Command::Push(arguments) => commands::push::run(arguments).await,
         Command::Pull(arguments) => commands::pull::run(arguments).await,
         Command::Inspect { file, count_nonfinite, json } => {

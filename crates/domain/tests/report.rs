@@ -8,7 +8,7 @@ use domain::{
     evaluation::{
         Measurement, NoPrice, Report, ReportContext, ReportError, SuiteFacts, VerifyError,
         price::{log_sigma, micro, price},
-        samples, verify,
+        samples, verify, verify_blob,
     },
     suite::Suite,
 };
@@ -129,6 +129,40 @@ fn verification() {
     );
     assert_eq!(field_of(&|r| r.void_reasons.push("so".to_owned())), "void_reasons");
     assert_eq!(field_of(&|r| r.quality_bits = f64::NAN), "quality_bits");
+}
+
+/// Proves that report and blob alone suffice, with and without a price, and that a lie about either or about the suite is named.
+#[test]
+fn verification_without_the_suite() {
+    let mut alone = usual();
+    alone.reference = None;
+    for round in &mut alone.rounds {
+        round.single_stream.reference.clear();
+        round.single_stream.control.clear();
+        round.offline.reference.clear();
+    }
+    for measured in [usual(), alone] {
+        let report = derive(&measured);
+        let blob = samples::to_blob(&measured).unwrap();
+        assert_eq!(verify_blob(&report, &blob), Ok(()));
+    }
+    let report = derive(&usual());
+    let blob = samples::to_blob(&usual()).unwrap();
+    let refusal = |change: &dyn Fn(&mut Report), blob: &[u8]| {
+        let mut changed = report.clone();
+        change(&mut changed);
+        verify_blob(&changed, blob).unwrap_err().to_string()
+    };
+    assert!(refusal(&|_| (), &blob[1..]).starts_with("samples: the blob has digest sha256:"));
+    let empty = |r: &mut Report| r.samples = Digest::of(b"{}");
+    assert!(refusal(&empty, b"{}").starts_with("samples: "), "{}", refusal(&empty, b"{}"));
+    assert!(refusal(&|r| r.report_version = 2, &blob).starts_with("report_version: 2"));
+    // A share below that of the majority class, and another t0: both would raise the price.
+    assert!(refusal(&|r| r.suite.chance = 0.01, &blob).starts_with("suite.chance: "));
+    assert!(refusal(&|r| r.suite.overhead_ms = 0.0, &blob).starts_with("cost."));
+    let genesis = refusal(&|r| r.suite.q_genesis = Some(9.0), &blob);
+    assert!(genesis.starts_with("quality_bits: "), "{genesis}");
+    assert!(refusal(&|r| r.panel.push(r.model.clone()), &blob).contains("panel"));
 }
 
 /// Proves each reason for which a report has metrics and no price.

@@ -8,7 +8,9 @@ use std::{
 use domain::{
     checkpoint::{INDEX_FILE, weights_file},
     digest::Digest,
-    evaluation::{Report, ReportContext, ReportError},
+    evaluation::{
+        Report, ReportContext, ReportError, SuiteFacts, VerifyError, read_blob, samples, verify,
+    },
     suite::{Suite, SuiteError},
 };
 use evaluator::{Device, Evaluation, EvaluationError, Subject};
@@ -75,6 +77,9 @@ pub enum FolderError {
     /// The measurement gives no report.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A report does not hold.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
 }
 
 impl FolderError {
@@ -85,6 +90,15 @@ impl FolderError {
     }
 }
 
+/// What an evaluation of a folder gives.
+#[derive(Clone, Debug)]
+pub struct FolderReport {
+    /// The report.
+    pub report: Report,
+    /// The sample blob that it follows from.
+    pub samples: Vec<u8>,
+}
+
 /// Evaluates a folder. `progress` is told stage, children done, and children in all.
 ///
 /// # Errors
@@ -92,11 +106,8 @@ impl FolderError {
 pub fn evaluate_folder(
     request: &FolderEvaluation,
     progress: &dyn Fn(&str, u64, u64),
-) -> Result<Report, FolderError> {
-    let manifest = request.suite.join("suite.toml");
-    let text = String::from_utf8_lossy(&read(&manifest)?).into_owned();
-    let suite =
-        Suite::parse(&text).map_err(|source| FolderError::Manifest { path: manifest, source })?;
+) -> Result<FolderReport, FolderError> {
+    let (suite, text) = read_suite(&request.suite)?;
     let model = subject(&request.model)?;
     let reference = match (&request.reference, &suite.reference) {
         (Some(folder), _) => Some(subject(folder)?),
@@ -130,19 +141,54 @@ pub fn evaluate_folder(
         let path = request.suite.join("reference").join("model.safetensors");
         return Err(FolderError::Reference { path, declared: declared.digest, found });
     }
-    let mut files = vec![
-        ("suite.toml", Digest::of(text.as_bytes())),
-        ("cases.safetensors", Digest::of(&read(&cases)?)),
-    ];
-    if let Some((checkpoint, graph)) = measured {
-        files
-            .extend([("reference/graph.onnx", graph), ("reference/model.safetensors", checkpoint)]);
-    }
+    let digest = suite_digest(&request.suite, &text, measured)?;
     let name = |path: &Path| {
         path.file_name().map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned())
     };
     let names = Names { model: &name(&request.model), evaluator: "local" };
-    Ok(derive(&evaluation, &suite, Suite::digest(&files), names)?)
+    let report = derive(&evaluation, &suite, digest, names)?;
+    let samples = samples::to_blob(&evaluation.measurement).map_err(ReportError::Canonical)?;
+    Ok(FolderReport { report, samples })
+}
+
+/// Checks a report against its sample blob and against the suite's own files, cases and labels included.
+///
+/// # Errors
+/// [`FolderError::Verify`] names the first field that differs; the suite's files can be at fault themselves.
+pub fn verify_on_suite(report: &Report, samples: &[u8], folder: &Path) -> Result<(), FolderError> {
+    let (suite, text) = read_suite(folder)?;
+    let measurement = read_blob(report, samples)?;
+    let reference = measurement.reference.as_ref().map(|r| (r.checkpoint, r.graph));
+    let classes = report.suite.label_counts.len();
+    let facts = SuiteFacts {
+        digest: suite_digest(folder, &text, reference)?,
+        label_counts: evaluator::label_counts(&suite, &folder.join("cases.safetensors"), classes)?,
+    };
+    Ok(verify(report, &measurement, &suite, Some(&facts))?)
+}
+
+/// The suite of a folder, with the text of its manifest.
+fn read_suite(folder: &Path) -> Result<(Suite, String), FolderError> {
+    let path = folder.join("suite.toml");
+    let text = String::from_utf8_lossy(&read(&path)?).into_owned();
+    let suite = Suite::parse(&text).map_err(|source| FolderError::Manifest { path, source })?;
+    Ok((suite, text))
+}
+
+/// The digest of a suite folder, whose reference (checkpoint, graph) was measured.
+fn suite_digest(
+    folder: &Path,
+    manifest: &str,
+    reference: Option<(Digest, Digest)>,
+) -> Result<Digest, FolderError> {
+    let cases = Digest::of(&read(&folder.join("cases.safetensors"))?);
+    let mut files =
+        vec![("suite.toml", Digest::of(manifest.as_bytes())), ("cases.safetensors", cases)];
+    if let Some((checkpoint, graph)) = reference {
+        files
+            .extend([("reference/graph.onnx", graph), ("reference/model.safetensors", checkpoint)]);
+    }
+    Ok(Suite::digest(&files))
 }
 
 /// What model and evaluator are called in a report.

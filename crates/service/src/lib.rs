@@ -64,7 +64,9 @@ pub use collector::{Collected, Collection};
 pub use contributors::{Contributor, Contributors, SetContributors};
 pub use error::ServiceError;
 pub use evaluator::{child_main, runtime};
-pub use folder::{FolderError, FolderEvaluation, check_device, evaluate_folder};
+pub use folder::{
+    FolderError, FolderEvaluation, FolderReport, check_device, evaluate_folder, verify_on_suite,
+};
 pub use fund_view::{FundView, Holding};
 pub use funds::{AdmitModel, Fund};
 pub use gates::{AccessRequest, DecideAccess, GateMode, RequestState};

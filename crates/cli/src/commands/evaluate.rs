@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::IsTerminal as _, path::PathBuf};
 
 use domain::evaluation::Report;
 use indicatif::{ProgressBar, ProgressStyle};
-use service::{FolderEvaluation, evaluate_folder};
+use service::{FolderEvaluation, FolderReport, evaluate_folder};
 
 use super::runtime;
 use crate::exit::{Failure, print};
@@ -29,6 +29,9 @@ pub(crate) struct EvaluateArguments {
     /// Seed of every random order in the run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Write the raw samples, from which `modelfolio verify` recomputes the report, to this file.
+    #[arg(long)]
+    samples: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -69,9 +72,13 @@ pub(crate) async fn run(arguments: EvaluateArguments) -> Result<(), Failure> {
     let evaluated = tokio::task::spawn_blocking(move || evaluate_folder(&request, &progress));
     let evaluated = evaluated.await.map_err(Failure::environment)?;
     bar.finish_and_clear();
-    let report = evaluated.map_err(|error| {
+    let FolderReport { report, samples } = evaluated.map_err(|error| {
         if error.is_environment() { Failure::environment(error) } else { Failure::input(error) }
     })?;
+    if let Some(path) = arguments.samples {
+        std::fs::write(&path, samples)
+            .map_err(|e| Failure::Environment(format!("{}: {e}", path.display())))?;
+    }
     if let Some(reason) = report.no_price {
         eprintln!("no price: {reason}");
     }

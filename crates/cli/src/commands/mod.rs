@@ -9,6 +9,7 @@ pub(crate) mod runtime;
 pub(crate) mod serve;
 pub(crate) mod token;
 pub(crate) mod transfer;
+pub(crate) mod verify;
 pub(crate) mod worker;
 
 use std::path::PathBuf;

@@ -27,4 +27,7 @@ pub use measurement::{
     SubjectMeasurement,
 };
 pub use params::{CostWeights, PARAMS, Params};
-pub use report::{NoPrice, Report, ReportContext, ReportError, SuiteFacts, VerifyError, verify};
+pub use report::{
+    NoPrice, Report, ReportContext, ReportError, SuiteFacts, VerifyError, read_blob, verify,
+    verify_blob,
+};

@@ -15,7 +15,7 @@ pub use form::{
 };
 use serde::{Deserialize, Serialize};
 pub(super) use timing::ratios_of;
-pub use verify::{SuiteFacts, VerifyError, verify};
+pub use verify::{SuiteFacts, VerifyError, read_blob, verify, verify_blob};
 
 use super::measurement::Machine;
 use crate::{

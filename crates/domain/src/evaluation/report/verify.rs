@@ -3,7 +3,11 @@
 use serde_json::Value;
 
 use super::{Report, ReportContext, ReportError};
-use crate::{digest::Digest, evaluation::measurement::Measurement, suite::Suite};
+use crate::{
+    digest::Digest,
+    evaluation::{measurement::Measurement, samples},
+    suite::{Cost, Labels, Output, Pool, Reference, Suite},
+};
 
 /// What a verifier knows of the suite from the cases themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +24,28 @@ pub enum VerifyError {
     /// Nothing can be derived from the samples.
     #[error(transparent)]
     Derive(#[from] ReportError),
+    /// A report of another form.
+    #[error("report_version: {found}; this program reads version {known}")]
+    Version {
+        /// What the report says.
+        found: u32,
+        /// What this program reads.
+        known: u32,
+    },
+    /// Other samples than those that the report names.
+    #[error("samples: the blob has digest {found}, the report names {named}")]
+    OtherSamples {
+        /// What the report says.
+        named: Digest,
+        /// What the blob hashes to.
+        found: Digest,
+    },
+    /// The blob is no measurement.
+    #[error("samples: {reason}")]
+    NoSamples {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The report says something else than its samples.
     #[error("{field}: the report says {reported}, its samples say {derived}")]
     Difference {
@@ -30,6 +56,69 @@ pub enum VerifyError {
         /// JSON of what follows from the samples.
         derived: String,
     },
+}
+
+/// Derives the report again from its sample blob alone, without a database, and compares every field, bit for bit.
+///
+/// The suite's rules are those that the report records; [`verify`] with the suite itself checks them too.
+///
+/// # Errors
+/// [`VerifyError::OtherSamples`] where the report names another blob; [`VerifyError::Difference`] names the first field that differs.
+pub fn verify_blob(report: &Report, blob: &[u8]) -> Result<(), VerifyError> {
+    let measurement = read_blob(report, blob)?;
+    verify(report, &measurement, &recorded_suite(report), None)
+}
+
+/// The measurement in a blob, if it is the blob that the report names.
+///
+/// # Errors
+/// [`VerifyError::Version`], [`VerifyError::OtherSamples`], [`VerifyError::NoSamples`].
+pub fn read_blob(report: &Report, blob: &[u8]) -> Result<Measurement, VerifyError> {
+    if report.report_version != Report::VERSION {
+        let (found, known) = (report.report_version, Report::VERSION);
+        return Err(VerifyError::Version { found, known });
+    }
+    let found = Digest::of(blob);
+    if found != report.samples {
+        return Err(VerifyError::OtherSamples { named: report.samples, found });
+    }
+    samples::from_blob(blob).map_err(|e| VerifyError::NoSamples { reason: e.to_string() })
+}
+
+/// The suite as far as a report records it: all that its numbers depend on.
+fn recorded_suite(report: &Report) -> Suite {
+    let record = &report.suite;
+    let reference = report.reference.as_ref().map(|reference| Reference {
+        digest: reference.digest,
+        panel: report.panel.iter().map(|subject| subject.digest).collect(),
+        q_genesis: record.q_genesis,
+    });
+    let output = String::new();
+    Suite {
+        id: record.id.clone(),
+        version: record.version,
+        task: record.task,
+        metric: record.metric,
+        report: Vec::new(),
+        chance: Some(record.chance),
+        baseline: None,
+        epoch: record.epoch,
+        items: record.items,
+        licence: String::new(),
+        source: String::new(),
+        input: std::collections::BTreeMap::new(),
+        output: Output {
+            name: output,
+            column: None,
+            pool: Pool::None,
+            mask: None,
+            normalize: false,
+        },
+        labels: Labels::default(),
+        reference,
+        cost: Cost { overhead_ms: record.overhead_ms },
+        expected: None,
+    }
 }
 
 /// Derives the report again and compares every field, bit for bit.

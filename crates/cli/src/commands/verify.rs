@@ -1,0 +1,185 @@
+//! `modelfolio verify`: whether a report says what its samples say; offline, without a database.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use client::Client;
+use domain::{
+    digest::Digest,
+    evaluation::{Report, verify_blob},
+};
+use serde::Serialize;
+use service::verify_on_suite;
+
+use crate::exit::{Failure, print};
+
+/// Arguments of `modelfolio verify`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct VerifyArguments {
+    /// A report as JSON, or its address at a server: `http://HOST/v1/objects/DIGEST`.
+    report: String,
+    /// The raw samples; by default `samples.json` beside the report, or what the report's server has.
+    #[arg(long)]
+    samples: Option<PathBuf>,
+    /// Suite folder, to check digest, labels and rules too; without it the report's own word is taken for them.
+    #[arg(long)]
+    suite: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found, as `--json` prints it.
+#[derive(Serialize)]
+struct Verified<'a> {
+    ok: bool,
+    report: Digest,
+    samples: Digest,
+    model: Digest,
+    suite: Digest,
+    suite_checked: bool,
+    price_micro: Option<String>,
+    sigma_ln_price: Option<f64>,
+    no_price: Option<String>,
+    evaluator: &'a str,
+}
+
+/// Derives every number of a report again from its samples, and says whether it is the same to the last bit.
+///
+/// # Errors
+/// [`Failure::Input`] names the first field that differs, or the file that is no report; [`Failure::Environment`] for a server
+/// that cannot be reached.
+pub(crate) async fn run(arguments: VerifyArguments) -> Result<(), Failure> {
+    let (text, samples) = match remote(&arguments.report)? {
+        Some((client, digest)) => fetch(&client, digest, arguments.samples.as_deref()).await?,
+        None => local(Path::new(&arguments.report), arguments.samples.as_deref())?,
+    };
+    let report = parse(&arguments.report, &text)?;
+    let failed = |field: String| Failure::Input(format!("{}: {field}", arguments.report));
+    match &arguments.suite {
+        Some(folder) => verify_on_suite(&report, &samples, folder)
+            .map_err(|e| failed(crate::exit::chain(&e)))?,
+        None => verify_blob(&report, &samples).map_err(|e| failed(e.to_string()))?,
+    }
+    let digest = report.digest().map_err(|e| failed(e.to_string()))?;
+    if arguments.json {
+        let verified = Verified {
+            ok: true,
+            report: digest,
+            samples: report.samples,
+            model: report.model.digest,
+            suite: report.suite.digest,
+            suite_checked: arguments.suite.is_some(),
+            price_micro: report.price_micro.map(|price| price.to_string()),
+            sigma_ln_price: report.sigma_ln_price,
+            no_price: report.no_price.map(|reason| reason.to_string()),
+            evaluator: &report.evaluator,
+        };
+        let json = serde_json::to_string(&verified).map_err(Failure::environment)?;
+        return print(&format!("{json}\n"));
+    }
+    print(&in_words(&report, digest, arguments.suite.is_some()))
+}
+
+/// The server and the digest of an address; none for a file.
+fn remote(report: &str) -> Result<Option<(Client, Digest)>, Failure> {
+    if !report.starts_with("http://") && !report.starts_with("https://") {
+        return Ok(None);
+    }
+    let parts = report.split_once("/v1/objects/");
+    let parts = parts.and_then(|(base, digest)| {
+        let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
+        Some((base, format!("sha256:{digest}").parse().ok()?))
+    });
+    let Some((base, digest)) = parts else {
+        let reason = "no address of a report; http://HOST/v1/objects/DIGEST is";
+        return Err(Failure::Input(format!("{report}: {reason}")));
+    };
+    Ok(Some((Client::new(base, None).map_err(Failure::environment)?, digest)))
+}
+
+/// Report and samples from a server, each checked against its digest on arrival.
+async fn fetch(
+    client: &Client,
+    digest: Digest,
+    samples: Option<&Path>,
+) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let folder = tempfile::tempdir().map_err(Failure::environment)?;
+    let get = async |digest: Digest| {
+        let path = folder.path().join(digest.hex());
+        client.download(digest, &path, |_| ()).await.map_err(|error| {
+            let text = format!("{}/v1/objects/{}: ", client.base(), digest.hex());
+            let text = text + &crate::exit::chain(&error);
+            if error.code().is_some() { Failure::Input(text) } else { Failure::Environment(text) }
+        })?;
+        read(&path)
+    };
+    let text = get(digest).await?;
+    let blob = match samples {
+        Some(path) => read(path)?,
+        None => get(parse(&digest.to_string(), &text)?.samples).await?,
+    };
+    Ok((text, blob))
+}
+
+/// Report and samples from files.
+fn local(report: &Path, samples: Option<&Path>) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let text = read(report)?;
+    let beside = report.with_file_name("samples.json");
+    let path = samples.unwrap_or(&beside);
+    if samples.is_none() && !path.exists() {
+        let named = parse(&report.display().to_string(), &text)?.samples;
+        return Err(Failure::Input(format!(
+            "{}: samples {named} are wanted; there is no {}, and no --samples",
+            report.display(),
+            path.display()
+        )));
+    }
+    Ok((text, read(path)?))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|e| Failure::Input(format!("{}: {e}", path.display())))
+}
+
+fn parse(name: &str, text: &[u8]) -> Result<Report, Failure> {
+    serde_json::from_slice(text)
+        .map_err(|e| Failure::Input(format!("{name}: no evaluation report: {e}")))
+}
+
+/// For a person: what holds, and what nobody can recompute.
+fn in_words(report: &Report, digest: Digest, suite_checked: bool) -> String {
+    let mut out = format!(
+        "report     {digest}\nsamples    {}\nmodel      {}\n",
+        report.samples, report.model.digest
+    );
+    let checked = if suite_checked { "its files were checked" } else { "taken from the report" };
+    let suite = &report.suite;
+    let _ = writeln!(out, "suite      {}, epoch {}, {checked}", suite.id, suite.epoch);
+    match (report.price_micro, report.sigma_ln_price, report.no_price) {
+        (Some(price), Some(sigma), _) => {
+            let (credits, micro) = (price / 1_000_000, price % 1_000_000);
+            let percent = sigma * 100.0;
+            let _ = writeln!(out, "price      {credits}.{micro:06} credits ± {percent:.2} %");
+        }
+        (_, _, Some(reason)) => {
+            let _ = writeln!(out, "price      none: {reason}");
+        }
+        _ => out.push_str("price      none\n"),
+    }
+    if let Some(held) = report.cost_held {
+        let _ = writeln!(out, "cost       held at {held}, not measured");
+    }
+    for reason in &report.void_reasons {
+        let _ = writeln!(out, "void       {reason}");
+    }
+    let _ = writeln!(
+        out,
+        "verified   every number follows from the samples, bit for bit\n\
+         attested   times, answers and hidden cases, by evaluator {}",
+        report.evaluator
+    );
+    out
+}

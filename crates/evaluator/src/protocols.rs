@@ -36,6 +36,19 @@ pub fn full(seed: u64) -> Protocol {
     }
 }
 
+/// Names of the plans that [`named`] knows.
+pub const NAMES: [&str; 2] = ["quick", "full"];
+
+/// The plan of this name; none for another.
+#[must_use]
+pub fn named(name: &str, seed: u64) -> Option<Protocol> {
+    match name {
+        "quick" => Some(quick(seed)),
+        "full" => Some(full(seed)),
+        _ => None,
+    }
+}
+
 /// Holds a plan to its limits; no rounds at all is a plan too, for accuracy alone.
 pub(crate) fn check(protocol: &Protocol) -> Result<(), EvaluationError> {
     let limits = [

@@ -132,10 +132,11 @@ impl Service {
         } else {
             self.check_right(caller, &model, Right::Maintain).await?;
         }
-        if input.protocol != "quick" {
+        let known = evaluator::protocols::NAMES;
+        if !known.contains(&input.protocol.as_str()) {
             return Err(ServiceError::invalid(
                 "protocol",
-                format!("{:?} is unknown; expected quick", input.protocol),
+                format!("{:?} is unknown; expected {}", input.protocol, known.join(" or ")),
             ));
         }
         let version = self.find_version(&model, &input.version).await?;

@@ -183,6 +183,8 @@ impl Worker {
         let cases = scratch.join("cases.safetensors");
         service.objects.copy_to(files.cases, &cases).await?;
         let seed: u64 = job.seed.parse().map_err(ServiceError::internal)?;
+        let protocol = evaluator::protocols::named(&job.protocol, seed);
+        let protocol = protocol.ok_or_else(|| ServiceError::absent("protocol", &job.protocol))?;
         let (worker, scratch) = (self.clone(), scratch.to_owned());
         let manifest = suite.suite.clone();
         let evaluated = tokio::task::spawn_blocking(move || {
@@ -191,7 +193,7 @@ impl Worker {
                 reference: Some(&reference),
                 suite: &manifest,
                 cases: &cases,
-                protocol: evaluator::protocols::quick(seed),
+                protocol,
                 device: worker.device.parse()?,
                 child: &worker.program,
                 library: &worker.library,

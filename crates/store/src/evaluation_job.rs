@@ -161,7 +161,12 @@ pub async fn finish(
     report_digest: &str,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let statement = unleased(JobState::Done, now).value("report_digest", report_digest).take();
+    // An earlier attempt may have failed; the job has not.
+    let statement = unleased(JobState::Done, now)
+        .value("report_digest", report_digest)
+        .value("failure_code", None::<String>)
+        .value("failure_message", None::<String>)
+        .take();
     Ok(record::update(transaction, held(statement, id, holder)).await? == 1)
 }
 

@@ -19,7 +19,7 @@ struct EvaluationRequestInput {
     version: NameText,
     /// The suite's id.
     suite: String,
-    /// The protocol: `quick`.
+    /// The protocol: `quick` (3 rounds), or `full` (16, as a listing wants them).
     protocol: String,
     /// Seed of every random order in the run.
     seed: WholeNumber,

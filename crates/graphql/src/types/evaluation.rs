@@ -56,7 +56,7 @@ impl EvaluationJob {
         &self.0.suite
     }
 
-    /// The protocol: `quick`.
+    /// The protocol: `quick` (3 rounds), or `full` (16, as a listing wants them).
     async fn protocol(&self) -> &str {
         &self.0.protocol
     }

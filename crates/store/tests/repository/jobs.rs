@@ -34,9 +34,13 @@ async fn jobs_in(store: &Store, state: JobState) -> i64 {
 
 /// Proves the ordinary life of a job: the oldest first, alive by heartbeat, done once.
 pub(crate) async fn a_job_is_done_once(store: Store) {
-    queue(&store, vec![job("young", "m-1", 20), job("old", "m-1", 10)]).await;
+    // An attempt before has failed: what it said goes when the job is done.
+    let failed = (Some("void".to_owned()), Some("no".to_owned()));
+    let old = JobRow { failure_code: failed.0, failure_message: failed.1, ..job("old", "m-1", 10) };
+    queue(&store, vec![job("young", "m-1", 20), old]).await;
     let leased = lease(&store, "w1", 100, 200).await.unwrap();
     assert_eq!((leased.id.as_str(), leased.attempts, leased.lease_until), ("old", 1, Some(200)));
+    assert_eq!(leased.failure_code.as_deref(), Some("void"));
     assert_eq!(find(&store, "old").await.unwrap(), Some(leased));
     let transaction = store.begin().await.unwrap();
     assert!(heartbeat(&transaction, "old", "w1", 300).await.unwrap());
@@ -50,6 +54,7 @@ pub(crate) async fn a_job_is_done_once(store: Store) {
     let done = find(&store, "old").await.unwrap().unwrap();
     assert_eq!((done.state, done.report_digest.as_deref()), (JobState::Done, Some("report")));
     assert_eq!((done.lease_holder, done.lease_until, done.updated_at), (None, None, 250));
+    assert_eq!((done.failure_code, done.failure_message), (None, None));
     assert_eq!(jobs_in(&store, JobState::Done).await, 1);
     assert_eq!(jobs_in(&store, JobState::Queued).await, 1);
     assert_eq!(jobs_in(&store, JobState::Failed).await, 0);

@@ -221,10 +221,15 @@ fn round(job: &Job, environment: &Environment, inputs: &File) -> Result<Answer, 
         sides[place] = Some(Timed { session, calls: Vec::new() });
     }
     let mut sides = sides.into_iter().flatten().collect::<Vec<_>>();
+    let mut order = (0..sides.len()).collect::<Vec<_>>();
     for first in cases {
         // One set of tensors for all sides: they read the same bytes at the same place.
         let tensors = read_inputs(inputs, &job.inputs, first, 1)?;
-        for side in &mut sides {
+        // What is bound one after the other lies side by side, and the one in the middle is fetched with either neighbour: in a
+        // fixed order the reference was 0.3 % faster than itself.
+        random.shuffle(&mut order);
+        for side in &order {
+            let side = &mut sides[*side];
             let place = Residence::timed(job.cuda);
             let binding = bind_io(&side.session, &job.inputs, &tensors, &job.output, 1, place)?;
             side.calls.push(vec![binding]);

@@ -1,8 +1,9 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
 //!
-//! `cargo run --release -p benchmarks -- dedup|load|loop|transfer|verify` measures and writes a folder under `benchmarks/runs`.
+//! `cargo run --release -p benchmarks -- control|dedup|load|loop|transfer|verify` measures and writes a folder under `benchmarks/runs`.
 //! No claim about speed stands anywhere without such a folder.
 
+mod control;
 mod dedup;
 mod load;
 mod noise;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let arguments = std::env::args().skip(1).collect::<Vec<_>>();
     let arguments = arguments.iter().map(String::as_str).collect::<Vec<_>>();
     let done = match arguments[..] {
+        ["control"] => control::run(),
         ["dedup"] => dedup::run(),
         ["loop"] => timing_loop::run(),
         ["load"] => load::run(),
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
             load::child(graph, prepacking == "on", library)
         }
         _ => {
-            eprintln!("usage: benchmarks dedup|load|loop|transfer|verify");
+            eprintln!("usage: benchmarks control|dedup|load|loop|transfer|verify");
             return ExitCode::from(2);
         }
     };

@@ -228,7 +228,8 @@ fn same(file: &Path, copy: &Path) -> Result<(), Error> {
     Ok(std::fs::remove_file(copy)?)
 }
 
-fn program() -> Result<PathBuf, Error> {
+/// The program that `MODELFOLIO` names, or the one beside this program.
+pub(crate) fn program() -> Result<PathBuf, Error> {
     let path = match std::env::var_os("MODELFOLIO") {
         Some(path) => PathBuf::from(path),
         None => std::env::current_exe()?.with_file_name("modelfolio"),

@@ -3,7 +3,7 @@
 //! A publisher's checkpoint is a safetensors file, and a graph without weights gives its tensors meaning.
 //! [`graph`] reads such a graph, holds it to limits and binds it to the very file by tensor name; ONNX Runtime, which checks
 //! none of that, then reads the weights where they lie.
-//! [`mod@evaluate`] runs model and frozen reference in fresh child processes, which shut themselves in, see no labels and die with
+//! [`evaluate`] runs model and frozen reference in fresh child processes, which shut themselves in, see no labels and die with
 //! their parent, and returns raw facts: which items were right, nanoseconds, bytes. No price is made here.
 //!
 //! Laws of this crate: a graph or checkpoint is refused, with the field or tensor named, before ONNX Runtime sees it;

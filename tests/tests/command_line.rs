@@ -167,3 +167,24 @@ fn verify_recomputes_a_report() {
     assert_eq!(code, Some(1));
     assert!(said.contains("--samples"), "{said}");
 }
+
+/// Proves that a report against a weaker reference, which makes a model dear, follows from its samples and is none of this suite.
+#[test]
+fn verify_knows_the_reference_of_a_suite() {
+    let model = model_folder("mlp/graph.onnx", "mlp/step-1700.safetensors");
+    let weak = model_folder("mlp/graph.onnx", "mlp/step-0010.safetensors");
+    let [model, weak] = [&model, &weak].map(|folder| folder.path().display().to_string());
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (suite, samples, report) = (demo("suite"), at("samples.json"), at("report.json"));
+    let mut arguments = vec!["evaluate", &model, "--suite", &suite, "--quick", "--json"];
+    arguments.extend(["--reference", &weak, "--samples", &samples]);
+    let (code, printed, said) = run(&arguments, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    std::fs::write(&report, &printed).unwrap();
+    let (code, _, said) = run(&["verify", &report], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, _, said) = run(&["verify", &report, "--suite", &suite], &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("reference/model.safetensors: has digest"), "{said}");
+}

@@ -65,6 +65,16 @@ pub enum FolderError {
         /// What the file hashes to.
         found: Digest,
     },
+    /// A report was measured against another reference than the suite's own.
+    #[error("{path}: has digest {found}, the report was measured against {measured}")]
+    OtherReference {
+        /// The file of the suite.
+        path: PathBuf,
+        /// What it hashes to.
+        found: Digest,
+        /// What the samples say.
+        measured: Digest,
+    },
     /// The suite's own reference is in shards.
     #[error("{path}: is in shards; the reference of a suite is one file")]
     ShardedReference {
@@ -159,6 +169,15 @@ pub fn verify_on_suite(report: &Report, samples: &[u8], folder: &Path) -> Result
     let (suite, text) = read_suite(folder)?;
     let measurement = read_blob(report, samples)?;
     let reference = measurement.reference.as_ref().map(|r| (r.checkpoint, r.graph));
+    if let (Some(_), Some((checkpoint, graph))) = (&suite.reference, reference) {
+        for (name, measured) in [("model.safetensors", checkpoint), ("graph.onnx", graph)] {
+            let path = folder.join("reference").join(name);
+            let found = Digest::of(&read(&path)?);
+            if found != measured {
+                return Err(FolderError::OtherReference { path, found, measured });
+            }
+        }
+    }
     let classes = report.suite.label_counts.len();
     let facts = SuiteFacts {
         digest: suite_digest(folder, &text, reference)?,

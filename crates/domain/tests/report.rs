@@ -25,6 +25,18 @@ fn usual() -> Measurement {
     measurement(subject("model", &model), Some(subject("reference", &reference)), 3, u64::MAX)
 }
 
+/// The same model without a reference.
+fn alone() -> Measurement {
+    let mut alone = usual();
+    alone.reference = None;
+    for round in &mut alone.rounds {
+        round.single_stream.reference.clear();
+        round.single_stream.control.clear();
+        round.offline.reference.clear();
+    }
+    alone
+}
+
 fn derive(measurement: &Measurement) -> Report {
     let (suite, counts) = (suite(ITEMS as u64), label_counts(ITEMS as u64));
     Report::derive(measurement, &context(&suite, &counts)).unwrap()
@@ -134,14 +146,7 @@ fn verification() {
 /// Proves that report and blob alone suffice, with and without a price, and that a lie about either or about the suite is named.
 #[test]
 fn verification_without_the_suite() {
-    let mut alone = usual();
-    alone.reference = None;
-    for round in &mut alone.rounds {
-        round.single_stream.reference.clear();
-        round.single_stream.control.clear();
-        round.offline.reference.clear();
-    }
-    for measured in [usual(), alone] {
+    for measured in [usual(), alone()] {
         let report = derive(&measured);
         let blob = samples::to_blob(&measured).unwrap();
         assert_eq!(verify_blob(&report, &blob), Ok(()));
@@ -168,13 +173,7 @@ fn verification_without_the_suite() {
 /// Proves each reason for which a report has metrics and no price.
 #[test]
 fn no_price() {
-    let mut alone = usual();
-    alone.reference = None;
-    for round in &mut alone.rounds {
-        round.single_stream.reference.clear();
-        round.single_stream.control.clear();
-        round.offline.reference.clear();
-    }
+    let alone = alone();
     let report = derive(&alone);
     assert_eq!(report.no_price, Some(NoPrice::NoReference));
     assert_eq!((report.cost_index, report.price_micro, report.sigma_ln_price), (None, None, None));

@@ -1,7 +1,7 @@
 //! The walls around a child that is about to run a stranger's graph: no file but its own, no network, no other program.
 //!
-//! Landlock (files) and seccomp (system calls) need no privileges. What a kernel does not have is left out and told; the limits
-//! of `child` hold in any case.
+//! Landlock (files) and seccomp (system calls) need no privileges. A kernel without Landlock leaves files readable; without
+//! seccomp no graph is run. The limits of `child` hold in any case.
 
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -42,7 +42,8 @@ impl From<JailError> for io::Error {
 
 /// Shuts this process, all of its threads to come, into `folder`, which it can read and no more.
 ///
-/// Answers how much of the wall around files this kernel has. Files that are open stay so. To be called once ONNX Runtime is loaded: no code can be mapped afterwards.
+/// Answers how much of the wall around files this kernel has. Files that are open stay so. To be called once ONNX Runtime is
+/// loaded: no code can be mapped afterwards.
 pub(crate) fn enter(folder: &Path) -> Result<RulesetStatus, JailError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let mut ruleset = Ruleset::default()

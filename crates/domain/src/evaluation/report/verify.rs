@@ -93,7 +93,6 @@ fn recorded_suite(report: &Report) -> Suite {
         panel: report.panel.iter().map(|subject| subject.digest).collect(),
         q_genesis: record.q_genesis,
     });
-    let output = String::new();
     Suite {
         id: record.id.clone(),
         version: record.version,
@@ -108,7 +107,7 @@ fn recorded_suite(report: &Report) -> Suite {
         source: String::new(),
         input: std::collections::BTreeMap::new(),
         output: Output {
-            name: output,
+            name: String::new(),
             column: None,
             pool: Pool::None,
             mask: None,

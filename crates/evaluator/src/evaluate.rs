@@ -18,6 +18,7 @@ use crate::{
     device::Device,
     error::{EvaluationError, Side, Stage},
     gpu,
+    labels::Labels,
     machine::{load_milli, machine},
     plan::Plan,
     protocol::{Answer, ChildLimits, INPUTS_FILE, Job, JobInput, OUTPUTS_FILE, Task},
@@ -156,6 +157,7 @@ pub fn evaluate(request: &Request<'_>) -> Result<Evaluation, EvaluationError> {
 struct Evaluator<'a> {
     request: &'a Request<'a>,
     plan: Plan,
+    labels: Labels,
     model: Prepared,
     reference: Option<Prepared>,
     folder: TempDir,
@@ -175,6 +177,7 @@ impl<'a> Evaluator<'a> {
         subjects.extend(reference.as_mut());
         let batch = u64::from(request.protocol.offline_batch_items);
         let plan = Plan::try_new(request.suite, &cases, &mut subjects, batch)?;
+        let labels = Labels::read(request.suite, &cases)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix("modelfolio-");
         let folder = match request.scratch {
@@ -186,7 +189,7 @@ impl<'a> Evaluator<'a> {
         for subject in std::iter::once(&model).chain(&reference) {
             subject.put(folder.path())?;
         }
-        Ok(Self { request, plan, model, reference, folder, done: std::cell::Cell::new(0) })
+        Ok(Self { request, plan, labels, model, reference, folder, done: std::cell::Cell::new(0) })
     }
 
     fn total(&self) -> u32 {
@@ -207,8 +210,8 @@ impl<'a> Evaluator<'a> {
         };
         let outputs = read_outputs(&folder.path().join(OUTPUTS_FILE))?;
         drop(folder);
-        let classes = self.plan.classes(&shape)?;
-        let scored = choice(&outputs, dtype, classes, &self.plan.labels);
+        let classes = self.labels.count_classes(&self.plan.output, &shape)?;
+        let scored = choice(&outputs, dtype, classes, &self.labels.classes);
         let Some(Scored { right, finite, outputs, decisions }) = scored else {
             return Err(EvaluationError::BadAnswer {
                 stage,
@@ -238,7 +241,7 @@ impl<'a> Evaluator<'a> {
             peak_bytes,
             providers,
         };
-        Ok((measurement, self.plan.label_counts(classes), version))
+        Ok((measurement, self.labels.counts(classes), version))
     }
 
     /// One timed round in a child of its own.

@@ -16,19 +16,13 @@ use crate::{
 
 /// Most cases of a suite that are scored in one evaluation.
 const ITEMS_MAX: u64 = 10_000_000;
-/// Most classes of a choice.
-const CLASSES_MAX: u64 = 10_000_000;
 
-/// A suite as the children need it, and the labels that they do not see.
+/// A suite as the children need it.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub items: u64,
     pub inputs: Vec<JobInput>,
     pub output: String,
-    /// The right class of every case.
-    pub labels: Vec<u64>,
-    /// Name of the label tensor, for messages.
-    target: String,
 }
 
 impl Plan {
@@ -39,7 +33,7 @@ impl Plan {
         subjects: &mut [&mut Prepared],
         batch: u64,
     ) -> Result<Self, EvaluationError> {
-        let Wanted { items, output, target, whole } = wanted(suite)?;
+        let Wanted { items, output, whole } = wanted(suite)?;
         let mut names = Vec::<String>::new();
         for subject in subjects.iter_mut() {
             subject.call_items = batch;
@@ -60,59 +54,14 @@ impl Plan {
             check_output(subject, &output)?;
         }
         let inputs = lay_out(cases, &names, &whole, items)?;
-        let labels = read_labels(cases, &target, items)?;
-        Ok(Self { items, inputs, output, labels, target })
+        Ok(Self { items, inputs, output })
     }
-
-    /// Classes of an output of `shape` a case, if the labels are among them.
-    pub(crate) fn classes(&self, shape: &[u64]) -> Result<usize, EvaluationError> {
-        let [classes @ 1..=CLASSES_MAX] = *shape else {
-            let reason = format!("{shape:?} a case; a choice needs one number for each class");
-            return Err(error(format!("output {}", self.output), reason));
-        };
-        match self.labels.iter().find(|label| **label >= classes) {
-            Some(label) => {
-                let reason =
-                    format!("label {label} is not among the {classes} classes of the output");
-                Err(error(self.target.clone(), reason))
-            }
-            None => Ok(classes as usize),
-        }
-    }
-
-    /// Items of each class.
-    pub(crate) fn label_counts(&self, classes: usize) -> Vec<u64> {
-        let mut counts = vec![0; classes];
-        for label in &self.labels {
-            counts[*label as usize] += 1;
-        }
-        counts
-    }
-}
-
-/// Items of each of `classes` classes among the labels of `cases.safetensors`, without running anything.
-///
-/// # Errors
-/// [`EvaluationError::Suite`] where suite and cases do not fit, or a label is not among the classes; failures of the file.
-pub fn label_counts(
-    suite: &Suite,
-    cases: &std::path::Path,
-    classes: usize,
-) -> Result<Vec<u64>, EvaluationError> {
-    let Wanted { items, output, target, .. } = wanted(suite)?;
-    let file = SafetensorsFile::open_cases(cases)?;
-    let labels = read_labels(&file, &target, items)?;
-    let plan = Plan { items, inputs: Vec::new(), output, labels, target };
-    plan.classes(&[classes as u64])?;
-    Ok(plan.label_counts(classes))
 }
 
 /// What of a suite this evaluator runs.
 struct Wanted {
     items: u64,
     output: String,
-    /// Name of the label tensor.
-    target: String,
     /// Inputs that go whole into every call.
     whole: Vec<String>,
 }
@@ -125,16 +74,14 @@ fn wanted(suite: &Suite) -> Result<Wanted, EvaluationError> {
     if !(1..=ITEMS_MAX).contains(&suite.items) {
         return Err(error("items", format!("{}; at least 1, at most {ITEMS_MAX}", suite.items)));
     }
-    let target = suite.labels.target.clone();
     Ok(Wanted {
         items: suite.items,
         output: suite.output.name.clone(),
-        target: target.ok_or_else(|| error("labels.target", "a choice needs the right classes"))?,
         whole: suite.whole_inputs().map(str::to_owned).collect(),
     })
 }
 
-fn error(field: impl Into<String>, reason: impl Into<String>) -> EvaluationError {
+pub(crate) fn error(field: impl Into<String>, reason: impl Into<String>) -> EvaluationError {
     EvaluationError::Suite { field: field.into(), reason: reason.into() }
 }
 
@@ -241,37 +188,4 @@ fn lay_out(
         offset += bytes;
     }
     Ok(inputs)
-}
-
-fn read_labels(
-    cases: &SafetensorsFile,
-    target: &str,
-    items: u64,
-) -> Result<Vec<u64>, EvaluationError> {
-    let fail = |reason: String| error(target, reason);
-    let tensor = cases.find(target).ok_or_else(|| fail("the cases have no such tensor".into()))?;
-    if tensor.shape != [items] {
-        return Err(fail(format!("shape {:?}, expected [{items}]", tensor.shape)));
-    }
-    let bytes = cases.read(tensor).map_err(io_error("cannot read", &cases.path))?;
-    let wide = |piece: &[u8], signed: bool| {
-        let negative = signed && piece.last().is_some_and(|byte| byte >> 7 == 1);
-        let value = piece.iter().rev().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
-        (!negative).then_some(value)
-    };
-    let (width, signed) = match tensor.dtype {
-        Dtype::I64 => (8, true),
-        Dtype::I32 => (4, true),
-        Dtype::I16 => (2, true),
-        Dtype::I8 => (1, true),
-        Dtype::U64 => (8, false),
-        Dtype::U32 => (4, false),
-        Dtype::U16 => (2, false),
-        Dtype::U8 => (1, false),
-        other => return Err(fail(format!("classes are integers, not {other}"))),
-    };
-    bytes
-        .chunks_exact(width)
-        .map(|piece| wide(piece, signed).ok_or_else(|| fail("a class is negative".to_owned())))
-        .collect()
 }

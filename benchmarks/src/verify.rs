@@ -90,6 +90,7 @@ fn measurement(machine: domain::evaluation::Machine) -> Measurement {
         outputs: Digest::of(b"outputs"),
         decisions: Digest::of(b"decisions"),
         peak_bytes: Some(50_000_000),
+        peaks: Vec::new(),
         providers: BTreeMap::from([("CPUExecutionProvider".to_owned(), 12)]),
     };
     let times = |base: u64, count: u32, round: u32| {
@@ -108,19 +109,29 @@ fn measurement(machine: domain::evaluation::Machine) -> Measurement {
             reference: times(2_000_000, BATCHES, number),
             control: Vec::new(),
         },
+        interrupted: None,
+        repeated: None,
+        apart: None,
+        gpu: None,
     };
     Measurement {
         protocol: Protocol {
             name: "full".to_owned(),
             rounds: ROUNDS,
+            rounds_max: None,
             pairs: PAIRS,
             offline_batches: BATCHES,
             offline_batch_items: 32,
+            sweep: Vec::new(),
+            memory_children: None,
+            energy_pairs: None,
             threads: 1,
             seed: 1,
         },
         model: subject("model", 8),
         reference: Some(subject("reference", 5)),
+        sweep: None,
+        energy: Vec::new(),
         rounds: (0..ROUNDS).map(round).collect(),
         runtime: Runtime {
             onnxruntime: evaluator::runtime::ONNXRUNTIME_VERSION.to_owned(),

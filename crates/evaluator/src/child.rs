@@ -2,8 +2,10 @@
 
 mod accuracy;
 mod calls;
+mod energy;
 mod memory;
 mod round;
+mod sweep;
 
 use std::{
     fs::File,
@@ -19,9 +21,10 @@ use rustix::process::{
 
 use crate::{
     jail,
-    protocol::{Answer, ChildLimits, FailureKind, INPUTS_FILE, Job, OUTPUTS_FILE, Task},
+    protocol::{Answer, Answered, ChildLimits, FailureKind, INPUTS_FILE, Job, OUTPUTS_FILE, Task},
     runtime,
     session::{InputError, OpenError},
+    timing,
 };
 
 /// Largest job that is read, in bytes.
@@ -78,8 +81,9 @@ pub fn child_main() -> ExitCode {
         work(&job)
     });
     let answer = answer.unwrap_or_else(|Failure(kind, message)| Answer::Failed { kind, message });
+    let answered = Answered { answer, inside_ns: timing::inside_ns() };
     let mut out = io::stdout().lock();
-    let written = serde_json::to_writer(&mut out, &answer).is_ok();
+    let written = serde_json::to_writer(&mut out, &answered).is_ok();
     if written && out.write_all(b"\n").and_then(|()| out.flush()).is_ok() {
         ExitCode::SUCCESS
     } else {
@@ -114,8 +118,10 @@ fn limit(job: &Job) -> Result<(), Failure> {
 }
 
 fn work(job: &Job) -> Result<Answer, Failure> {
+    let start = timing::now();
     let environment =
         runtime::load(&job.library).map_err(|e| Failure(FailureKind::Library, e.to_string()))?;
+    timing::count_inside(timing::since(start));
     let inputs = File::open(INPUTS_FILE)?;
     let outputs = match &job.task {
         Task::Accuracy { .. } => Some(File::create(OUTPUTS_FILE)?),
@@ -132,6 +138,10 @@ fn work(job: &Job) -> Result<Answer, Failure> {
         (Task::Memory { subject, offline_batch_items }, _) => {
             memory::memory(job, &environment, &inputs, subject, *offline_batch_items)
         }
+        (Task::Sweep { subject, sizes }, _) => {
+            sweep::sweep(job, &environment, &inputs, subject, sizes)
+        }
+        (Task::Energy { .. }, _) => energy::energy(job, &environment, &inputs),
         _ => round::round(job, &environment, &inputs),
     }
 }

@@ -33,8 +33,12 @@ pub enum Stage {
     Accuracy(Side),
     /// One offline batch, for its peak memory.
     Memory(Side),
+    /// Batches of several sizes.
+    Sweep(Side),
     /// One timed round, counted from 0.
     Round(u32),
+    /// Blocks of both sides for their energy.
+    Energy,
 }
 
 impl fmt::Display for Stage {
@@ -43,7 +47,9 @@ impl fmt::Display for Stage {
             Self::Prepare => f.write_str("preparation"),
             Self::Accuracy(side) => write!(f, "accuracy of the {side}"),
             Self::Memory(side) => write!(f, "memory of the {side}"),
+            Self::Sweep(side) => write!(f, "batch sizes of the {side}"),
             Self::Round(number) => write!(f, "round {number}"),
+            Self::Energy => f.write_str("energy"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One evaluation, from files to a measurement.
 
+mod rounds;
+
 use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
@@ -9,7 +11,7 @@ use std::{
 };
 
 use domain::{
-    evaluation::{Machine, Measurement, Protocol, RoundMeasurement, Runtime, SubjectMeasurement},
+    evaluation::{Machine, Measurement, Protocol, Runtime, SubjectMeasurement},
     suite::Suite,
 };
 use tempfile::TempDir;
@@ -21,12 +23,11 @@ use crate::{
     labels::Labels,
     machine::{load_milli, machine},
     plan::Plan,
-    protocol::{Answer, ChildLimits, INPUTS_FILE, Job, JobInput, OUTPUTS_FILE, Task},
+    protocol::{Answer, Answered, ChildLimits, INPUTS_FILE, Job, JobInput, OUTPUTS_FILE, Task},
     safetensors_file::SafetensorsFile,
     score::{Scored, choice},
     spawn::{Watch, run},
     subject::{Prepared, Subject, io_error, link_or_copy},
-    timing::Random,
 };
 
 /// Address space of a child beside its weights: library, arenas, activations.
@@ -98,6 +99,8 @@ pub struct Evaluation {
     pub measurement: Measurement,
     /// The labels of the items that were scored.
     pub labels: LabelFacts,
+    /// Time that all children spent inside ONNX Runtime: loading it, opening sessions, warming up, running.
+    pub inside: Duration,
 }
 
 /// The labels of the items that were scored.
@@ -127,30 +130,32 @@ pub fn evaluate(request: &Request<'_>) -> Result<Evaluation, EvaluationError> {
     let load_before = load_milli();
     let gpu_before = request.device.cuda().and_then(gpu::state);
     let evaluator = Evaluator::prepare(request)?;
-    let (model, counts, version) = evaluator.measure(&evaluator.model)?;
+    let (model, counts, version) = evaluator.score(&evaluator.model)?;
     let reference = match &evaluator.reference {
-        Some(reference) => Some(evaluator.measure(reference)?.0),
+        Some(reference) => Some(evaluator.score(reference)?.0),
         None => None,
     };
-    let rounds = (0..request.protocol.rounds)
-        .map(|number| evaluator.round(number))
-        .collect::<Result<Vec<_>, _>>()?;
-    let measurement = Measurement {
+    let mut measurement = Measurement {
         protocol: request.protocol.clone(),
         model,
         reference,
-        rounds,
+        sweep: None,
+        energy: Vec::new(),
+        rounds: Vec::new(),
         runtime: Runtime {
             onnxruntime: version,
             device: request.device.to_string(),
             prepacking: true,
         },
-        machine: Machine {
-            gpu: request.device.cuda().and_then(|number| gpu::facts(number, gpu_before)),
-            ..machine(load_before)
-        },
+        machine: machine(load_before),
     };
-    Ok(Evaluation { measurement, labels: LabelFacts { counts } })
+    evaluator.time(&mut measurement)?;
+    measurement.machine = Machine {
+        gpu: request.device.cuda().and_then(|number| gpu::facts(number, gpu_before)),
+        ..machine(load_before)
+    };
+    let inside = Duration::from_nanos(evaluator.inside_ns.get());
+    Ok(Evaluation { measurement, labels: LabelFacts { counts }, inside })
 }
 
 /// An evaluation whose inputs are checked and laid out.
@@ -162,6 +167,7 @@ struct Evaluator<'a> {
     reference: Option<Prepared>,
     folder: TempDir,
     done: std::cell::Cell<u32>,
+    inside_ns: std::cell::Cell<u64>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -189,16 +195,30 @@ impl<'a> Evaluator<'a> {
         for subject in std::iter::once(&model).chain(&reference) {
             subject.put(folder.path())?;
         }
-        Ok(Self { request, plan, labels, model, reference, folder, done: std::cell::Cell::new(0) })
+        Ok(Self {
+            request,
+            plan,
+            labels,
+            model,
+            reference,
+            folder,
+            done: std::cell::Cell::new(0),
+            inside_ns: std::cell::Cell::new(0),
+        })
     }
 
     fn total(&self) -> u32 {
         let subjects = if self.reference.is_some() { 2 } else { 1 };
-        2 * subjects + self.request.protocol.rounds
+        let protocol = &self.request.protocol;
+        let sweeps = if self.sweeps() { subjects } else { 0 };
+        let energy = u32::from(self.measures_energy());
+        let known = subjects * (1 + protocol.memory_children.unwrap_or(1)) + sweeps + energy;
+        // Rounds beyond the fewest show up as they come.
+        (known + protocol.rounds).max(self.done.get() + 1)
     }
 
-    /// Accuracy and memory of one subject, each in a child of its own; with the label counts and the runtime's version.
-    fn measure(
+    /// Accuracy of one subject in a child of its own; with the label counts and the runtime's version.
+    fn score(
         &self,
         subject: &Prepared,
     ) -> Result<(SubjectMeasurement, Vec<u64>, String), EvaluationError> {
@@ -223,12 +243,6 @@ impl<'a> Evaluator<'a> {
                 stderr: String::new(),
             });
         };
-        let stage = Stage::Memory(subject.side);
-        let offline_batch_items = u64::from(self.request.protocol.offline_batch_items);
-        let task = Task::Memory { subject: subject.job(), offline_batch_items };
-        let Answer::Memory { peak_bytes } = self.child(stage, task, &[subject])?.0 else {
-            return Err(wrong_answer(stage));
-        };
         let measurement = SubjectMeasurement {
             checkpoint: subject.weights_digest,
             shards: subject.shards.clone(),
@@ -238,32 +252,11 @@ impl<'a> Evaluator<'a> {
             finite,
             outputs,
             decisions,
-            peak_bytes,
+            peak_bytes: None,
+            peaks: Vec::new(),
             providers,
         };
         Ok((measurement, self.labels.counts(classes), version))
-    }
-
-    /// One timed round in a child of its own.
-    fn round(&self, number: u32) -> Result<RoundMeasurement, EvaluationError> {
-        let protocol = &self.request.protocol;
-        // Rounds draw from streams of their own, whatever order they run in.
-        let mut seeds = Random::new(protocol.seed ^ (u64::from(number) + 1).rotate_left(32));
-        let task = Task::Round {
-            number,
-            seed: seeds.next(),
-            pairs: protocol.pairs,
-            offline_batches: protocol.offline_batches,
-            offline_batch_items: u64::from(protocol.offline_batch_items),
-            model: self.model.job(),
-            reference: self.reference.as_ref().map(Prepared::job),
-        };
-        let subjects = std::iter::once(&self.model).chain(&self.reference).collect::<Vec<_>>();
-        let stage = Stage::Round(number);
-        match self.child(stage, task, &subjects)?.0 {
-            Answer::Round(round) => Ok(round),
-            _ => Err(wrong_answer(stage)),
-        }
     }
 
     /// Runs one child in a fresh folder, which lives until the caller has read what it holds.
@@ -292,14 +285,14 @@ impl<'a> Evaluator<'a> {
         let weights = subjects.iter().map(|s| s.weight_bytes()).sum::<u64>();
         let computed =
             ADDRESS_SPACE_BASE.saturating_add(weights.saturating_mul(ADDRESS_SPACE_FACTOR));
+        let memory_bytes = request.limits.memory_bytes.unwrap_or(computed);
         let threads = request.protocol.threads;
         let job = Job {
             parent: rustix::process::getpid().as_raw_pid(),
             library: absolute(request.library)?,
             limits: ChildLimits {
                 // CUDA reserves far more addresses than it uses.
-                address_space_bytes: (request.device == Device::Cpu)
-                    .then(|| request.limits.memory_bytes.unwrap_or(computed)),
+                address_space_bytes: (request.device == Device::Cpu).then_some(memory_bytes),
                 cpu_seconds: request.limits.wall.as_secs().saturating_add(2) * u64::from(threads),
                 file_bytes: OUTPUT_BYTES_MAX,
             },
@@ -315,11 +308,14 @@ impl<'a> Evaluator<'a> {
             folder: fresh.path(),
             stage,
             wall: request.limits.wall,
+            // On CUDA the limit of addresses says nothing, and this one stands in for it.
+            resident_bytes: request.device.cuda().map(|_| memory_bytes),
             cancel: request.cancel,
             heartbeat: &report,
         };
-        let answer = run(&watch, &job)?;
+        let Answered { answer, inside_ns } = run(&watch, &job)?;
         self.done.set(self.done.get() + 1);
+        self.inside_ns.set(self.inside_ns.get().saturating_add(inside_ns));
         Ok((answer, fresh))
     }
 }

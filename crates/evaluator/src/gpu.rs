@@ -3,7 +3,7 @@
 use domain::evaluation::{Gpu, GpuState};
 use nvml_wrapper::{
     Device, Nvml,
-    enum_wrappers::device::{Clock, TemperatureSensor},
+    enum_wrappers::device::{Clock, EccCounter, MemoryError, TemperatureSensor},
 };
 
 /// Whether the driver knows a device; why not, in words.
@@ -32,6 +32,18 @@ fn ask<T>(number: u32, question: impl FnOnce(&Nvml, &Device<'_>) -> Option<T>) -
 /// Bytes of device memory in use, by whomever.
 pub(crate) fn used_bytes(number: u32) -> Option<u64> {
     ask(number, |_, device| Some(device.memory_info().ok()?.used))
+}
+
+/// Energy since the driver was loaded, in millijoules.
+pub(crate) fn energy_mj(number: u32) -> Option<u64> {
+    ask(number, |_, device| device.total_energy_consumption().ok())
+}
+
+/// Memory errors since the driver was loaded that could not be corrected.
+pub(crate) fn ecc_errors(number: u32) -> Option<u64> {
+    ask(number, |_, device| {
+        device.total_ecc_errors(MemoryError::Uncorrected, EccCounter::Volatile).ok()
+    })
 }
 
 /// The state of a device at this moment; what it does not tell is left out.

@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use domain::{checkpoint::Dtype, evaluation::RoundMeasurement};
+use domain::{
+    checkpoint::Dtype,
+    evaluation::{EnergyPair, RoundMeasurement, SweepPoint},
+};
 use serde::{Deserialize, Serialize};
 
 /// Name of the hidden subcommand.
@@ -66,7 +69,7 @@ pub(crate) struct JobInput {
     pub bytes: u64,
 }
 
-/// The three kinds of children.
+/// The kinds of children.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Task {
@@ -78,9 +81,20 @@ pub(crate) enum Task {
         seed: u64,
         pairs: u32,
         offline_batches: u32,
-        offline_batch_items: u64,
+        /// Items of an offline batch of model and reference.
+        offline_items: [u64; 2],
         model: JobSubject,
         reference: Option<JobSubject>,
+    },
+    /// Times offline batches of several sizes, ascending.
+    Sweep { subject: JobSubject, sizes: Vec<u32> },
+    /// Measures the energy of alternating blocks of both sides, on a device that counts it.
+    Energy {
+        seed: u64,
+        pairs: u32,
+        offline_items: [u64; 2],
+        model: JobSubject,
+        reference: JobSubject,
     },
     /// Runs one offline batch and reports the largest resident size.
     Memory { subject: JobSubject, offline_batch_items: u64 },
@@ -95,6 +109,15 @@ pub(crate) struct JobSubject {
     pub call_items: u64,
 }
 
+/// The line that a child prints.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    /// The answer.
+    pub answer: Answer,
+    /// Time that this child spent inside ONNX Runtime.
+    pub inside_ns: u64,
+}
+
 /// What a child answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -107,7 +130,14 @@ pub(crate) enum Answer {
         /// Version of ONNX Runtime.
         version: String,
     },
-    Round(RoundMeasurement),
+    Round(Box<RoundMeasurement>),
+    Sweep {
+        points: Vec<SweepPoint>,
+    },
+    Energy {
+        /// Empty where the device does not count.
+        pairs: Vec<EnergyPair>,
+    },
     Memory {
         peak_bytes: Option<u64>,
     },

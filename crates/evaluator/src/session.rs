@@ -13,7 +13,11 @@ use ort::{
     value::{DynTensor, Shape, TensorElementType, ValueType},
 };
 
-use crate::{ort_api, protocol::JobInput};
+use crate::{
+    ort_api,
+    protocol::JobInput,
+    timing::{count_inside, now, since},
+};
 
 /// Opens a session on the processor, or on a CUDA device: sequential, every optimisation, no spinning.
 ///
@@ -33,6 +37,7 @@ pub fn open(
     prepacking: bool,
     cuda: Option<u32>,
 ) -> Result<Session, OpenError> {
+    let start = now();
     let (record, yes) = ort_api::RECORD_ASSIGNMENT;
     let builder = Session::builder(environment)?.with_no_environment_execution_providers()?;
     let cpu = ort::ep::CPU::default().with_arena_allocator(true).build();
@@ -60,6 +65,7 @@ pub fn open(
         .with_prepacking(prepacking)?
         .with_config_entry(record, yes)?
         .commit_from_file(graph)?;
+    count_inside(since(start));
     if cuda.is_some() {
         let nodes = ort_api::nodes_by_provider(&session)?;
         if nodes.get(CUDA_PROVIDER).copied().unwrap_or(0) == 0 {

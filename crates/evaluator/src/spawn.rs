@@ -13,7 +13,7 @@ use std::{
 use crate::{
     device::Device,
     error::{EvaluationError, Stage},
-    protocol::{Answer, CHILD_ARGUMENT, FailureKind, Job},
+    protocol::{Answer, Answered, CHILD_ARGUMENT, FailureKind, Job},
     runtime::RuntimeError,
     timing::now,
 };
@@ -36,13 +36,17 @@ pub(crate) struct Watch<'a> {
     pub folder: &'a Path,
     pub stage: Stage,
     pub wall: Duration,
+    /// Most bytes of memory of its own that the child may have resident; none where the system keeps it within bounds.
+    pub resident_bytes: Option<u64>,
     pub cancel: &'a AtomicBool,
     pub heartbeat: &'a dyn Fn(),
 }
 
 /// Why the parent ended a child.
+#[derive(Debug, PartialEq, Eq)]
 enum Stopped {
     TimedOut,
+    OutOfMemory,
     Cancelled,
 }
 
@@ -50,7 +54,7 @@ enum Stopped {
 ///
 /// # Errors
 /// How the child failed; see [`EvaluationError`].
-pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answer, EvaluationError> {
+pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answered, EvaluationError> {
     let spawn_error = |source| EvaluationError::Spawn { stage: watch.stage, source };
     let text = serde_json::to_vec(job).map_err(|e| spawn_error(e.into()))?;
     // The libraries of CUDA are found by this variable; of the environment a child has nothing else.
@@ -80,6 +84,11 @@ pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answer, EvaluationErro
     match ended {
         Err(Stopped::Cancelled) => Err(EvaluationError::Cancelled),
         Err(Stopped::TimedOut) => Err(timed_out(watch)),
+        Err(Stopped::OutOfMemory) => Err(EvaluationError::OutOfMemory {
+            stage: watch.stage,
+            limit: watch.resident_bytes,
+            message: "its resident memory passed the limit".to_owned(),
+        }),
         Ok(status) => judge(watch, job, status, &stdout, stderr),
     }
 }
@@ -96,6 +105,8 @@ fn wait(child: &mut Child, watch: &Watch<'_>) -> io::Result<Result<ExitStatus, S
             Some(Stopped::Cancelled)
         } else if start.elapsed() > watch.wall {
             Some(Stopped::TimedOut)
+        } else if watch.resident_bytes.is_some_and(|limit| resident_bytes(child.id()) > limit) {
+            Some(Stopped::OutOfMemory)
         } else {
             None
         };
@@ -112,6 +123,16 @@ fn wait(child: &mut Child, watch: &Watch<'_>) -> io::Result<Result<ExitStatus, S
     }
 }
 
+/// Bytes of memory of its own, without files, that a process has resident; 0 once it is gone.
+///
+/// Memory is resident when it is first touched, about a gigabyte a second: between two looks a child gains some megabytes.
+fn resident_bytes(process: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
+    let mut pages = text.split_ascii_whitespace().skip(1).map(|n| n.parse::<u64>().unwrap_or(0));
+    let (resident, shared) = (pages.next().unwrap_or(0), pages.next().unwrap_or(0));
+    resident.saturating_sub(shared).saturating_mul(rustix::param::page_size() as u64)
+}
+
 /// Tells what an ended child means.
 fn judge(
     watch: &Watch<'_>,
@@ -119,7 +140,7 @@ fn judge(
     status: ExitStatus,
     stdout: &[u8],
     stderr: String,
-) -> Result<Answer, EvaluationError> {
+) -> Result<Answered, EvaluationError> {
     const SIGXCPU: i32 = rustix::process::Signal::XCPU.as_raw();
     let stage = watch.stage;
     let limit = job.limits.address_space_bytes;
@@ -140,7 +161,7 @@ fn judge(
     let line = stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
     match serde_json::from_slice(line) {
         Err(error) => Err(bad(format!("its answer cannot be read: {error}"), stderr)),
-        Ok(Answer::Failed { kind, message }) => Err(match kind {
+        Ok(Answered { answer: Answer::Failed { kind, message }, .. }) => Err(match kind {
             FailureKind::Library => EvaluationError::Runtime(RuntimeError::Load {
                 path: job.library.clone(),
                 reason: message,
@@ -178,4 +199,30 @@ fn read_tail(mut pipe: impl Read) -> Vec<u8> {
         tail.drain(..excess);
     }
     tail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a child whose memory grows past the limit is ended by the watch, soon after it passed it.
+    #[test]
+    fn growing_memory_is_watched() {
+        const LIMIT: u64 = 100 << 20;
+        // It keeps a line in memory until the line ends, which this one never does.
+        let mut child =
+            Command::new("sort").arg("/dev/zero").stdout(Stdio::null()).spawn().unwrap();
+        let watch = Watch {
+            program: Path::new("sort"),
+            folder: Path::new("."),
+            stage: Stage::Energy,
+            wall: Duration::from_secs(60),
+            resident_bytes: Some(LIMIT),
+            cancel: &AtomicBool::new(false),
+            heartbeat: &|| (),
+        };
+        assert!(resident_bytes(child.id()) < LIMIT);
+        assert_eq!(wait(&mut child, &watch).unwrap(), Err(Stopped::OutOfMemory));
+        assert_eq!(resident_bytes(child.id()), 0);
+    }
 }

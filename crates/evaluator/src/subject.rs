@@ -80,6 +80,12 @@ impl Prepared {
         JobSubject { graph: self.graph_name(), call_items: self.call_items }
     }
 
+    /// The same for calls of any size, where the graph takes any.
+    pub(crate) fn job_of_any_size(&self) -> JobSubject {
+        let call_items = if self.call_items == 1 { 1 } else { u64::MAX };
+        JobSubject { call_items, ..self.job() }
+    }
+
     /// File names in the private folder.
     pub(crate) fn files(&self) -> Vec<String> {
         let weights = (0..self.weights.len()).map(|place| self.weights_name(place));

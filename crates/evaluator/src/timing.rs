@@ -1,6 +1,9 @@
 //! The timing loop: interleaved runs of bound sessions, by the monotonic clock.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use ort::session::{IoBinding, Session};
 
@@ -17,6 +20,24 @@ const WARM_UP_SPREAD: f64 = 1.05;
 #[must_use]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// Nanoseconds that this process spent inside ONNX Runtime so far, as far as [`count_inside`] was told.
+static INSIDE_NS: AtomicU64 = AtomicU64::new(0);
+
+/// Counts time inside ONNX Runtime; never called while a sample is timed.
+pub(crate) fn count_inside(ns: u64) {
+    INSIDE_NS.fetch_add(ns, Ordering::Relaxed);
+}
+
+/// What [`count_inside`] was told so far.
+pub(crate) fn inside_ns() -> u64 {
+    INSIDE_NS.load(Ordering::Relaxed)
+}
+
+/// Nanoseconds since `start`.
+pub(crate) fn since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// One session and the calls that it is timed in; each call is a list of bound runs.
@@ -40,17 +61,19 @@ impl Timed {
 
     /// Runs calls until three successive medians of five agree within 5 %, at least 10 and at most 200 times and 20 seconds.
     ///
-    /// Returns the number of runs.
+    /// Returns the nanoseconds of all runs.
     ///
     /// # Errors
     /// Whatever ONNX Runtime refuses.
-    pub fn warm_up(&mut self) -> ort::Result<usize> {
+    pub fn warm_up(&mut self) -> ort::Result<u64> {
         let start = now();
-        let mut runs = 0;
+        let (mut runs, mut total) = (0, 0u64);
         let mut samples = Vec::with_capacity(WARM_UP_MEDIAN);
         let mut medians = Vec::new();
         while runs < WARM_UP_RUNS.1 && start.elapsed() < WARM_UP_TIME {
-            samples.push(self.sample(runs)?);
+            let ns = self.sample(runs)?;
+            samples.push(ns);
+            total = total.saturating_add(ns);
             runs += 1;
             if samples.len() == WARM_UP_MEDIAN {
                 samples.sort_unstable();
@@ -61,25 +84,24 @@ impl Timed {
                 }
             }
         }
-        Ok(runs)
+        count_inside(total);
+        Ok(total)
     }
 }
 
 #[inline]
 fn time_call(session: &mut Session, call: &[IoBinding]) -> ort::Result<u64> {
-    let nanoseconds =
-        |start: Instant| u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let start = now();
     if let [binding] = call {
         let outputs = session.run_binding(binding)?;
-        let time = nanoseconds(start);
+        let time = since(start);
         drop(outputs);
         return Ok(time);
     }
     for binding in call {
         session.run_binding(binding)?;
     }
-    Ok(nanoseconds(start))
+    Ok(since(start))
 }
 
 /// Whether the last three medians agree.
@@ -89,26 +111,85 @@ fn settled(medians: &[u64]) -> bool {
     least.zip(most).is_some_and(|(a, b)| *b as f64 <= *a as f64 * WARM_UP_SPREAD)
 }
 
-/// Times `count` interleaved samples of every side; sample k of each runs call k, in an order drawn anew each time.
-///
-/// The k-th entry of every list belongs to the k-th draw.
+/// When a series of samples is long enough.
+#[derive(Clone, Copy, Debug)]
+pub struct Enough {
+    /// Samples of each side, at most.
+    pub most: usize,
+    /// Fewer will do: this many samples, if each side was timed for so long.
+    pub fewer: [(usize, Duration); 2],
+}
+
+impl Enough {
+    /// Single items: a second and 100 samples of each side, or 30 of what is slow (EVALUATION 4, rule 1).
+    #[must_use]
+    pub const fn single_stream(most: usize) -> Self {
+        Self { most, fewer: [(100, Duration::from_secs(1)), (30, Duration::from_secs(10))] }
+    }
+
+    /// Batches, which hold many items each.
+    #[must_use]
+    pub const fn offline(most: usize) -> Self {
+        Self { most, fewer: [(20, Duration::from_secs(1)), (5, Duration::from_secs(10))] }
+    }
+
+    /// Whether `samples` of each side, the shortest side `shortest_ns` long, are enough.
+    fn reached(&self, samples: usize, shortest_ns: u64) -> bool {
+        let long = |(least, time): &(usize, Duration)| {
+            samples >= *least && u128::from(shortest_ns) >= time.as_nanos()
+        };
+        samples >= self.most || self.fewer.iter().any(long)
+    }
+}
+
+/// Interleaved samples.
+#[derive(Clone, Debug, Default)]
+pub struct Interleaved {
+    /// Nanoseconds of each side; the k-th entry of every list belongs to the k-th draw.
+    pub times: Vec<Vec<u64>>,
+    /// One character a draw: `1` if this thread was switched out during it, `0` if not. None if the system does not tell.
+    pub interrupted: Option<String>,
+}
+
+/// Times interleaved samples of every side until there are enough; sample k of each runs call k, in an order drawn anew each time.
 ///
 /// # Errors
 /// Whatever ONNX Runtime refuses.
 pub fn interleave(
     sides: &mut [&mut Timed],
-    count: usize,
+    enough: Enough,
     random: &mut Random,
-) -> ort::Result<Vec<Vec<u64>>> {
-    let mut times = vec![Vec::with_capacity(count); sides.len()];
+) -> ort::Result<Interleaved> {
+    let mut times = vec![Vec::with_capacity(enough.most); sides.len()];
+    let mut totals = vec![0u64; sides.len()];
+    let mut interrupted = Some(String::with_capacity(enough.most));
     let mut order = (0..sides.len()).collect::<Vec<_>>();
-    for k in 0..count {
+    let mut before = switches();
+    for k in 0.. {
+        if enough.reached(k, totals.iter().copied().min().unwrap_or(0)) {
+            break;
+        }
         random.shuffle(&mut order);
         for side in &order {
-            times[*side].push(sides[*side].sample(k)?);
+            let ns = sides[*side].sample(k)?;
+            times[*side].push(ns);
+            totals[*side] = totals[*side].saturating_add(ns);
         }
+        let after = switches();
+        match (&mut interrupted, before, after) {
+            (Some(marks), Some(old), Some(new)) => marks.push(if new > old { '1' } else { '0' }),
+            _ => interrupted = None,
+        }
+        before = after;
     }
-    Ok(times)
+    count_inside(totals.iter().sum());
+    Ok(Interleaved { times, interrupted })
+}
+
+/// How often the scheduler took the processor from this thread so far.
+fn switches() -> Option<i64> {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_THREAD).ok()?;
+    Some(usage.involuntary_context_switches())
 }
 
 /// SplitMix64: the one source of order in an evaluation, so that a seed gives the same order everywhere.
@@ -157,6 +238,18 @@ mod tests {
         assert_ne!(items, (0..100).collect::<Vec<_>>());
         items.sort_unstable();
         assert_eq!(items, (0..100).collect::<Vec<_>>());
+    }
+
+    /// Proves when a series ends: at its length, or earlier where every side was timed for long.
+    #[test]
+    fn series_end_when_they_are_long_enough() {
+        let enough = Enough::single_stream(1_000);
+        let second = 1_000_000_000;
+        assert!(!enough.reached(999, 0));
+        assert!(enough.reached(1_000, 0));
+        assert!(!enough.reached(99, second) && enough.reached(100, second));
+        assert!(!enough.reached(29, 10 * second) && enough.reached(30, 10 * second));
+        assert!(!enough.reached(100, second - 1));
     }
 
     /// Proves that a warm-up ends when three medians agree, and not before there are three.

@@ -54,6 +54,27 @@ fn graphs_survive_reading_and_writing() {
     }
 }
 
+/// Proves that a sweep tries sizes until an item takes longer, that each side is timed in its own fastest size, and that the
+/// report derived from it says which.
+#[test]
+fn a_sweep_finds_the_size_of_batches() {
+    let mut run = Run::accuracy(subject("linear", 90));
+    run.reference = Some(subject("mlp", 270));
+    let sweep = vec![1, 8, 32, 128, 512];
+    run.protocol =
+        Protocol { rounds: 2, pairs: 20, offline_batches: 5, sweep, ..protocols::quick(42) };
+    let measurement = run.go().unwrap().measurement;
+    let swept = measurement.sweep.as_ref().unwrap();
+    for points in [&swept.model, &swept.reference] {
+        let sizes = points.iter().map(|point| point.items).collect::<Vec<_>>();
+        assert!(points.len() >= 2 && [1, 8, 32, 128, 512].starts_with(&sizes), "{sizes:?}");
+        assert!(points.iter().all(|point| point.times.len() >= 3));
+    }
+    // A linear model of 784 by 10 is far faster in batches than one by one.
+    let fastest = domain::evaluation::report::fastest(&swept.model).unwrap();
+    assert!(fastest.items > 1, "{fastest:?}");
+}
+
 /// Proves that a round times three sides in as many triples as asked, and that everything but times repeats with the seed.
 #[test]
 fn rounds_have_the_shape_of_the_protocol() {
@@ -72,16 +93,25 @@ fn rounds_have_the_shape_of_the_protocol() {
                 [&offline.model, &offline.reference, &offline.control].map(Vec::len),
                 [7, 7, 0]
             );
+            assert_eq!(round.repeated.as_ref().map(Vec::len), Some(100));
+            let marks = round.interrupted.as_ref().unwrap();
+            assert_eq!([&marks.single_stream, &marks.offline].map(|m| m.len()), [40, 7]);
             let all = single.model.iter().chain(&single.control).chain(&offline.reference);
             assert!(all.clone().all(|ns| (1_000..1_000_000_000).contains(ns)));
         }
+        assert_eq!(measurement.model.peaks.len(), 3);
+        let mut peaks = measurement.model.peaks.clone();
+        peaks.sort_unstable();
+        assert_eq!(measurement.model.peak_bytes, Some(peaks[1]));
         assert_eq!(measurement.reference.as_ref().unwrap().right.matches('1').count(), 3292);
     }
     assert_eq!(first.measurement.model, {
         let mut model = second.measurement.model.clone();
         model.peak_bytes = first.measurement.model.peak_bytes;
+        model.peaks.clone_from(&first.measurement.model.peaks);
         model
     });
+    assert!(first.inside > std::time::Duration::from_millis(10), "{:?}", first.inside);
     let text = serde_json::to_string(&first.measurement).unwrap();
     assert_eq!(
         serde_json::from_str::<domain::evaluation::Measurement>(&text).unwrap(),

@@ -47,6 +47,7 @@ fn shards_give_the_same_as_one_file() {
             checkpoint: one.checkpoint,
             shards: Vec::new(),
             peak_bytes: one.peak_bytes,
+            peaks: one.peaks.clone(),
             ..set
         };
         assert_eq!(same, one, "{architecture}");
@@ -66,7 +67,11 @@ fn shards_are_timed() {
     let second = run.go().unwrap().measurement;
     assert_eq!(first.model, {
         let reference = second.reference.unwrap();
-        domain::evaluation::SubjectMeasurement { peak_bytes: first.model.peak_bytes, ..reference }
+        domain::evaluation::SubjectMeasurement {
+            peak_bytes: first.model.peak_bytes,
+            peaks: first.model.peaks.clone(),
+            ..reference
+        }
     });
     assert_eq!(first.rounds[0].single_stream.model.len(), 5);
 }

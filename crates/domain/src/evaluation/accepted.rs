@@ -15,7 +15,7 @@ use super::{
     params::PARAMS,
     price::{log_sigma, micro, price, price_slope},
     quality::{PairCounts, difference_variance},
-    report::{CostRound, NoPrice, Report, decimal, ratios_of},
+    report::{CostRound, CostSamples, NoPrice, Report, decimal, ratios_of},
 };
 use crate::{canonical::CanonicalError, digest::Digest};
 
@@ -102,8 +102,11 @@ pub struct VersionEvidence {
     pub epochs: Vec<EpochEvidence>,
     /// Cost rounds of all reports.
     pub rounds: Vec<CostRound>,
-    /// ln of the memory ratio of each report.
+    /// ln of the memory ratio of each pair of children of all reports.
     pub ln_memory: Vec<f64>,
+    /// ln of the energy ratio of each pair of blocks of all reports; empty where energy is not measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ln_energy: Vec<f64>,
     /// The cost index where it is held.
     pub cost_held: Option<f64>,
 }
@@ -302,7 +305,8 @@ struct Run {
     sigma: f64,
     epoch: EpochEvidence,
     rounds: Vec<CostRound>,
-    ln_memory: Option<f64>,
+    ln_memory: Vec<f64>,
+    ln_energy: Vec<f64>,
     cost_held: Option<f64>,
 }
 
@@ -342,7 +346,14 @@ impl Run {
                 se: report.quality.se_difference.ok_or(lacks("se_difference"))?,
             },
             rounds: report.cost.as_ref().map_or_else(Vec::new, |cost| cost.rounds.clone()),
-            ln_memory: report.cost.as_ref().map(|cost| libm::log(cost.ratios.memory)),
+            ln_memory: report.cost.as_ref().map_or_else(
+                Vec::new,
+                |cost| match &cost.ln_memory[..] {
+                    [] => vec![libm::log(cost.ratios.memory)],
+                    several => several.to_vec(),
+                },
+            ),
+            ln_energy: report.cost.as_ref().map_or_else(Vec::new, |cost| cost.ln_energy.clone()),
             cost_held: report.cost_held,
         })
     }
@@ -359,13 +370,15 @@ impl Run {
                 epochs: Vec::new(),
                 rounds: Vec::new(),
                 ln_memory: Vec::new(),
+                ln_energy: Vec::new(),
                 cost_held: None,
             });
         joined.reports.push(self.digest);
         joined.epochs.retain(|epoch| epoch.suite != self.epoch.suite);
         joined.epochs.push(self.epoch);
         joined.rounds.extend_from_slice(&self.rounds);
-        joined.ln_memory.extend(self.ln_memory);
+        joined.ln_memory.extend_from_slice(&self.ln_memory);
+        joined.ln_energy.extend_from_slice(&self.ln_energy);
         joined.cost_held = self.cost_held;
         joined
     }
@@ -397,10 +410,13 @@ impl Estimate {
         let (index, errors) = match version.cost_held {
             Some(held) => (held, CostErrors::default()),
             None => {
-                let reports = version.ln_memory.len().max(1) as f64;
-                let ln_memory = version.ln_memory.iter().sum::<f64>() / reports;
-                let (ratios, errors) = ratios_of(&version.rounds, ln_memory)
-                    .ok_or(DecisionError::Incomplete("two rounds of cost"))?;
+                let samples = CostSamples {
+                    rounds: &version.rounds,
+                    ln_memory: &version.ln_memory,
+                    ln_energy: &version.ln_energy,
+                };
+                let (ratios, errors) =
+                    ratios_of(samples).ok_or(DecisionError::Incomplete("two rounds of cost"))?;
                 (cost_index(&ratios), errors)
             }
         };

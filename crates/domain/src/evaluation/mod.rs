@@ -23,8 +23,8 @@ pub use acceptance::{Breaker, Relation, Status};
 pub use accepted::{DecisionError, Evidence, PriceDecision, PriceState, decide};
 pub use cost::{CostErrors, CostRatios};
 pub use measurement::{
-    Gpu, GpuState, Machine, Measurement, Protocol, RoundMeasurement, Runtime, Sides,
-    SubjectMeasurement,
+    Apart, EnergyBlock, EnergyPair, Gpu, GpuRound, GpuState, Interrupted, Machine, Measurement,
+    Protocol, RoundMeasurement, Runtime, Sides, SubjectMeasurement, Sweep, SweepPoint,
 };
 pub use params::{CostWeights, PARAMS, Params};
 pub use report::{

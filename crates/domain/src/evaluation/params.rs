@@ -65,6 +65,16 @@ pub struct Params {
     pub control_ln_max: f64,
     /// Rounds from which the 99 % interval of the control must hold 0.
     pub control_interval_rounds: usize,
+    /// Rounds end when the 95 % intervals of ln time and ln latency reach at most this far to either side (rule 2).
+    pub half_width_max: f64,
+    /// Rounds between two looks at that.
+    pub rounds_between_looks: usize,
+    /// Most distance of timed from scored outputs, in millionths (rule 12).
+    pub timed_apart_ppm_max: u64,
+    /// Least time of one input again and again, in times of distinct ones (rule 12, as TEST04 of MLPerf).
+    pub repeated_ratio_min: f64,
+    /// Most difference between the clocks of model and reference on a GPU, as a share (rule 8).
+    pub sm_clock_apart_max: f64,
 }
 
 /// Exponents of the cost index; their sum is 1.
@@ -113,4 +123,9 @@ pub const PARAMS: Params = Params {
     z_confirm: 3.0,
     control_ln_max: 0.02,
     control_interval_rounds: 8,
+    half_width_max: 0.02,
+    rounds_between_looks: 8,
+    timed_apart_ppm_max: 50_000,
+    repeated_ratio_min: 0.9,
+    sm_clock_apart_max: 0.03,
 };

@@ -2,8 +2,10 @@
 
 mod derive;
 mod form;
+mod rounds;
 mod timing;
 mod verify;
+mod void;
 
 use std::collections::BTreeMap;
 
@@ -13,8 +15,10 @@ pub use form::{
     Control, CostRecord, CostRound, ExpectedMatch, Latencies, MetricValue, NoPrice, ProtocolRecord,
     QualityRecord, Quantile, RuntimeRecord, Subject, SuiteRecord, TimeRecord,
 };
+pub use rounds::wants_round;
 use serde::{Deserialize, Serialize};
-pub(super) use timing::ratios_of;
+pub use timing::fastest;
+pub(super) use timing::{CostSamples, ratios_of};
 pub use verify::{SuiteFacts, VerifyError, read_blob, verify, verify_blob};
 
 use super::measurement::Machine;

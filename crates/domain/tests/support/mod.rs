@@ -59,6 +59,7 @@ pub(crate) fn subject(name: &str, right: &str) -> SubjectMeasurement {
         outputs: Digest::of(format!("outputs of {name}").as_bytes()),
         decisions: Digest::of(format!("decisions of {name}").as_bytes()),
         peak_bytes: Some(50_000_000),
+        peaks: Vec::new(),
         providers: BTreeMap::from([("CPUExecutionProvider".to_owned(), 12)]),
     }
 }
@@ -96,20 +97,30 @@ pub(crate) fn measurement(
             reference: side(2_000_000, number).into_iter().take(20).collect(),
             control: Vec::new(),
         },
+        interrupted: None,
+        repeated: None,
+        apart: None,
+        gpu: None,
     };
     Measurement {
         protocol: Protocol {
             name: "quick".to_owned(),
             rounds,
+            rounds_max: None,
             pairs: 100,
             offline_batches: 20,
             offline_batch_items: 10,
+            sweep: Vec::new(),
+            memory_children: None,
+            energy_pairs: None,
             threads: 1,
             seed,
         },
         rounds: (0..rounds).map(round).collect(),
         model,
         reference,
+        sweep: None,
+        energy: Vec::new(),
         runtime: Runtime {
             onnxruntime: "1.31.1".to_owned(),
             device: "cpu".to_owned(),

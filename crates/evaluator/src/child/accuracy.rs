@@ -13,6 +13,7 @@ use crate::{
     ort_api,
     protocol::{Answer, FailureKind, Job, JobSubject},
     session::{Residence, bind_io, dtype_of, open, read_inputs},
+    timing::{count_inside, now, since},
 };
 
 /// Runs all cases in order, in calls of the size that offline batches have, and writes the outputs as they come.
@@ -34,7 +35,9 @@ pub(super) fn accuracy(
         let tensors = read_inputs(inputs, &job.inputs, first, count)?;
         let read = Residence::read(job.cuda);
         let binding = bind_io(&session, &job.inputs, &tensors, &job.output, count, read)?;
+        let start = now();
         let mut outputs = session.run_binding(&binding)?;
+        count_inside(since(start));
         let value = outputs.remove(&job.output);
         let tensor: DynTensor = match value {
             Some(value) => value.downcast()?,

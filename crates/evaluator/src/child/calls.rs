@@ -15,8 +15,7 @@ const BOUND_CALLS_MAX: u64 = 1024;
 
 /// First cases of up to `wanted` calls of `size` cases each, distinct and in random order, within the memory that is kept bound.
 pub(super) fn calls_in_order(job: &Job, size: u64, wanted: u64, random: &mut Random) -> Vec<u64> {
-    let bytes = job.inputs.iter().map(|i| i.bytes * if i.batched { size } else { 1 }).sum::<u64>();
-    let most = (BOUND_BYTES_MAX / bytes.max(1)).clamp(1, BOUND_CALLS_MAX).min(wanted.max(1));
+    let most = calls_within(bytes_of_case(job, size)).max(1).min(wanted.max(1));
     let calls = (job.items / size).max(1);
     let mut starts = (0..calls).map(|k| k * size).collect::<Vec<_>>();
     random.shuffle(&mut starts);
@@ -47,4 +46,17 @@ pub(super) fn bind_batches(
         Ok(runs)
     };
     starts.iter().map(bind_one).collect()
+}
+
+/// Bytes of the inputs of one call of `size` cases.
+pub(super) fn bytes_of_case(job: &Job, size: u64) -> u64 {
+    let bytes = |input: &crate::protocol::JobInput| {
+        input.bytes.saturating_mul(if input.batched { size } else { 1 })
+    };
+    job.inputs.iter().map(bytes).fold(0, u64::saturating_add)
+}
+
+/// Calls of so many bytes that are kept bound at once; none where one is too large.
+pub(super) fn calls_within(bytes: u64) -> u64 {
+    (BOUND_BYTES_MAX / bytes.max(1)).min(BOUND_CALLS_MAX)
 }

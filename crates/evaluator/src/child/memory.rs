@@ -9,7 +9,7 @@ use crate::{
     gpu,
     protocol::{Answer, Job, JobSubject},
     session::open,
-    timing::Timed,
+    timing::{Timed, count_inside},
 };
 
 /// Runs one offline batch of one subject, without prepacking, and reports the largest resident size.
@@ -24,7 +24,7 @@ pub(super) fn memory(
     let session = open(environment, Path::new(&subject.graph), job.threads, false, job.cuda)?;
     let mut side = Timed { session, calls: Vec::new() };
     side.calls = bind_batches(job, inputs, &side, subject, items, &[0])?;
-    side.sample(0)?;
+    count_inside(side.sample(0)?);
     // On a GPU it is the device's memory that counts: what is in use more than before, while everything is held.
     let peak_bytes = match job.cuda {
         None => peak_bytes(),

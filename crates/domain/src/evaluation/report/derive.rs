@@ -8,6 +8,7 @@ use super::{
         CostRecord, MetricValue, NoPrice, ProtocolRecord, QualityRecord, RuntimeRecord, Subject,
         SuiteRecord,
     },
+    rounds,
     timing::{self, Cost},
 };
 use crate::{
@@ -85,7 +86,7 @@ impl Report {
     ) -> Result<Self, ReportError> {
         context.suite.measurable()?;
         check_subjects(measurement, context)?;
-        timing::check(measurement)?;
+        rounds::check(measurement, context.suite.cost.overhead_ms)?;
         let chance = chance(context)?;
         let model = Subject::of(context.model, &measurement.model);
         let reference = measurement.reference.as_ref().map(|r| Subject::of(context.reference, r));

@@ -215,6 +215,18 @@ pub struct CostRecord {
     pub se_ln: CostErrors,
     /// Each round, for pooling with later runs of the same version.
     pub rounds: Vec<CostRound>,
+    /// Rounds that count for nothing, each with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
+    /// ln of the memory ratio of each pair of children; empty where there was one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ln_memory: Vec<f64>,
+    /// ln of the energy ratio of each pair of blocks; empty where energy is not measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ln_energy: Vec<f64>,
+    /// Items of an offline batch of model and reference, where a sweep chose them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_items: Option<[u32; 2]>,
     /// The A/A control.
     pub control: Control,
 }
@@ -299,14 +311,26 @@ pub struct RuntimeRecord {
 pub struct ProtocolRecord {
     /// `quick` or `full`.
     pub name: String,
-    /// Rounds.
+    /// Rounds; the fewest, where `rounds_max` is given.
     pub rounds: u32,
-    /// Single-stream triples in a round.
+    /// Rounds go on until the ratios are precise, at most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds_max: Option<u32>,
+    /// Single-stream triples in a round, at most.
     pub pairs: u32,
-    /// Timed offline batches in a round.
+    /// Timed offline batches in a round, at most.
     pub offline_batches: u32,
-    /// Items in an offline batch.
+    /// Items in an offline batch, unless a sweep found a better size.
     pub offline_batch_items: u32,
+    /// Batch sizes that were tried before the rounds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweep: Vec<u32>,
+    /// Children a side that tell peak memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_children: Option<u32>,
+    /// Pairs of blocks in which energy is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_pairs: Option<u32>,
     /// Threads of one operator.
     pub threads: u32,
     /// Seed of every random order.
@@ -319,9 +343,13 @@ impl From<&Protocol> for ProtocolRecord {
         Self {
             name: protocol.name.clone(),
             rounds: protocol.rounds,
+            rounds_max: protocol.rounds_max,
             pairs: protocol.pairs,
             offline_batches: protocol.offline_batches,
             offline_batch_items: protocol.offline_batch_items,
+            sweep: protocol.sweep.clone(),
+            memory_children: protocol.memory_children,
+            energy_pairs: protocol.energy_pairs,
             threads: protocol.threads,
             seed: protocol.seed,
         }

@@ -3,7 +3,7 @@
 //! Both loops run the same session and binding in the same process, in blocks of random order, so that placement and drift
 //! meet both alike. The limit is 2 µs a sample (EVALUATION 7).
 
-use evaluator::timing::{Random, Timed, interleave, now};
+use evaluator::timing::{Enough, Random, Timed, interleave, now};
 use ort::{memory::Allocator, value::Tensor};
 use prost::Message as _;
 use serde_json::json;
@@ -37,10 +37,11 @@ pub(crate) fn run() -> Result<(), Error> {
         for evaluator_first in order {
             if evaluator_first {
                 let start = now();
-                let times = interleave(&mut [&mut timed], SAMPLES, &mut random)?;
+                let enough = Enough::single_stream(SAMPLES);
+                let timed_ns = interleave(&mut [&mut timed], enough, &mut random)?;
                 ours_ns = start.elapsed().as_nanos() as f64 / SAMPLES as f64;
                 if block >= 20 {
-                    samples.extend(times.into_iter().flatten().map(|ns| ns as f64));
+                    samples.extend(timed_ns.times.into_iter().flatten().map(|ns| ns as f64));
                 }
             } else {
                 let start = now();

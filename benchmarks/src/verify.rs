@@ -91,6 +91,7 @@ fn measurement(machine: domain::evaluation::Machine) -> Measurement {
         decisions: Digest::of(b"decisions"),
         peak_bytes: Some(50_000_000),
         peaks: Vec::new(),
+        expected: BTreeMap::new(),
         providers: BTreeMap::from([("CPUExecutionProvider".to_owned(), 12)]),
     };
     let times = |base: u64, count: u32, round: u32| {

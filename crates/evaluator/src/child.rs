@@ -21,7 +21,7 @@ use rustix::process::{
 
 use crate::{
     jail,
-    protocol::{Answer, Answered, ChildLimits, FailureKind, INPUTS_FILE, Job, OUTPUTS_FILE, Task},
+    protocol::{Answer, Answered, ChildLimits, FailureKind, INPUTS_FILE, Job, Task, outputs_file},
     runtime,
     session::{InputError, OpenError},
     timing,
@@ -123,25 +123,27 @@ fn work(job: &Job) -> Result<Answer, Failure> {
         runtime::load(&job.library).map_err(|e| Failure(FailureKind::Library, e.to_string()))?;
     timing::count_inside(timing::since(start));
     let inputs = File::open(INPUTS_FILE)?;
-    let outputs = match &job.task {
-        Task::Accuracy { .. } => Some(File::create(OUTPUTS_FILE)?),
-        _ => None,
+    // Files are made before the jail shuts: one for each output that is scored, or for the one that is compared.
+    let files = match &job.task {
+        Task::Accuracy { .. } => job.outputs.len(),
+        Task::Round { .. } => 1,
+        _ => 0,
     };
+    let outputs = (0..files).map(|place| File::create(outputs_file(place)));
+    let outputs = outputs.collect::<io::Result<Vec<_>>>()?;
     // CUDA opens devices and loads code while it runs; what it needs of a jail is not known yet (decision 0020).
     if job.cuda.is_none() {
         jail::enter(Path::new(".")).map_err(io::Error::from)?;
     }
-    match (&job.task, outputs) {
-        (Task::Accuracy { subject }, Some(outputs)) => {
+    match &job.task {
+        Task::Accuracy { subject } => {
             accuracy::accuracy(job, &environment, &inputs, subject, outputs)
         }
-        (Task::Memory { subject, offline_batch_items }, _) => {
+        Task::Memory { subject, offline_batch_items } => {
             memory::memory(job, &environment, &inputs, subject, *offline_batch_items)
         }
-        (Task::Sweep { subject, sizes }, _) => {
-            sweep::sweep(job, &environment, &inputs, subject, sizes)
-        }
-        (Task::Energy { .. }, _) => energy::energy(job, &environment, &inputs),
-        _ => round::round(job, &environment, &inputs),
+        Task::Sweep { subject, sizes } => sweep::sweep(job, &environment, &inputs, subject, sizes),
+        Task::Energy { .. } => energy::energy(job, &environment, &inputs),
+        Task::Round { .. } => round::round(job, &environment, &inputs, outputs),
     }
 }

@@ -19,11 +19,13 @@ use tempfile::TempDir;
 use crate::{
     device::Device,
     error::{EvaluationError, Side, Stage},
+    expected::{Matches, compare},
     gpu,
     labels::Labels,
     machine::{load_milli, machine},
+    outputs::{OutputTensor, cases_first, gather},
     plan::Plan,
-    protocol::{Answer, Answered, ChildLimits, INPUTS_FILE, Job, JobInput, OUTPUTS_FILE, Task},
+    protocol::{Answer, Answered, ChildLimits, INPUTS_FILE, Job, JobInput, Task, outputs_file},
     safetensors_file::SafetensorsFile,
     score::{Scored, choice},
     spawn::{Watch, run},
@@ -36,6 +38,8 @@ const ADDRESS_SPACE_BASE: u64 = 4 << 30;
 const ADDRESS_SPACE_FACTOR: u64 = 8;
 /// Largest file that a child may write, and the parent reads.
 const OUTPUT_BYTES_MAX: u64 = 4 << 30;
+/// Where memory ends, a call gets so many times fewer cases.
+const SMALLER_CALL: u64 = 8;
 
 /// What one evaluation needs.
 pub struct Request<'a> {
@@ -163,6 +167,9 @@ struct Evaluator<'a> {
     request: &'a Request<'a>,
     plan: Plan,
     labels: Labels,
+    cases: SafetensorsFile,
+    /// The model's scored output, which timed ones are held against.
+    scored: std::cell::RefCell<Option<OutputTensor>>,
     model: Prepared,
     reference: Option<Prepared>,
     folder: TempDir,
@@ -199,6 +206,8 @@ impl<'a> Evaluator<'a> {
             request,
             plan,
             labels,
+            cases,
+            scored: std::cell::RefCell::new(None),
             model,
             reference,
             folder,
@@ -223,26 +232,35 @@ impl<'a> Evaluator<'a> {
         subject: &Prepared,
     ) -> Result<(SubjectMeasurement, Vec<u64>, String), EvaluationError> {
         let stage = Stage::Accuracy(subject.side);
-        let task = Task::Accuracy { subject: subject.job() };
-        let (answer, folder) = self.child(stage, task, &[subject])?;
-        let Answer::Accuracy { dtype, shape, providers, version } = answer else {
+        let (answer, folder) = self.run_cases(stage, subject)?;
+        let Answer::Accuracy { outputs: facts, providers, version } = answer else {
             return Err(wrong_answer(stage));
         };
-        let outputs = read_outputs(&folder.path().join(OUTPUTS_FILE))?;
+        let (mut scored, mut expected) = (None, Matches::new());
+        for (place, (name, facts)) in self.plan.outputs().iter().zip(&facts).enumerate() {
+            let bytes = read_outputs(&folder.path().join(outputs_file(place)))?;
+            let axis = self.output_axis(subject, name);
+            let output = gather(facts, &bytes, axis)
+                .map_err(|reason| self.bad_output(stage, name, &reason))?;
+            if self.plan.expected.contains(name) {
+                let found = compare(self.request.suite, &self.cases, name, &output)?;
+                expected.insert(name.clone(), found);
+            }
+            if *name == self.plan.output {
+                scored = Some(output);
+            }
+        }
         drop(folder);
-        let classes = self.labels.count_classes(&self.plan.output, &shape)?;
-        let scored = choice(&outputs, dtype, classes, &self.labels.classes);
-        let Some(Scored { right, finite, outputs, decisions }) = scored else {
-            return Err(EvaluationError::BadAnswer {
-                stage,
-                reason: format!(
-                    "{} bytes are no {dtype} [{}, {classes}]",
-                    outputs.len(),
-                    self.plan.items
-                ),
-                stderr: String::new(),
-            });
+        let scored = scored.ok_or_else(|| wrong_answer(stage))?;
+        let classes = self.labels.count_classes(&self.plan.output, &scored.shape[1..])?;
+        let found = choice(&scored.bytes, scored.dtype, classes, &self.labels.classes);
+        let Some(Scored { right, finite, outputs, decisions }) = found else {
+            let reason = format!("{} {:?} cannot be scored", scored.dtype, scored.shape);
+            return Err(self.bad_output(stage, &self.plan.output, &reason));
         };
+        if subject.side == Side::Model {
+            *self.scored.borrow_mut() = Some(scored);
+        }
         let measurement = SubjectMeasurement {
             checkpoint: subject.weights_digest,
             shards: subject.shards.clone(),
@@ -254,9 +272,40 @@ impl<'a> Evaluator<'a> {
             decisions,
             peak_bytes: None,
             peaks: Vec::new(),
+            expected,
             providers,
         };
         Ok((measurement, self.labels.counts(classes), version))
+    }
+
+    /// Runs all cases; where memory ends, in smaller calls.
+    fn run_cases(
+        &self,
+        stage: Stage,
+        subject: &Prepared,
+    ) -> Result<(Answer, TempDir), EvaluationError> {
+        let mut job = subject.job();
+        loop {
+            let ran = self.child(stage, Task::Accuracy { subject: job.clone() }, &[subject]);
+            match ran {
+                Err(EvaluationError::OutOfMemory { .. })
+                    if job.call_items > 1 && job.fixed_rows.is_none() =>
+                {
+                    job.call_items = (job.call_items / SMALLER_CALL).max(1);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// The axis of cases of an output.
+    fn output_axis(&self, subject: &Prepared, name: &str) -> Option<usize> {
+        let expected = self.cases.find(&format!("expected.{name}"));
+        self.plan.output_axis(subject, name, expected.map(|tensor| &tensor.shape[..]))
+    }
+
+    fn bad_output(&self, stage: Stage, name: &str, reason: &str) -> EvaluationError {
+        EvaluationError::Inference { stage, message: format!("output {name:?}: {reason}") }
     }
 
     /// Runs one child in a fresh folder, which lives until the caller has read what it holds.
@@ -298,6 +347,7 @@ impl<'a> Evaluator<'a> {
             },
             inputs: self.plan.inputs.clone(),
             output: self.plan.output.clone(),
+            outputs: self.plan.outputs(),
             items: self.plan.items,
             threads,
             cuda: request.device.cuda(),
@@ -342,13 +392,18 @@ fn wrong_answer(stage: Stage) -> EvaluationError {
 }
 
 impl Plan {
-    /// Writes the inputs of all cases, and nothing else of the suite, into one file for the children.
+    /// Writes the inputs of all cases, each case of an input in one piece, and nothing else of the suite, into one file for the children.
     fn write_inputs(&self, cases: &SafetensorsFile, path: &Path) -> Result<(), EvaluationError> {
         let write = || -> io::Result<()> {
             let mut file = io::BufWriter::new(File::create_new(path)?);
-            for JobInput { name, .. } in &self.inputs {
-                if let Some(tensor) = cases.find(&format!("input.{name}")) {
-                    file.write_all(&cases.read(tensor)?)?;
+            for JobInput { name, axis, .. } in &self.inputs {
+                let Some(tensor) = cases.find(&format!("input.{name}")) else { continue };
+                let bytes = cases.read(tensor)?;
+                match axis {
+                    None | Some(0) => file.write_all(&bytes)?,
+                    Some(axis) => {
+                        file.write_all(&cases_first(&bytes, &tensor.shape, *axis as usize))?;
+                    }
                 }
             }
             file.flush()?;

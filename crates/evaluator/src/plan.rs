@@ -2,7 +2,7 @@
 
 use domain::{
     checkpoint::{Dtype, TensorEntry},
-    suite::Suite,
+    suite::{BatchAxis, Suite, Task},
 };
 
 use crate::{
@@ -22,7 +22,10 @@ const ITEMS_MAX: u64 = 10_000_000;
 pub(crate) struct Plan {
     pub items: u64,
     pub inputs: Vec<JobInput>,
+    /// The output that the metrics read.
     pub output: String,
+    /// Outputs that the suite expects values of.
+    pub expected: Vec<String>,
 }
 
 impl Plan {
@@ -33,129 +36,258 @@ impl Plan {
         subjects: &mut [&mut Prepared],
         batch: u64,
     ) -> Result<Self, EvaluationError> {
-        let Wanted { items, output, whole } = wanted(suite)?;
+        check_measurable(suite)?;
+        let expected = expected_outputs(suite, cases)?;
         let mut names = Vec::<String>::new();
         for subject in subjects.iter_mut() {
-            subject.call_items = batch;
+            let mut call = Call { rows: None, batched: false };
             for input in subject.graph.inputs() {
                 let tensor = cases.find(&format!("input.{}", input.name)).ok_or_else(|| {
                     let reason =
                         format!("the {} graph wants it, the cases do not have it", subject.side);
                     error(format!("input.{}", input.name), reason)
                 })?;
-                let batched = !whole.contains(&input.name);
-                if fits(input, tensor, batched, items)? {
-                    subject.call_items = 1;
-                }
+                fits(suite, input, tensor, &mut call)?;
                 if !names.contains(&input.name) {
                     names.push(input.name.clone());
                 }
             }
-            check_output(subject, &output)?;
+            if !call.batched && suite.items != 1 {
+                let reason = format!(
+                    "{}, but no input of the {} graph has a batch axis: there is one call, and so one item",
+                    suite.items, subject.side
+                );
+                return Err(error("items", reason));
+            }
+            // A state goes from case to case, so each case is a call of its own.
+            let one_by_one =
+                subject.graph.inputs().iter().any(|i| carried(suite, &i.name).is_some());
+            subject.call_items = match call.rows {
+                Some(rows) if one_by_one && rows > 1 => {
+                    let reason = format!(
+                        "the {} graph fixes its batch axis at {rows}; a carried state wants 1 or any",
+                        subject.side
+                    );
+                    return Err(error("input", reason));
+                }
+                _ if one_by_one => 1,
+                Some(rows) => rows,
+                None => batch,
+            };
+            subject.fixed_rows = if one_by_one { Some(1) } else { call.rows };
+            check_outputs(suite, subject, &expected)?;
         }
-        let inputs = lay_out(cases, &names, &whole, items)?;
-        Ok(Self { items, inputs, output })
+        let text = |name: &String| {
+            let mut graphs = subjects.iter().map(|subject| &subject.graph);
+            graphs.any(|g| g.inputs().iter().any(|i| i.name == *name && i.dtype.is_none()))
+        };
+        let texts = names.iter().filter(|name| text(name)).cloned().collect::<Vec<_>>();
+        let inputs = lay_out(suite, cases, &names, &texts)?;
+        Ok(Self { items: suite.items, inputs, output: suite.output.name.clone(), expected })
+    }
+
+    /// Names of the outputs that are read, the metrics' first.
+    pub(crate) fn outputs(&self) -> Vec<String> {
+        let more = self.expected.iter().filter(|name| **name != self.output);
+        std::iter::once(&self.output).chain(more).cloned().collect()
+    }
+
+    /// Axis of cases of an output: where the graph gives an axis the name of an input's batch axis, there; else where the expected
+    /// values have their cases; else the first. None where no input has a batch axis.
+    pub(crate) fn output_axis(
+        &self,
+        subject: &Prepared,
+        output: &str,
+        expected: Option<&[u64]>,
+    ) -> Option<usize> {
+        let symbols = self.inputs.iter().filter_map(|input| {
+            let value = subject.graph.inputs().iter().find(|value| value.name == input.name)?;
+            match value.dims.as_ref()?.get(input.axis? as usize)? {
+                Dim::Symbol(symbol) => Some(symbol),
+                _ => None,
+            }
+        });
+        let symbols = symbols.collect::<Vec<_>>();
+        if self.inputs.iter().all(|input| input.axis.is_none()) {
+            return None;
+        }
+        let value = subject.graph.outputs().iter().find(|value| value.name == output);
+        let dims = value.and_then(|value| value.dims.as_ref());
+        let named = |dim: &Dim| matches!(dim, Dim::Symbol(symbol) if symbols.contains(&symbol));
+        let by_name = dims.and_then(|dims| dims.iter().position(named));
+        let by_length = || expected?.iter().position(|length| *length == self.items);
+        Some(by_name.or_else(by_length).unwrap_or(0))
     }
 }
 
-/// What of a suite this evaluator runs.
-struct Wanted {
-    items: u64,
-    output: String,
-    /// Inputs that go whole into every call.
-    whole: Vec<String>,
-}
-
-/// Reads out of a suite what is run, and refuses by name what is not run yet.
-fn wanted(suite: &Suite) -> Result<Wanted, EvaluationError> {
+/// Refuses by name what of a suite is not run yet.
+fn check_measurable(suite: &Suite) -> Result<(), EvaluationError> {
     suite.measurable().map_err(|e| {
         error(e.field, format!("{} is not measured yet; measured is {}", e.value, e.measured))
     })?;
     if !(1..=ITEMS_MAX).contains(&suite.items) {
         return Err(error("items", format!("{}; at least 1, at most {ITEMS_MAX}", suite.items)));
     }
-    Ok(Wanted {
-        items: suite.items,
-        output: suite.output.name.clone(),
-        whole: suite.whole_inputs().map(str::to_owned).collect(),
-    })
+    Ok(())
 }
 
 pub(crate) fn error(field: impl Into<String>, reason: impl Into<String>) -> EvaluationError {
     EvaluationError::Suite { field: field.into(), reason: reason.into() }
 }
 
-/// Whether the tensor is what the graph's input takes; true if the graph takes one case at a time only.
+/// The axis along which an input's cases lie; none where the tensor is given whole.
+fn axis_of(suite: &Suite, input: &str) -> Option<u32> {
+    match suite.input.get(input).map_or(BatchAxis::Axis(0), |rule| rule.batch_axis) {
+        BatchAxis::Axis(axis) => Some(axis),
+        BatchAxis::None => None,
+    }
+}
+
+fn carried<'a>(suite: &'a Suite, input: &str) -> Option<&'a String> {
+    suite.input.get(input)?.carried_from.as_ref()
+}
+
+/// Outputs that have a tensor `expected.<output>`, if the suite compares.
+fn expected_outputs(
+    suite: &Suite,
+    cases: &SafetensorsFile,
+) -> Result<Vec<String>, EvaluationError> {
+    let Some(rule) = &suite.expected else { return Ok(Vec::new()) };
+    let names = cases.header.tensors.iter().filter_map(|t| t.name.strip_prefix("expected."));
+    let names = names.map(str::to_owned).collect::<Vec<_>>();
+    if names.is_empty() {
+        return Err(error("expected", "the cases have no tensor expected.<output>"));
+    }
+    if let Some(mask) = &rule.mask
+        && cases.find(&format!("input.{mask}")).is_none()
+    {
+        return Err(error("expected.mask", format!("the cases have no tensor input.{mask}")));
+    }
+    Ok(names)
+}
+
+/// What the inputs of a graph say together about its calls.
+struct Call {
+    /// Cases of every call, where the graph fixes its batch axis.
+    rows: Option<u64>,
+    /// Whether any input has a batch axis.
+    batched: bool,
+}
+
+/// Whether the tensor is what the graph's input takes.
 fn fits(
+    suite: &Suite,
     input: &GraphValue,
     tensor: &TensorEntry,
-    batched: bool,
-    items: u64,
-) -> Result<bool, EvaluationError> {
+    call: &mut Call,
+) -> Result<(), EvaluationError> {
     let fail = |reason: String| Err(error(tensor.name.clone(), reason));
-    let Some(dtype) = input.dtype else {
-        return fail("the graph takes strings, which are not supported".to_owned());
-    };
-    if dtype != tensor.dtype {
-        return fail(format!("the graph takes {dtype}, the cases have {}", tensor.dtype));
+    let axis = axis_of(suite, &input.name);
+    match input.dtype {
+        Some(dtype) if dtype != tensor.dtype => {
+            return fail(format!("the graph takes {dtype}, the cases have {}", tensor.dtype));
+        }
+        None if tensor.dtype != Dtype::U8 || tensor.shape.len() != 2 => {
+            return fail(format!(
+                "the graph takes strings; the cases have {} {:?} and not U8 [items, width]",
+                tensor.dtype, tensor.shape
+            ));
+        }
+        None if axis != Some(0) => {
+            return fail("strings have their cases on axis 0".to_owned());
+        }
+        _ => {}
     }
-    let Some(dims) = &input.dims else {
-        return fail("the graph does not give its rank".to_owned());
-    };
-    if dims.len() != tensor.shape.len() {
-        return fail(format!(
-            "the graph takes {} axes, the cases have shape {:?}",
-            dims.len(),
-            tensor.shape
-        ));
-    }
-    let mut single = false;
-    for (axis, (dim, length)) in dims.iter().zip(&tensor.shape).enumerate() {
-        match (batched && axis == 0, dim) {
-            (true, Dim::Fixed(1)) => single = true,
-            (true, Dim::Fixed(batch)) => {
+    // Strings stand in rows of bytes; the graph sees one string a case.
+    let shape = if input.dtype.is_none() { vec![tensor.shape[0], 1] } else { tensor.shape.clone() };
+    if let Some(dims) = &input.dims {
+        if dims.len() != shape.len() {
+            return fail(format!(
+                "the graph takes {} axes, the cases have shape {shape:?}",
+                dims.len()
+            ));
+        }
+        for (at, (dim, length)) in dims.iter().zip(&shape).enumerate() {
+            let Dim::Fixed(wanted) = dim else { continue };
+            if axis == Some(at as u32) {
+                set_rows(call, *wanted).or_else(fail)?;
+            } else if wanted != length {
                 return fail(format!(
-                    "the graph fixes its batch axis at {batch}; 1 or any can be run"
+                    "the graph takes {wanted} along axis {at}, the cases have {length}"
                 ));
             }
-            (false, Dim::Fixed(wanted)) if wanted != length => {
-                return fail(format!(
-                    "the graph takes {wanted} along axis {axis}, the cases have {length}"
-                ));
-            }
-            _ => {}
         }
     }
-    match tensor.shape.first() {
-        _ if !batched => Ok(false),
-        Some(length) if *length == items => Ok(single),
-        Some(length) => fail(format!("it has {length} cases, the suite {items}")),
-        None => {
+    let Some(axis) = axis else { return Ok(()) };
+    call.batched = true;
+    match shape.get(axis as usize) {
+        Some(1) if carried(suite, &input.name).is_some() => Ok(()),
+        Some(length) if *length == suite.items => Ok(()),
+        Some(length) => {
+            fail(format!("it has {length} cases along axis {axis}, the suite {}", suite.items))
+        }
+        None if shape.is_empty() => {
             fail("a scalar has no batch axis; the suite may say batch_axis = \"none\"".to_owned())
+        }
+        None => fail(format!("shape {shape:?} has no axis {axis}, the batch axis of the suite")),
+    }
+}
+
+fn set_rows(call: &mut Call, rows: u64) -> Result<(), String> {
+    if rows == 0 {
+        return Err("the graph fixes its batch axis at 0".to_owned());
+    }
+    match call.rows {
+        Some(other) if other != rows => Err(format!(
+            "the graph fixes its batch axis at {rows}, and at {other} for another input"
+        )),
+        _ => {
+            call.rows = Some(rows);
+            Ok(())
         }
     }
 }
 
-fn check_output(subject: &Prepared, name: &str) -> Result<(), EvaluationError> {
-    let fail = |reason: String| Err(error(format!("output {name}"), reason));
-    let Some(output) = subject.graph.outputs().iter().find(|o| o.name == name) else {
-        return fail(format!("the {} graph has no such output", subject.side));
-    };
-    match (output.dtype, &output.dims) {
-        (None, _) => fail(format!("the {} graph gives strings", subject.side)),
-        (_, Some(dims)) if dims.len() != 2 => {
-            fail(format!("the {} graph gives {} axes; a choice has 2", subject.side, dims.len()))
+fn check_outputs(
+    suite: &Suite,
+    subject: &Prepared,
+    expected: &[String],
+) -> Result<(), EvaluationError> {
+    let find = |name: &str| subject.graph.outputs().iter().find(|output| output.name == name);
+    let check = |field: String, name: &str| match find(name) {
+        None => Err(error(field, format!("the {} graph has no output {name:?}", subject.side))),
+        Some(output) if output.dtype.is_none() => {
+            Err(error(field, format!("the {} graph gives strings", subject.side)))
         }
-        _ => Ok(()),
+        Some(_) => Ok(()),
+    };
+    let choice = suite.task == Task::Classification;
+    if let Some(dims) = find(&suite.output.name).and_then(|output| output.dims.as_ref())
+        && choice
+        && dims.len() != 2
+    {
+        let (side, axes) = (subject.side, dims.len());
+        let reason = format!("the {side} graph gives {axes} axes; a choice has 2");
+        return Err(error(format!("output {}", suite.output.name), reason));
     }
+    check(format!("output {}", suite.output.name), &suite.output.name)?;
+    for name in expected {
+        check(format!("expected.{name}"), name)?;
+    }
+    for (name, rule) in &suite.input {
+        if let Some(output) = &rule.carried_from {
+            check(format!("input.{name}.carried_from"), output)?;
+        }
+    }
+    Ok(())
 }
 
 /// Offsets in the inputs file, in the order in which it is written.
 fn lay_out(
+    suite: &Suite,
     cases: &SafetensorsFile,
     names: &[String],
-    whole: &[String],
-    items: u64,
+    texts: &[String],
 ) -> Result<Vec<JobInput>, EvaluationError> {
     let mut inputs = Vec::with_capacity(names.len());
     let mut offset = 0;
@@ -175,15 +307,21 @@ fn lay_out(
             }
         }
         let bytes = tensor.end - tensor.begin;
-        let batched = !whole.contains(name);
-        let shape = tensor.shape.iter().copied().skip(usize::from(batched)).collect();
+        let axis = axis_of(suite, name);
+        let length = axis.and_then(|axis| tensor.shape.get(axis as usize)).copied();
+        let mut shape = tensor.shape.clone();
+        if let Some(axis) = axis {
+            shape.remove(axis as usize);
+        }
         inputs.push(JobInput {
             name: name.clone(),
             dtype: tensor.dtype,
             shape,
-            batched,
+            axis,
+            text: texts.contains(name),
+            carried_from: carried(suite, name).cloned(),
             offset,
-            bytes: if batched { bytes / items } else { bytes },
+            bytes: bytes / length.unwrap_or(1).max(1),
         });
         offset += bytes;
     }

@@ -15,8 +15,6 @@ use serde::{Deserialize, Serialize};
 pub const CHILD_ARGUMENT: &str = "__child";
 /// File with the inputs of all cases, one tensor after the other.
 pub(crate) const INPUTS_FILE: &str = "inputs.bin";
-/// File into which an accuracy job writes the outputs of all cases, in order, little endian.
-pub(crate) const OUTPUTS_FILE: &str = "outputs.bin";
 
 /// Everything that a child is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,8 +27,10 @@ pub(crate) struct Job {
     pub limits: ChildLimits,
     /// The inputs of the suite.
     pub inputs: Vec<JobInput>,
-    /// The graph output that is read.
+    /// The graph output that timed calls compute.
     pub output: String,
+    /// The outputs that are read, that one first.
+    pub outputs: Vec<String>,
     /// Cases.
     pub items: u64,
     /// Threads of one operator.
@@ -59,10 +59,14 @@ pub(crate) struct JobInput {
     pub name: String,
     /// Element type.
     pub dtype: Dtype,
-    /// Shape of one case without the batch axis, or of the whole where `batched` is false.
+    /// Shape of one case without the batch axis, or of the whole where there is none.
     pub shape: Vec<u64>,
-    /// Whether the first axis counts cases; otherwise the whole tensor goes into every call.
-    pub batched: bool,
+    /// The axis of cases in the tensor that the graph gets; none: the whole tensor goes into every call.
+    pub axis: Option<u32>,
+    /// Rows of UTF-8 padded with zeros, which the graph gets as strings `[cases, 1]`.
+    pub text: bool,
+    /// The output that the next case receives here; the file holds the first value.
+    pub carried_from: Option<String>,
     /// First byte in the file.
     pub offset: u64,
     /// Bytes of one case, or of the whole.
@@ -105,8 +109,10 @@ pub(crate) enum Task {
 pub(crate) struct JobSubject {
     /// File name of the graph.
     pub graph: String,
-    /// Items of one call at most: 1 where the graph fixes its batch axis to 1.
+    /// Items of one call at most.
     pub call_items: u64,
+    /// Cases of every call, where the graph fixes its batch axis: a call of fewer is filled up with its last case.
+    pub fixed_rows: Option<u64>,
 }
 
 /// The line that a child prints.
@@ -123,14 +129,17 @@ pub(crate) struct Answered {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
     Accuracy {
-        dtype: Dtype,
-        /// Shape of the output of one case.
-        shape: Vec<u64>,
+        /// What was written to the files of outputs, in the order of `Job::outputs`.
+        outputs: Vec<OutputFacts>,
         providers: BTreeMap<String, u64>,
         /// Version of ONNX Runtime.
         version: String,
     },
-    Round(Box<RoundMeasurement>),
+    Round {
+        round: Box<RoundMeasurement>,
+        /// Outputs of timed sessions, one call after the other in the first file of outputs.
+        timed: Option<TimedOutputs>,
+    },
     Sweep {
         points: Vec<SweepPoint>,
     },
@@ -145,6 +154,54 @@ pub(crate) enum Answer {
         kind: FailureKind,
         message: String,
     },
+}
+
+/// One output of all calls, as it was written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OutputFacts {
+    /// Element type.
+    pub dtype: Dtype,
+    /// Calls in order; neighbours of one form together.
+    pub calls: Vec<CallFacts>,
+}
+
+impl OutputFacts {
+    /// Counts a call.
+    pub(crate) fn push(&mut self, cases: u64, shape: Vec<u64>) {
+        match self.calls.last_mut() {
+            Some(last) if last.cases == cases && last.shape == shape => last.calls += 1,
+            _ => self.calls.push(CallFacts { calls: 1, cases, shape }),
+        }
+    }
+}
+
+/// Calls of one form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CallFacts {
+    /// How many.
+    pub calls: u64,
+    /// Cases of each; rows beyond them are filling.
+    pub cases: u64,
+    /// Shape of the output.
+    pub shape: Vec<u64>,
+}
+
+/// Outputs of the model in the sessions that were timed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TimedOutputs {
+    /// First cases of the single calls.
+    pub single: Vec<u64>,
+    /// First case of the offline batch.
+    pub offline_first: u64,
+    /// Cases of the offline batch.
+    pub offline_cases: u64,
+    /// What was written: the single calls, then those of the batch.
+    pub output: OutputFacts,
+}
+
+/// Name of a file of outputs; outputs are counted as in `Job::outputs`.
+pub(crate) fn outputs_file(place: usize) -> String {
+    format!("outputs-{place}.bin")
 }
 
 /// Why a child could not do its job, as far as it can tell itself.

@@ -52,7 +52,7 @@ pub(crate) fn choice(
 }
 
 /// Reads one element; integers above 2^53 may round, which no score of a model needs.
-fn element_reader(dtype: Dtype) -> Option<fn(&[u8]) -> f64> {
+pub(crate) fn element_reader(dtype: Dtype) -> Option<fn(&[u8]) -> f64> {
     fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
         bytes.first_chunk().copied().unwrap_or([0; N])
     }

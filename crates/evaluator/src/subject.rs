@@ -40,6 +40,8 @@ pub(crate) struct Prepared {
     pub shards: Vec<ShardFile>,
     /// Items of one call at most; set when graph and suite have met.
     pub call_items: u64,
+    /// Cases of every call, where the graph fixes its batch axis.
+    pub fixed_rows: Option<u64>,
     /// The one file, or the shards in their order.
     weights: Vec<SafetensorsFile>,
 }
@@ -66,6 +68,7 @@ impl Prepared {
             weights_digest: digest,
             shards,
             call_items: 1,
+            fixed_rows: None,
             weights: files,
         })
     }
@@ -77,12 +80,16 @@ impl Prepared {
 
     /// What a job says about this subject.
     pub(crate) fn job(&self) -> JobSubject {
-        JobSubject { graph: self.graph_name(), call_items: self.call_items }
+        JobSubject {
+            graph: self.graph_name(),
+            call_items: self.call_items,
+            fixed_rows: self.fixed_rows,
+        }
     }
 
     /// The same for calls of any size, where the graph takes any.
     pub(crate) fn job_of_any_size(&self) -> JobSubject {
-        let call_items = if self.call_items == 1 { 1 } else { u64::MAX };
+        let call_items = if self.fixed_rows.is_some() { self.call_items } else { u64::MAX };
         JobSubject { call_items, ..self.job() }
     }
 

@@ -1,7 +1,10 @@
 //! What an evaluator measured: raw facts, from which every number of a report is derived.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::report::ExpectedMatch;
 use crate::{checkpoint::ShardFile, digest::Digest};
 
 /// Everything that one evaluation run measured, before any derivation.
@@ -139,8 +142,11 @@ pub struct SubjectMeasurement {
     /// The same of every child; empty where there was one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peaks: Vec<u64>,
+    /// How outputs compare with the suite's expected ones, by output; empty where it expects none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub expected: BTreeMap<String, ExpectedMatch>,
     /// Nodes run, by execution provider, as ONNX Runtime reports it.
-    pub providers: std::collections::BTreeMap<String, u64>,
+    pub providers: BTreeMap<String, u64>,
 }
 
 /// Raw times of one round. All times in nanoseconds of the monotonic clock.

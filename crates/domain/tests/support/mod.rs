@@ -60,6 +60,7 @@ pub(crate) fn subject(name: &str, right: &str) -> SubjectMeasurement {
         decisions: Digest::of(format!("decisions of {name}").as_bytes()),
         peak_bytes: Some(50_000_000),
         peaks: Vec::new(),
+        expected: BTreeMap::new(),
         providers: BTreeMap::from([("CPUExecutionProvider".to_owned(), 12)]),
     }
 }

@@ -38,10 +38,11 @@ pub(super) fn bind_batches(
         let mut runs = Vec::new();
         for first in (*start..end).step_by(step as usize) {
             let count = step.min(end - first);
-            let tensors = read_inputs(inputs, &job.inputs, first, count)?;
+            let rows = subject.fixed_rows.unwrap_or(count);
+            let tensors = read_inputs(inputs, &job.inputs, first, count, rows)?;
             let place = Residence::timed(job.cuda);
             let output = &job.output;
-            runs.push(bind_io(&side.session, &job.inputs, &tensors, output, count, place)?);
+            runs.push(bind_io(&side.session, &job.inputs, &tensors, output, rows, place)?);
         }
         Ok(runs)
     };
@@ -51,7 +52,7 @@ pub(super) fn bind_batches(
 /// Bytes of the inputs of one call of `size` cases.
 pub(super) fn bytes_of_case(job: &Job, size: u64) -> u64 {
     let bytes = |input: &crate::protocol::JobInput| {
-        input.bytes.saturating_mul(if input.batched { size } else { 1 })
+        input.bytes.saturating_mul(if input.axis.is_some() { size } else { 1 })
     };
     job.inputs.iter().map(bytes).fold(0, u64::saturating_add)
 }

@@ -7,17 +7,20 @@ use ort::environment::Environment;
 
 use super::{
     Failure,
+    accuracy::{OutputWriter, run_call},
     calls::{bind_batches, calls_in_order},
 };
 use crate::{
     gpu,
-    protocol::{Answer, FailureKind, Job, JobSubject, Task},
+    protocol::{Answer, FailureKind, Job, JobSubject, Task, TimedOutputs},
     session::{Residence, bind_io, open, read_inputs},
     timing::{Enough, Interleaved, Random, Timed, interleave},
 };
 
 /// Runs of one input again and again (EVALUATION 4, rule 12), as many as the shortest series of distinct ones has at least.
 const REPEATED: usize = 100;
+/// Most single calls whose outputs are compared with the scored ones in a round.
+const COMPARED_MAX: usize = 100;
 
 /// Times single cases of model, reference and control in triples, one input of the model again and again, then offline batches of
 /// model and reference.
@@ -25,6 +28,7 @@ pub(super) fn round(
     job: &Job,
     environment: &Environment,
     inputs: &File,
+    files: Vec<File>,
 ) -> Result<Answer, Failure> {
     let Task::Round { number, seed, pairs, offline_batches, offline_items, model, reference } =
         &job.task
@@ -34,7 +38,9 @@ pub(super) fn round(
     let mut random = Random::new(*seed);
     let ecc_before = job.cuda.and_then(gpu::ecc_errors);
     let mut sides = open_sides(job, environment, model, reference.as_ref(), &mut random)?;
-    bind_single(job, inputs, &mut sides, *pairs, &mut random)?;
+    let subjects = [Some(model), reference.as_ref(), reference.as_ref()];
+    let subjects = subjects.into_iter().flatten().collect::<Vec<_>>();
+    let cases = bind_single(job, inputs, &mut sides, &subjects, *pairs, &mut random)?;
     for side in &mut sides {
         side.warm_up()?;
     }
@@ -43,9 +49,10 @@ pub(super) fn round(
     let repeated = repeat(&mut sides[0], &mut random)?;
     // The control ends here; model and reference get whole batches.
     sides.truncate(2);
-    let subjects = std::iter::once(model).chain(reference);
-    for ((side, subject), items) in sides.iter_mut().zip(subjects).zip(offline_items) {
+    let mut offline_first = None;
+    for ((side, subject), items) in sides.iter_mut().zip(&subjects).zip(offline_items) {
         let starts = calls_in_order(job, *items, u64::from(*offline_batches), &mut random);
+        offline_first = offline_first.or(starts.first().copied());
         side.calls = bind_batches(job, inputs, side, subject, *items, &starts)?;
         side.warm_up()?;
     }
@@ -53,8 +60,14 @@ pub(super) fn round(
     let most = *offline_batches as usize;
     let offline = interleave(&mut handles, Enough::offline(most), &mut random)?;
     let gpu = gpu_facts(job, &mut sides, ecc_before)?;
+    let spots = Spots {
+        single: cases,
+        offline_first: offline_first.unwrap_or(0),
+        offline_items: offline_items[0],
+    };
+    let timed = timed_outputs(job, inputs, model, &mut sides[0], files, spots)?;
     let marks = (single.interrupted.clone()).zip(offline.interrupted.clone());
-    Ok(Answer::Round(Box::new(RoundMeasurement {
+    let round = Box::new(RoundMeasurement {
         number: *number,
         single_stream: into_sides(single),
         offline: into_sides(offline),
@@ -62,7 +75,55 @@ pub(super) fn round(
         repeated: Some(repeated),
         apart: None,
         gpu,
-    })))
+    });
+    Ok(Answer::Round { round, timed })
+}
+
+/// Which of the timed calls are run once more for their outputs.
+struct Spots {
+    single: Vec<u64>,
+    offline_first: u64,
+    offline_items: u64,
+}
+
+/// Outputs of timed calls in the timed session of the model, written once the clock has been read for the last time.
+///
+/// None where a state is carried: a timed call starts from the first state, a scored one from that of the case before.
+fn timed_outputs(
+    job: &Job,
+    inputs: &File,
+    subject: &JobSubject,
+    side: &mut Timed,
+    files: Vec<File>,
+    spots: Spots,
+) -> Result<Option<TimedOutputs>, Failure> {
+    let carries = job.inputs.iter().any(|input| input.carried_from.is_some());
+    let Some(file) = files.into_iter().next().filter(|_| !carries) else { return Ok(None) };
+    let names = [job.output.clone()];
+    let mut writer = OutputWriter::new(&job.output, file);
+    let mut run = |first: u64, count: u64| {
+        let rows = subject.fixed_rows.unwrap_or(count);
+        let tensors = read_inputs(inputs, &job.inputs, first, count, rows)?;
+        for tensor in run_call(job, &mut side.session, &tensors, &names)? {
+            writer.write(count, &tensor)?;
+        }
+        Ok::<_, Failure>(())
+    };
+    let single = spots.single.into_iter().take(COMPARED_MAX).collect::<Vec<_>>();
+    for first in &single {
+        run(*first, 1)?;
+    }
+    let end = (spots.offline_first + spots.offline_items).min(job.items);
+    let step = subject.call_items.clamp(1, spots.offline_items.max(1));
+    for first in (spots.offline_first..end).step_by(step as usize) {
+        run(first, step.min(end - first))?;
+    }
+    Ok(Some(TimedOutputs {
+        single,
+        offline_first: spots.offline_first,
+        offline_cases: end - spots.offline_first,
+        output: writer.finish()?,
+    }))
 }
 
 /// Sessions of model, reference and control, in that order; the last two only with a reference.
@@ -87,30 +148,39 @@ fn open_sides(
     Ok(sides.into_iter().flatten().collect())
 }
 
-/// Binds the same single cases on every side.
+/// Binds the same single cases on every side; the cases.
 fn bind_single(
     job: &Job,
     inputs: &File,
     sides: &mut [Timed],
+    subjects: &[&JobSubject],
     pairs: u32,
     random: &mut Random,
-) -> Result<(), Failure> {
+) -> Result<Vec<u64>, Failure> {
     let cases = calls_in_order(job, 1, u64::from(pairs), random);
+    let rows_of = |subject: &JobSubject| subject.fixed_rows.unwrap_or(1);
+    let shared = subjects.iter().all(|subject| rows_of(subject) == rows_of(subjects[0]));
     let mut order = (0..sides.len()).collect::<Vec<_>>();
-    for first in cases {
-        // One set of tensors for all sides: they read the same bytes at the same place.
-        let tensors = read_inputs(inputs, &job.inputs, first, 1)?;
+    for first in &cases {
+        // One set of tensors for all sides: they read the same bytes at the same place. Graphs that fix their batch axis at
+        // different lengths cannot share.
+        let read =
+            |side: usize| read_inputs(inputs, &job.inputs, *first, 1, rows_of(subjects[side]));
+        let common = read(0)?;
         // What is bound one after the other lies side by side, and the one in the middle is fetched with either neighbour: in a
         // fixed order the reference was 0.3 % faster than itself.
         random.shuffle(&mut order);
-        for side in &order {
-            let side = &mut sides[*side];
-            let place = Residence::timed(job.cuda);
-            let binding = bind_io(&side.session, &job.inputs, &tensors, &job.output, 1, place)?;
+        for place in &order {
+            let own = if shared { None } else { Some(read(*place)?) };
+            let tensors = own.as_ref().unwrap_or(&common);
+            let (side, rows) = (&mut sides[*place], rows_of(subjects[*place]));
+            let residence = Residence::timed(job.cuda);
+            let session = &side.session;
+            let binding = bind_io(session, &job.inputs, tensors, &job.output, rows, residence)?;
             side.calls.push(vec![binding]);
         }
     }
-    Ok(())
+    Ok(cases)
 }
 
 /// Times the first call of a side again and again: a model that remembers its answers is faster then.

@@ -7,10 +7,11 @@ use domain::evaluation::{
     report::{fastest, wants_round},
 };
 
-use super::{Evaluator, wrong_answer};
+use super::{Evaluator, read_outputs, wrong_answer};
 use crate::{
     error::{EvaluationError, Stage},
-    protocol::{Answer, Task},
+    outputs::apart,
+    protocol::{Answer, Task, outputs_file},
     subject::Prepared,
     timing::Random,
 };
@@ -126,10 +127,14 @@ impl Evaluator<'_> {
         };
         let subjects = iter::once(&self.model).chain(&self.reference).collect::<Vec<_>>();
         let stage = Stage::Round(number);
-        match self.child(stage, task, &subjects)?.0 {
-            Answer::Round(round) => Ok(*round),
-            _ => Err(wrong_answer(stage)),
+        let (answer, folder) = self.child(stage, task, &subjects)?;
+        let Answer::Round { mut round, timed } = answer else { return Err(wrong_answer(stage)) };
+        if let (Some(timed), Some(scored)) = (timed, &*self.scored.borrow()) {
+            let bytes = read_outputs(&folder.path().join(outputs_file(0)))?;
+            let axis = self.output_axis(&self.model, &self.plan.output);
+            round.apart = apart(scored, &timed, &bytes, axis);
         }
+        Ok(*round)
     }
 
     /// Energy of both sides, in one child; empty where the device does not count it.

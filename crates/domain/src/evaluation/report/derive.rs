@@ -116,7 +116,7 @@ impl Report {
             reference,
             panel: Vec::new(),
             suite: suite_record(context, chance, &scored),
-            expected: BTreeMap::new(),
+            expected: measurement.model.expected.clone(),
             quality: scored.record,
             quality_bits: scored.bits,
             times: timing::times(measurement),

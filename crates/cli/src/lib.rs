@@ -37,6 +37,8 @@ enum Command {
     Push(commands::push::PushArguments),
     /// Fetch a version into a folder, every digest checked; an interrupted pull continues where it stopped.
     Pull(commands::pull::PullArguments),
+    /// Turn any ONNX file into the pair that is published: a graph without weights, and the weights as safetensors; proven equal.
+    Pack(commands::pack::PackArguments),
     /// Show header, tensors and digests of a safetensors file, or of a folder's shards, and what is wrong with it.
     Inspect {
         /// The file, or a folder with `model.safetensors.index.json` and its shards.
@@ -103,6 +105,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Verify(arguments) => commands::verify::run(arguments).await,
         Command::Push(arguments) => commands::push::run(arguments).await,
         Command::Pull(arguments) => commands::pull::run(arguments).await,
+        Command::Pack(arguments) => commands::pack::run(arguments).await,
         Command::Inspect { file, count_nonfinite, json } => {
             commands::inspect::run(&file, count_nonfinite, json)
         }

@@ -200,7 +200,7 @@ impl<'a> Evaluator<'a> {
         .map_err(io_error("cannot create a private folder in", &std::env::temp_dir()))?;
         plan.write_inputs(&cases, &folder.path().join(INPUTS_FILE))?;
         for subject in std::iter::once(&model).chain(&reference) {
-            subject.put(folder.path())?;
+            subject.put(folder.path(), request.device)?;
         }
         Ok(Self {
             request,

@@ -6,9 +6,12 @@
 use domain::checkpoint::{BindingError, Dtype, GraphTensor, Header, bind_files};
 use prost::Message as _;
 
-use crate::onnx::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OnnxError, StringStringEntryProto,
-    TensorProto, ValueInfoProto, decode,
+use crate::{
+    onnx::{
+        AttributeProto, GraphProto, ModelProto, NodeProto, OnnxError, StringStringEntryProto,
+        TensorProto, ValueInfoProto, decode,
+    },
+    widen::for_processor,
 };
 
 /// Largest graph in bytes (EVALUATION 6).
@@ -141,6 +144,18 @@ impl Graph {
     /// # Errors
     /// The first tensor that is missing in all of them or differs in dtype or shape.
     pub fn bind_files(&self, files: &[(&Header, &str)]) -> Result<Vec<u8>, GraphError> {
+        Ok(self.bound(files)?.encode_to_vec())
+    }
+
+    /// As [`Self::bind_files`], for the processor, which computes BF16 in F32.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bind_for_processor(&self, files: &[(&Header, &str)]) -> Result<Vec<u8>, GraphError> {
+        Ok(for_processor(self.bound(files)?).encode_to_vec())
+    }
+
+    fn bound(&self, files: &[(&Header, &str)]) -> Result<ModelProto, GraphError> {
         let (headers, names): (Vec<&Header>, Vec<&str>) = files.iter().copied().unzip();
         let places = bind_files(&headers, &self.tensors)?
             .into_iter()
@@ -165,7 +180,7 @@ impl Graph {
                 }
             });
         }
-        Ok(model.encode_to_vec())
+        Ok(model)
     }
 }
 
@@ -297,7 +312,7 @@ fn tensors_of(attribute: &AttributeProto) -> impl Iterator<Item = &TensorProto> 
 }
 
 /// An entry of `external_data` counts too, whatever `data_location` says.
-fn is_external(tensor: &TensorProto) -> bool {
+pub(crate) fn is_external(tensor: &TensorProto) -> bool {
     tensor.data_location == Some(EXTERNAL) || !tensor.external_data.is_empty()
 }
 

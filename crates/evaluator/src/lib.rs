@@ -11,6 +11,7 @@
 
 pub mod graph;
 pub mod onnx;
+pub mod pack;
 pub mod protocols;
 pub mod runtime;
 pub mod session;
@@ -35,6 +36,7 @@ mod score;
 mod shards;
 mod spawn;
 mod subject;
+mod widen;
 
 pub use child::{child_main, peak_bytes};
 pub use device::Device;

@@ -12,6 +12,7 @@ use domain::{
 };
 
 use crate::{
+    device::Device,
     error::{EvaluationError, Side},
     graph::{GRAPH_BYTES_MAX, Graph, GraphError},
     protocol::JobSubject,
@@ -111,7 +112,7 @@ impl Prepared {
     }
 
     /// Puts the weights and the graph bound to them into `folder`.
-    pub(crate) fn put(&self, folder: &Path) -> Result<(), EvaluationError> {
+    pub(crate) fn put(&self, folder: &Path, device: Device) -> Result<(), EvaluationError> {
         let names: Vec<String> =
             (0..self.weights.len()).map(|place| self.weights_name(place)).collect();
         let mut headers = Vec::with_capacity(names.len());
@@ -120,10 +121,11 @@ impl Prepared {
         }
         let files: Vec<(&Header, &str)> =
             headers.iter().zip(names.iter().map(String::as_str)).collect();
-        let bound = self
-            .graph
-            .bind_files(&files)
-            .map_err(|source| EvaluationError::Graph { side: self.side, source })?;
+        let bound = match device {
+            Device::Cpu => self.graph.bind_for_processor(&files),
+            Device::Cuda(_) => self.graph.bind_files(&files),
+        };
+        let bound = bound.map_err(|source| EvaluationError::Graph { side: self.side, source })?;
         let graph = folder.join(self.graph_name());
         fs::write(&graph, bound).map_err(io_error("cannot write", &graph))
     }

@@ -9,8 +9,9 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use common::{Run, demo, subject};
 use domain::evaluation::Protocol;
 use evaluator::{
-    Device, EvaluationError, Subject, protocols,
+    Device, EvaluationError, Subject,
     onnx::{GraphProto, StringStringEntryProto, TensorProto, ValueInfoProto, decode},
+    protocols,
 };
 use prost::Message as _;
 

@@ -63,6 +63,7 @@ pub use cards::{Card, Search, WriteCard};
 pub use collector::{Collected, Collection};
 pub use contributors::{Contributor, Contributors, SetContributors};
 pub use error::ServiceError;
+pub use evaluator::pack;
 pub use evaluator::{child_main, runtime};
 pub use folder::{
     FolderError, FolderEvaluation, FolderReport, check_device, evaluate_folder, verify_on_suite,

@@ -3,6 +3,7 @@
 pub(crate) mod evaluate;
 pub(crate) mod gc;
 pub(crate) mod inspect;
+pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod runtime;

@@ -99,6 +99,7 @@ impl Bench {
         let request = Request {
             model: &self.model,
             reference: Some(&self.reference),
+            panel: &[],
             suite: &self.suite,
             cases: &self.cases,
             protocol: protocols::full(seed),

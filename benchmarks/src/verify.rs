@@ -92,6 +92,7 @@ fn measurement(machine: domain::evaluation::Machine) -> Measurement {
         peak_bytes: Some(50_000_000),
         peaks: Vec::new(),
         expected: BTreeMap::new(),
+        answers: domain::evaluation::answers::Answers::default(),
         providers: BTreeMap::from([("CPUExecutionProvider".to_owned(), 12)]),
     };
     let times = |base: u64, count: u32, round: u32| {
@@ -131,6 +132,7 @@ fn measurement(machine: domain::evaluation::Machine) -> Measurement {
         },
         model: subject("model", 8),
         reference: Some(subject("reference", 5)),
+        panel: Vec::new(),
         sweep: None,
         energy: Vec::new(),
         rounds: (0..ROUNDS).map(round).collect(),

@@ -1,6 +1,6 @@
 //! Suites: versioned sets of cases and the metric that scores them; the form of `suite.toml`.
 //!
-//! [`Suite::parse`] reads everything that the form allows; [`Suite::measurable`] says by name what of it is not measured yet.
+//! [`Suite::parse`] reads everything that the form allows, and all of it is measured.
 
 mod check;
 mod form;
@@ -84,18 +84,6 @@ pub enum SuiteError {
     },
 }
 
-/// What of a valid suite is not measured yet.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("suite.toml, {field}: {value} is not measured yet; measured is {measured}")]
-pub struct NotMeasuredError {
-    /// The key.
-    pub field: String,
-    /// Its value.
-    pub value: String,
-    /// What can stand there.
-    pub measured: &'static str,
-}
-
 impl Suite {
     /// Reads and checks `suite.toml`.
     ///
@@ -112,14 +100,6 @@ impl Suite {
         })?;
         check::check(&suite)?;
         Ok(suite)
-    }
-
-    /// Whether this version of the program measures all that the suite asks for.
-    ///
-    /// # Errors
-    /// The first thing that it does not measure, by its key.
-    pub fn measurable(&self) -> Result<(), NotMeasuredError> {
-        check::measurable(self)
     }
 
     /// Names of the graph inputs that are given whole with every call.

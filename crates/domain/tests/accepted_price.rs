@@ -63,7 +63,8 @@ impl Run<'_> {
     fn decide(&self, state: Option<&PriceState>) -> PriceDecision {
         let right = shifted(self.right);
         let report = self.report();
-        decide(state, Evidence { report: &report, right: &right }, &Breaker::DEMO).unwrap()
+        decide(state, Evidence { report: &report, right: &right, influence: &[] }, &Breaker::DEMO)
+            .unwrap()
     }
 }
 
@@ -92,7 +93,7 @@ fn another_run() {
     assert_eq!((next.version.epochs.len(), next.version.rounds.len()), (1, 6));
     assert_eq!(next.basis, state.basis);
     let report = again.report();
-    let evidence = Evidence { report: &report, right: &shifted(800) };
+    let evidence = Evidence { report: &report, right: &shifted(800), influence: &[] };
     let counted = decide(Some(&next), evidence, &Breaker::DEMO);
     assert_eq!(counted.err(), Some(DecisionError::Counted(report.digest().unwrap())));
 }
@@ -180,7 +181,8 @@ fn what_decides_nothing() {
     let right = shifted(850);
     let report = run("b", 850).report();
     let refused = |report: &Report, right: &str| {
-        decide(Some(&state), Evidence { report, right }, &Breaker::DEMO).unwrap_err()
+        decide(Some(&state), Evidence { report, right, influence: &[] }, &Breaker::DEMO)
+            .unwrap_err()
     };
     let mut void = report.clone();
     void.no_price = Some(NoPrice::Void);

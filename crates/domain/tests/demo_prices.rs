@@ -111,15 +111,16 @@ fn check_row(row: &Value, reference: &str, before: Option<&Version>, what: &str)
     let context = ReportContext { model: what, cost_held: Some(1.0), ..context(&suite, &counts) };
     let measured = measurement(subject(name, &right), Some(subject("reference", reference)), 2, 1);
     let report = Report::derive(&measured, &context).unwrap();
-    assert_eq!((report.model.correct, report.no_price), (k, None), "{what}");
-    near(report.quality.shrunk, &row["a"], what);
-    near(report.quality_bits, &row["q"], what);
-    near(report.quality.se, &row["se"], what);
-    near(report.quality.se_difference.unwrap(), &row["se_vs_reference"], what);
+    assert_eq!((report.model.correct, report.no_price), (Some(k), None), "{what}");
+    let quality = report.quality.unwrap();
+    near(quality.shrunk.unwrap(), &row["a"], what);
+    near(report.quality_bits.unwrap(), &row["q"], what);
+    near(quality.se, &row["se"], what);
+    near(quality.se_difference.unwrap(), &row["se_vs_reference"], what);
     near(report.sigma_ln_price.unwrap(), &row["sigma_ln"], what);
     within_one(report.price_micro.unwrap(), &row["price_micro"], what);
 
-    let evidence = Evidence { report: &report, right: &right };
+    let evidence = Evidence { report: &report, right: &right, influence: &[] };
     let state = before.and_then(|version| version.state.as_ref());
     let decision = decide(state, evidence, &Breaker::DEMO).unwrap();
     assert_eq!(decision.status.as_str(), row["decision"].as_str().unwrap(), "{what}");

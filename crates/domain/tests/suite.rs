@@ -99,7 +99,6 @@ fn defaults() {
     let reference = suite.reference.as_ref().unwrap();
     assert_eq!((reference.digest, reference.q_genesis), (Digest::of(b""), None));
     assert_eq!(suite.whole_inputs().count(), 0);
-    assert_eq!(suite.measurable(), Ok(()));
 }
 
 /// Proves that every key of the form is read.
@@ -185,26 +184,6 @@ fn wrong_form() {
             other => panic!("{to}: {other:?}"),
         }
     }
-}
-
-/// Proves that what is not measured yet is refused by the name of its key.
-#[test]
-fn not_measured() {
-    let field = |text: &str| Suite::parse(text).unwrap().measurable().unwrap_err().field;
-    assert_eq!(field(&complete()), "report");
-    for (from, to, expected) in [
-        ("classification\"\nmetric = \"accuracy", "regression\"\nmetric = \"mse", "task"),
-        ("metric = \"accuracy\"", "metric = \"f1_macro\"", "metric"),
-        ("name = \"logits\"", "name = \"x\"\npool = \"mean\"", "output.pool"),
-        ("[output]", "[input.x]\nbatch_axis = 1\n[output]", "input.x.batch_axis"),
-        ("[output]", "[input.x]\ncarried_from = \"y\"\n[output]", "input.x.carried_from"),
-        ("[output]", "[expected]\natol = 1e-5\n[output]", "expected"),
-        ("[reference]", &format!("[reference]\npanel = [\"{DIGEST}\"]"), "reference.panel"),
-    ] {
-        assert_eq!(field(&smallest().replacen(from, to, 1)), expected);
-    }
-    let error = Suite::parse(&complete()).unwrap().measurable().unwrap_err().to_string();
-    assert_eq!(error, "suite.toml, report: f1_macro is not measured yet; measured is accuracy");
 }
 
 /// Proves that the digest of a suite follows from names and digests of its files, not from their order.

@@ -6,21 +6,24 @@ use domain::checkpoint::{HeaderError, ShardError};
 
 use crate::{graph::GraphError, runtime::RuntimeError};
 
-/// The model that is priced, or the frozen reference.
+/// The model that is priced, the frozen reference, or one of those that anchor beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The model that is priced.
     Model,
-    /// The frozen reference.
+    /// The frozen reference, which is timed.
     Reference,
+    /// A further reference by its number, from 2.
+    Panel(u32),
 }
 
 impl fmt::Display for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Model => "model",
-            Self::Reference => "reference",
-        })
+        match self {
+            Self::Model => f.write_str("model"),
+            Self::Reference => f.write_str("reference"),
+            Self::Panel(number) => write!(f, "reference-{number}"),
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     plan::Plan,
     protocol::{Answer, Answered, ChildLimits, INPUTS_FILE, Job, JobInput, Task, outputs_file},
     safetensors_file::SafetensorsFile,
-    score::{Scored, choice},
+    score::{Scored, score},
     spawn::{Watch, run},
     subject::{Prepared, Subject, io_error, link_or_copy},
 };
@@ -47,6 +47,8 @@ pub struct Request<'a> {
     pub model: &'a Subject,
     /// The frozen reference; without one there are times, and nothing to compare them with.
     pub reference: Option<&'a Subject>,
+    /// Further references, which anchor quality and are not timed.
+    pub panel: &'a [Subject],
     /// The suite.
     pub suite: &'a Suite,
     /// `cases.safetensors` of the suite.
@@ -110,7 +112,7 @@ pub struct Evaluation {
 /// The labels of the items that were scored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelFacts {
-    /// Items of each class; as many classes as the model's output has.
+    /// Items of each right answer; of a choice as many as the model's output has classes, none where answers are numbers.
     pub counts: Vec<u64>,
 }
 
@@ -143,6 +145,11 @@ pub fn evaluate(request: &Request<'_>) -> Result<Evaluation, EvaluationError> {
         protocol: request.protocol.clone(),
         model,
         reference,
+        panel: evaluator
+            .panel
+            .iter()
+            .map(|member| Ok(evaluator.score(member)?.0))
+            .collect::<Result<_, EvaluationError>>()?,
         sweep: None,
         energy: Vec::new(),
         rounds: Vec::new(),
@@ -172,6 +179,7 @@ struct Evaluator<'a> {
     scored: std::cell::RefCell<Option<OutputTensor>>,
     model: Prepared,
     reference: Option<Prepared>,
+    panel: Vec<Prepared>,
     folder: TempDir,
     done: std::cell::Cell<u32>,
     inside_ns: std::cell::Cell<u64>,
@@ -186,8 +194,12 @@ impl<'a> Evaluator<'a> {
             .reference
             .map(|reference| Prepared::open(Side::Reference, reference))
             .transpose()?;
+        let open = |(number, member)| Prepared::open(Side::Panel(number), member);
+        let mut panel =
+            (2..).zip(request.panel).map(open).collect::<Result<Vec<_>, EvaluationError>>()?;
         let mut subjects = vec![&mut model];
         subjects.extend(reference.as_mut());
+        subjects.extend(&mut panel);
         let batch = u64::from(request.protocol.offline_batch_items);
         let plan = Plan::try_new(request.suite, &cases, &mut subjects, batch)?;
         let labels = Labels::read(request.suite, &cases)?;
@@ -199,7 +211,7 @@ impl<'a> Evaluator<'a> {
         }
         .map_err(io_error("cannot create a private folder in", &std::env::temp_dir()))?;
         plan.write_inputs(&cases, &folder.path().join(INPUTS_FILE))?;
-        for subject in std::iter::once(&model).chain(&reference) {
+        for subject in std::iter::once(&model).chain(&reference).chain(&panel) {
             subject.put(folder.path(), request.device)?;
         }
         Ok(Self {
@@ -210,6 +222,7 @@ impl<'a> Evaluator<'a> {
             scored: std::cell::RefCell::new(None),
             model,
             reference,
+            panel,
             folder,
             done: std::cell::Cell::new(0),
             inside_ns: std::cell::Cell::new(0),
@@ -221,7 +234,8 @@ impl<'a> Evaluator<'a> {
         let protocol = &self.request.protocol;
         let sweeps = if self.sweeps() { subjects } else { 0 };
         let energy = u32::from(self.measures_energy());
-        let known = subjects * (1 + protocol.memory_children.unwrap_or(1)) + sweeps + energy;
+        let scored = subjects + self.panel.len() as u32;
+        let known = scored + subjects * protocol.memory_children.unwrap_or(1) + sweeps + energy;
         // Rounds beyond the fewest show up as they come.
         (known + protocol.rounds).max(self.done.get() + 1)
     }
@@ -252,12 +266,8 @@ impl<'a> Evaluator<'a> {
         }
         drop(folder);
         let scored = scored.ok_or_else(|| wrong_answer(stage))?;
-        let classes = self.labels.count_classes(&self.plan.output, &scored.shape[1..])?;
-        let found = choice(&scored.bytes, scored.dtype, classes, &self.labels.classes);
-        let Some(Scored { right, finite, outputs, decisions }) = found else {
-            let reason = format!("{} {:?} cannot be scored", scored.dtype, scored.shape);
-            return Err(self.bad_output(stage, &self.plan.output, &reason));
-        };
+        let Scored { right, answers, finite, outputs, decisions, label_counts } =
+            score(self.request.suite, &self.cases, &self.labels, &scored)?;
         if subject.side == Side::Model {
             *self.scored.borrow_mut() = Some(scored);
         }
@@ -267,6 +277,7 @@ impl<'a> Evaluator<'a> {
             graph: subject.graph_digest,
             items: self.plan.items,
             right,
+            answers,
             finite,
             outputs,
             decisions,
@@ -275,7 +286,7 @@ impl<'a> Evaluator<'a> {
             expected,
             providers,
         };
-        Ok((measurement, self.labels.counts(classes), version))
+        Ok((measurement, label_counts, version))
     }
 
     /// Runs all cases; where memory ends, in smaller calls.

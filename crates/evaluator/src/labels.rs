@@ -1,63 +1,271 @@
 //! The labels of a suite: read and checked before any child runs, seen by no child.
 
-use domain::{checkpoint::Dtype, suite::Suite};
+use std::{collections::BTreeMap, ops::Range};
+
+use domain::{
+    checkpoint::{Dtype, TensorEntry},
+    evaluation::answers::Answers,
+    suite::{Metric, Suite, Task},
+};
 
 use crate::{
-    error::EvaluationError, plan::error, safetensors_file::SafetensorsFile, subject::io_error,
+    error::EvaluationError, plan::error, safetensors_file::SafetensorsFile, score::element_reader,
+    subject::io_error,
 };
 
 /// Most classes of a choice.
 const CLASSES_MAX: u64 = 10_000_000;
+/// The target of a token that is not scored.
+pub(crate) const NOT_SCORED: i64 = -100;
 
 /// The right answers of all cases.
 #[derive(Debug)]
-pub(crate) struct Labels {
+pub(crate) enum Labels {
     /// The right class of every case.
-    pub classes: Vec<u64>,
-    /// Name of the label tensor, for messages.
-    target: String,
+    Classes(Vec<u64>),
+    /// Whether the answer to every case is yes.
+    YesNo(Vec<bool>),
+    /// The right numbers, `width` a case.
+    Numbers { targets: Vec<f64>, width: usize },
+    /// The right tokens, `width` a case, and the document and bytes of text of every case.
+    Tokens { targets: Vec<i64>, width: usize, documents: Vec<i64>, bytes: Vec<u64> },
+    /// Pairs of rows and how alike people found them.
+    Pairs { pairs: Vec<[usize; 2]>, scores: Vec<f64> },
+    /// The row that must be nearest to each query.
+    Nearest { nearest: Vec<usize>, queries: Range<usize> },
 }
 
 impl Labels {
     /// Reads the labels that the suite names.
     pub(crate) fn read(suite: &Suite, cases: &SafetensorsFile) -> Result<Self, EvaluationError> {
-        let target = suite.labels.target.clone();
-        let target =
-            target.ok_or_else(|| error("labels.target", "a choice needs the right classes"))?;
-        Ok(Self { classes: read_classes(cases, &target, suite.items)?, target })
+        let items = suite.items as usize;
+        let labels = &suite.labels;
+        let read = |field: &str, name: &Option<String>| Label::open(cases, field, name.as_deref());
+        match suite.task {
+            Task::Classification => {
+                let label = read("labels.target", &labels.target)?;
+                label.want_shape(&[suite.items])?;
+                let classes = label.integers()?.into_iter().enumerate();
+                let classes = classes.map(|(at, class)| {
+                    u64::try_from(class)
+                        .map_err(|_| label.fail(&format!("class {class} of item {at} is negative")))
+                });
+                Ok(Self::Classes(classes.collect::<Result<_, _>>()?))
+            }
+            Task::Detection => {
+                let label = read("labels.target", &labels.target)?;
+                label.want_shape(&[suite.items])?;
+                let yes = label.numbers()?;
+                if let Some(at) = yes.iter().position(|v| *v != 0.0 && *v != 1.0) {
+                    return Err(label.fail(&format!(
+                        "item {at} is {}; a question of yes or no is 0 or 1",
+                        yes[at]
+                    )));
+                }
+                let yes = yes.into_iter().map(|v| v == 1.0).collect::<Vec<_>>();
+                if yes.iter().all(|v| *v == yes[0]) {
+                    return Err(label.fail("all items are alike; detection wants both yes and no"));
+                }
+                Ok(Self::YesNo(yes))
+            }
+            Task::Regression => {
+                let label = read("labels.target", &labels.target)?;
+                if label.tensor.shape.first() != Some(&suite.items) {
+                    return Err(label
+                        .fail(&format!("shape {:?}, expected {items} rows", label.tensor.shape)));
+                }
+                let targets = label.numbers()?;
+                let width = targets.len() / items;
+                label.want_spread(&targets, width)?;
+                Ok(Self::Numbers { targets, width })
+            }
+            Task::LanguageModel => Self::tokens(suite, cases),
+            Task::Similarity => {
+                let (pairs, score) =
+                    (read("labels.pairs", &labels.pairs)?, read("labels.score", &labels.score)?);
+                let scores = score.numbers()?;
+                pairs.want_shape(&[scores.len() as u64, 2])?;
+                score.want_shape(&[scores.len() as u64])?;
+                if scores.len() < 4 {
+                    return Err(
+                        score.fail(&format!("{} pairs; a correlation wants 4", scores.len()))
+                    );
+                }
+                score.want_spread(&scores, 1)?;
+                let rows = pairs.rows(items)?;
+                Ok(Self::Pairs {
+                    pairs: rows.chunks_exact(2).map(|p| [p[0], p[1]]).collect(),
+                    scores,
+                })
+            }
+            Task::Retrieval => {
+                let label = read("labels.nearest", &labels.nearest)?;
+                let [from, to] = labels.queries.unwrap_or_default();
+                let queries = from as usize..to as usize;
+                label.want_shape(&[to.saturating_sub(from)])?;
+                let nearest = label.rows(items)?;
+                if let Some(row) = nearest.iter().find(|row| queries.contains(row)) {
+                    return Err(
+                        label.fail(&format!("row {row} is a query, and queries are not searched"))
+                    );
+                }
+                Ok(Self::Nearest { nearest, queries })
+            }
+        }
     }
 
-    /// Classes of an output of `shape` a case, if the labels are among them.
-    pub(crate) fn count_classes(
+    fn tokens(suite: &Suite, cases: &SafetensorsFile) -> Result<Self, EvaluationError> {
+        let items = suite.items as usize;
+        let labels = &suite.labels;
+        let read = |field: &str, name: &Option<String>| Label::open(cases, field, name.as_deref());
+        let target = read("labels.target", &labels.target)?;
+        let shape = &target.tensor.shape;
+        let [rows, width] = shape[..] else {
+            return Err(target.fail(&format!("shape {shape:?}, expected [{items}, tokens]")));
+        };
+        if rows != suite.items || width == 0 {
+            return Err(target.fail(&format!("shape {shape:?}, expected [{items}, tokens]")));
+        }
+        let targets = target.integers()?;
+        if let Some(token) = targets.iter().find(|token| **token < 0 && **token != NOT_SCORED) {
+            return Err(target.fail(&format!(
+                "token {token}; a token is not negative, and {NOT_SCORED} is not scored"
+            )));
+        }
+        if targets.iter().all(|token| *token == NOT_SCORED) {
+            return Err(target.fail("no token is scored"));
+        }
+        let document = read("labels.documents", &labels.documents)?;
+        document.want_shape(&[suite.items])?;
+        let documents = document.integers()?;
+        let length = read("labels.utf8_bytes", &labels.utf8_bytes)?;
+        length.want_shape(&[suite.items])?;
+        let bytes = length.integers()?.into_iter().enumerate().map(|(at, bytes)| {
+            u64::try_from(bytes).map_err(|_| length.fail(&format!("case {at} has {bytes} bytes")))
+        });
+        let bytes = bytes.collect::<Result<Vec<_>, _>>()?;
+        let mut sums = BTreeMap::<i64, u64>::new();
+        for (document, bytes) in documents.iter().zip(&bytes) {
+            *sums.entry(*document).or_default() += bytes;
+        }
+        if let Some((document, _)) = sums.iter().find(|(_, bytes)| **bytes == 0) {
+            return Err(length.fail(&format!("document {document} has no byte of text")));
+        }
+        Ok(Self::Tokens { targets, width: width as usize, documents, bytes })
+    }
+
+    /// Items of each right answer: each class; no and yes; each row that is nearest to some query; the likeliest token and all others.
+    /// Empty where answers are numbers.
+    pub(crate) fn counts(&self, classes: usize) -> Vec<u64> {
+        match self {
+            Self::Classes(labels) => {
+                let mut counts = vec![0; classes];
+                for label in labels {
+                    counts[*label as usize] += 1;
+                }
+                counts
+            }
+            Self::YesNo(yes) => {
+                let count = yes.iter().filter(|yes| **yes).count() as u64;
+                vec![yes.len() as u64 - count, count]
+            }
+            Self::Nearest { nearest, .. } => tally(nearest.iter()).into_values().collect(),
+            Self::Tokens { targets, .. } => {
+                let counts = tally(targets.iter().filter(|token| **token != NOT_SCORED));
+                let (most, all) = (counts.values().max().copied(), counts.values().sum::<u64>());
+                vec![most.unwrap_or(0), all - most.unwrap_or(0)]
+            }
+            Self::Numbers { .. } | Self::Pairs { .. } => Vec::new(),
+        }
+    }
+
+    /// Holds an output of `shape`, cases first and pooled, against the labels: the classes of a choice, 0 of anything else.
+    pub(crate) fn check_output(
         &self,
-        output: &str,
+        suite: &Suite,
         shape: &[u64],
     ) -> Result<usize, EvaluationError> {
-        let [classes @ 1..=CLASSES_MAX] = *shape else {
-            let reason = format!("{shape:?} a case; a choice needs one number for each class");
-            return Err(error(format!("output {output}"), reason));
-        };
-        match self.classes.iter().find(|label| **label >= classes) {
-            Some(label) => {
-                let reason =
-                    format!("label {label} is not among the {classes} classes of the output");
-                Err(error(self.target.clone(), reason))
+        let output = &suite.output.name;
+        let fail = |reason: String| Err(error(format!("output {output}"), reason));
+        let row = shape.get(1..).unwrap_or_default();
+        match self {
+            Self::Classes(labels) => {
+                let [classes @ 1..=CLASSES_MAX] = *row else {
+                    return fail(format!(
+                        "{row:?} a case; a choice needs one number for each class"
+                    ));
+                };
+                if let Some(label) = labels.iter().find(|label| **label >= classes) {
+                    let target = suite.labels.target.clone().unwrap_or_default();
+                    let reason =
+                        format!("label {label} is not among the {classes} classes of the output");
+                    return Err(error(target, reason));
+                }
+                let wants = |metric| suite.metric == metric || suite.report.contains(&metric);
+                if wants(Metric::Auc) && classes != 2 {
+                    return fail(format!("{classes} classes; auc of a choice wants 2"));
+                }
+                let places = domain::evaluation::PARAMS.top_k as u64;
+                if wants(Metric::TopK) && classes <= places {
+                    return fail(format!(
+                        "{classes} classes; top_k looks at {places}, and wants more"
+                    ));
+                }
+                Ok(classes as usize)
             }
-            None => Ok(classes as usize),
+            Self::YesNo(_) => {
+                let width = row.iter().product::<u64>();
+                match suite.output.column {
+                    Some(column) if u64::from(column) < width => Ok(0),
+                    Some(column) => fail(format!("{row:?} a case has no column {column}")),
+                    None if width == 1 => Ok(0),
+                    None => fail(format!(
+                        "{row:?} a case; detection wants one number, or output.column"
+                    )),
+                }
+            }
+            Self::Numbers { width, .. } => match row.iter().product::<u64>() {
+                given if given == *width as u64 => Ok(0),
+                given => fail(format!("{given} numbers a case, the targets have {width}")),
+            },
+            Self::Tokens { targets, width, .. } => {
+                let [tokens, vocabulary @ 1..=CLASSES_MAX] = *row else {
+                    return fail(format!(
+                        "{row:?} a case; a language model gives [tokens, vocabulary]"
+                    ));
+                };
+                if tokens != *width as u64 {
+                    return fail(format!("{tokens} tokens a case, the targets have {width}"));
+                }
+                match targets.iter().find(|token| **token >= vocabulary as i64) {
+                    Some(token) => {
+                        let target = suite.labels.target.clone().unwrap_or_default();
+                        let reason =
+                            format!("token {token} is not in the vocabulary of {vocabulary}");
+                        Err(error(target, reason))
+                    }
+                    None => Ok(0),
+                }
+            }
+            Self::Pairs { .. } | Self::Nearest { .. } => match *row {
+                [width] if width > 0 => Ok(0),
+                _ => fail(format!(
+                    "{row:?} a case; rows are compared, one vector each: see output.pool"
+                )),
+            },
         }
-    }
-
-    /// Items of each class.
-    pub(crate) fn counts(&self, classes: usize) -> Vec<u64> {
-        let mut counts = vec![0; classes];
-        for label in &self.classes {
-            counts[*label as usize] += 1;
-        }
-        counts
     }
 }
 
-/// Items of each of `classes` classes among the labels of `cases.safetensors`, without running anything.
+fn tally<'a, T: Ord + 'a>(values: impl Iterator<Item = &'a T>) -> BTreeMap<&'a T, u64> {
+    let mut counts = BTreeMap::new();
+    for value in values {
+        *counts.entry(value).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// Items of each right answer among the labels of `cases.safetensors`, without running anything; of a choice among `classes`.
 ///
 /// # Errors
 /// [`EvaluationError::Suite`] where suite and cases do not fit, or a label is not among the classes; failures of the file.
@@ -68,39 +276,159 @@ pub fn label_counts(
 ) -> Result<Vec<u64>, EvaluationError> {
     let file = SafetensorsFile::open_cases(cases)?;
     let labels = Labels::read(suite, &file)?;
-    labels.count_classes(&suite.output.name, &[classes as u64])?;
+    if let Labels::Classes(_) = labels {
+        labels.check_output(suite, &[suite.items, classes as u64])?;
+    }
     Ok(labels.counts(classes))
 }
 
-fn read_classes(
-    cases: &SafetensorsFile,
-    target: &str,
-    items: u64,
-) -> Result<Vec<u64>, EvaluationError> {
-    let fail = |reason: String| error(target, reason);
-    let tensor = cases.find(target).ok_or_else(|| fail("the cases have no such tensor".into()))?;
-    if tensor.shape != [items] {
-        return Err(fail(format!("shape {:?}, expected [{items}]", tensor.shape)));
+/// Holds the targets in a sample blob against the labels of `cases.safetensors`.
+///
+/// # Errors
+/// [`EvaluationError::Suite`] names the label tensor that they are not those of; failures of the file.
+pub fn check_answers(
+    suite: &Suite,
+    cases: &std::path::Path,
+    answers: &Answers,
+) -> Result<(), EvaluationError> {
+    let file = SafetensorsFile::open_cases(cases)?;
+    let labels = &suite.labels;
+    let (name, same) = match Labels::read(suite, &file)? {
+        Labels::Classes(classes) => {
+            let binary = answers.targets.iter().zip(&classes);
+            let same = (answers.labels.is_empty()
+                || answers
+                    .labels
+                    .iter()
+                    .map(|label| u64::from(*label))
+                    .eq(classes.iter().copied()))
+                && binary.clone().all(|(target, class)| (*target > 0.5) == (*class == 1))
+                && (answers.targets.is_empty() || answers.targets.len() == classes.len());
+            (&labels.target, same)
+        }
+        Labels::YesNo(yes) => {
+            let same = answers.targets.iter().map(|target| *target > 0.5).eq(yes.iter().copied());
+            (&labels.target, same)
+        }
+        Labels::Numbers { targets, .. } => (&labels.target, answers.targets == targets),
+        Labels::Pairs { scores, .. } => (&labels.score, answers.targets == scores),
+        Labels::Tokens { targets, width, documents, bytes } => {
+            let mut facts = BTreeMap::<i64, (u64, u64)>::new();
+            for (case, (id, bytes)) in documents.iter().zip(&bytes).enumerate() {
+                let row = &targets[case * width..(case + 1) * width];
+                let tokens = row.iter().filter(|token| **token != NOT_SCORED).count() as u64;
+                let fact = facts.entry(*id).or_default();
+                *fact = (fact.0 + bytes, fact.1 + tokens);
+            }
+            facts.retain(|_, (_, tokens)| *tokens > 0);
+            let told = answers.documents.iter().map(|d| (d.id, (d.bytes, d.tokens)));
+            (&labels.utf8_bytes, told.eq(facts))
+        }
+        Labels::Nearest { .. } => (&labels.nearest, true),
+    };
+    if same {
+        return Ok(());
     }
-    let bytes = cases.read(tensor).map_err(io_error("cannot read", &cases.path))?;
-    let wide = |piece: &[u8], signed: bool| {
-        let negative = signed && piece.last().is_some_and(|byte| byte >> 7 == 1);
-        let value = piece.iter().rev().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
-        (!negative).then_some(value)
-    };
-    let (width, signed) = match tensor.dtype {
-        Dtype::I64 => (8, true),
-        Dtype::I32 => (4, true),
-        Dtype::I16 => (2, true),
-        Dtype::I8 => (1, true),
-        Dtype::U64 => (8, false),
-        Dtype::U32 => (4, false),
-        Dtype::U16 => (2, false),
-        Dtype::U8 => (1, false),
-        other => return Err(fail(format!("classes are integers, not {other}"))),
-    };
-    bytes
-        .chunks_exact(width)
-        .map(|piece| wide(piece, signed).ok_or_else(|| fail("a class is negative".to_owned())))
-        .collect()
+    let name = name.clone().unwrap_or_default();
+    Err(error(name, "the samples have other labels than the cases"))
+}
+
+/// One tensor of labels.
+struct Label<'a> {
+    cases: &'a SafetensorsFile,
+    tensor: &'a TensorEntry,
+}
+
+impl<'a> Label<'a> {
+    fn open(
+        cases: &'a SafetensorsFile,
+        field: &str,
+        name: Option<&str>,
+    ) -> Result<Self, EvaluationError> {
+        let name = name.ok_or_else(|| error(field, "is missing"))?;
+        let tensor =
+            cases.find(name).ok_or_else(|| error(name, "the cases have no such tensor"))?;
+        Ok(Self { cases, tensor })
+    }
+
+    fn fail(&self, reason: &str) -> EvaluationError {
+        error(self.tensor.name.clone(), reason)
+    }
+
+    fn want_shape(&self, shape: &[u64]) -> Result<(), EvaluationError> {
+        if self.tensor.shape == shape {
+            return Ok(());
+        }
+        Err(self.fail(&format!("shape {:?}, expected {shape:?}", self.tensor.shape)))
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, EvaluationError> {
+        self.cases.read(self.tensor).map_err(io_error("cannot read", &self.cases.path))
+    }
+
+    /// Elements of a type of integers.
+    fn integers(&self) -> Result<Vec<i64>, EvaluationError> {
+        let (width, signed) = match self.tensor.dtype {
+            Dtype::I64 => (8, true),
+            Dtype::I32 => (4, true),
+            Dtype::I16 => (2, true),
+            Dtype::I8 => (1, true),
+            Dtype::U64 => (8, false),
+            Dtype::U32 => (4, false),
+            Dtype::U16 => (2, false),
+            Dtype::U8 => (1, false),
+            other => return Err(self.fail(&format!("{other}; expected integers"))),
+        };
+        let read = |piece: &[u8]| {
+            let fill =
+                if signed && piece.last().is_some_and(|byte| byte >> 7 == 1) { 255 } else { 0 };
+            let mut wide = [fill; 8];
+            wide[..width].copy_from_slice(piece);
+            let value = i64::from_le_bytes(wide);
+            if value < 0 && !signed { Err(self.fail("a value passes 2^63")) } else { Ok(value) }
+        };
+        self.bytes()?.chunks_exact(width).map(read).collect()
+    }
+
+    /// Elements as finite numbers.
+    fn numbers(&self) -> Result<Vec<f64>, EvaluationError> {
+        let dtype = self.tensor.dtype;
+        if dtype == Dtype::Bool {
+            return Ok(self.bytes()?.into_iter().map(f64::from).collect());
+        }
+        let read = element_reader(dtype)
+            .ok_or_else(|| self.fail(&format!("{dtype}; expected numbers")))?;
+        let values =
+            self.bytes()?.chunks_exact(dtype.bits() as usize / 8).map(read).collect::<Vec<_>>();
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(at) => {
+                Err(self.fail(&format!("element {at} is {}, no finite number", values[at])))
+            }
+            None => Ok(values),
+        }
+    }
+
+    /// Elements as rows of the output.
+    fn rows(&self, items: usize) -> Result<Vec<usize>, EvaluationError> {
+        let row = |value: i64| {
+            let row = usize::try_from(value).ok().filter(|row| *row < items);
+            row.ok_or_else(|| self.fail(&format!("row {value} is none of the {items} rows")))
+        };
+        self.integers()?.into_iter().map(row).collect()
+    }
+
+    /// Refuses numbers that are all the same: nothing could be told from them.
+    fn want_spread(&self, values: &[f64], width: usize) -> Result<(), EvaluationError> {
+        let constant = |at: &usize| {
+            let mut column = values.iter().skip(*at).step_by(width.max(1));
+            column.next().is_none_or(|first| column.all(|value| value == first))
+        };
+        match (0..width.max(1)).find(constant) {
+            Some(at) if width > 1 => {
+                Err(self.fail(&format!("number {at} of every case is the same")))
+            }
+            Some(_) => Err(self.fail("all items have the same value")),
+            None => Ok(()),
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub use child::{child_main, peak_bytes};
 pub use device::Device;
 pub use error::{EvaluationError, Side, Stage};
 pub use evaluate::{Evaluation, LabelFacts, Limits, Progress, Request, evaluate};
-pub use labels::label_counts;
+pub use labels::{check_answers, label_counts};
 pub use machine::{load_milli, machine};
 pub use protocol::CHILD_ARGUMENT;
 pub use subject::Subject;

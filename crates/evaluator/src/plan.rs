@@ -2,7 +2,7 @@
 
 use domain::{
     checkpoint::{Dtype, TensorEntry},
-    suite::{BatchAxis, Suite, Task},
+    suite::{BatchAxis, Pool, Suite, Task},
 };
 
 use crate::{
@@ -36,7 +36,7 @@ impl Plan {
         subjects: &mut [&mut Prepared],
         batch: u64,
     ) -> Result<Self, EvaluationError> {
-        check_measurable(suite)?;
+        check_items(suite)?;
         let expected = expected_outputs(suite, cases)?;
         let mut names = Vec::<String>::new();
         for subject in subjects.iter_mut() {
@@ -120,11 +120,7 @@ impl Plan {
     }
 }
 
-/// Refuses by name what of a suite is not run yet.
-fn check_measurable(suite: &Suite) -> Result<(), EvaluationError> {
-    suite.measurable().map_err(|e| {
-        error(e.field, format!("{} is not measured yet; measured is {}", e.value, e.measured))
-    })?;
+fn check_items(suite: &Suite) -> Result<(), EvaluationError> {
     if !(1..=ITEMS_MAX).contains(&suite.items) {
         return Err(error("items", format!("{}; at least 1, at most {ITEMS_MAX}", suite.items)));
     }
@@ -261,13 +257,20 @@ fn check_outputs(
         }
         Some(_) => Ok(()),
     };
-    let choice = suite.task == Task::Classification;
+    let axes = match (suite.output.pool, suite.task) {
+        (Pool::None, Task::Classification | Task::Similarity | Task::Retrieval) => Some(2),
+        (Pool::None, Task::LanguageModel) => Some(3),
+        (Pool::None, Task::Detection | Task::Regression) => None,
+        _ => Some(3),
+    };
     if let Some(dims) = find(&suite.output.name).and_then(|output| output.dims.as_ref())
-        && choice
-        && dims.len() != 2
+        && let Some(axes) = axes.filter(|axes| *axes != dims.len())
     {
-        let (side, axes) = (subject.side, dims.len());
-        let reason = format!("the {side} graph gives {axes} axes; a choice has 2");
+        let (side, given) = (subject.side, dims.len());
+        let reason = format!(
+            "the {side} graph gives {given} axes; {} with pool = {} wants {axes}",
+            suite.task, suite.output.pool
+        );
         return Err(error(format!("output {}", suite.output.name), reason));
     }
     check(format!("output {}", suite.output.name), &suite.output.name)?;

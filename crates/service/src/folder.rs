@@ -90,6 +90,16 @@ pub enum FolderError {
     /// A report does not hold.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// The report was made with another panel than the suite's.
+    #[error(
+        "reference.panel: the suite declares {wanted} further references, {measured} were measured"
+    )]
+    Panel {
+        /// By the suite.
+        wanted: usize,
+        /// By the samples.
+        measured: usize,
+    },
 }
 
 impl FolderError {
@@ -124,6 +134,10 @@ pub fn evaluate_folder(
         (None, Some(_)) => Some(suite_reference(&request.suite.join("reference"))?),
         (None, None) => None,
     };
+    let panel = match &suite.reference {
+        Some(declared) => panel(&request.suite, &declared.panel)?,
+        None => Vec::new(),
+    };
     let protocol =
         if request.quick { evaluator::protocols::quick } else { evaluator::protocols::full };
     let cases = request.suite.join("cases.safetensors");
@@ -132,6 +146,7 @@ pub fn evaluate_folder(
     let evaluation = evaluator::evaluate(&evaluator::Request {
         model: &model,
         reference: reference.as_ref(),
+        panel: &panel,
         suite: &suite,
         cases: &cases,
         protocol: protocol(request.seed),
@@ -151,7 +166,16 @@ pub fn evaluate_folder(
         let path = request.suite.join("reference").join("model.safetensors");
         return Err(FolderError::Reference { path, declared: declared.digest, found });
     }
-    let digest = suite_digest(&request.suite, &text, measured)?;
+    let members = evaluation.measurement.panel.iter();
+    let members = members.map(|member| (member.checkpoint, member.graph)).collect::<Vec<_>>();
+    let declared = suite.reference.iter().flat_map(|reference| &reference.panel);
+    for (number, (declared, (found, _))) in (2..).zip(declared.zip(&members)) {
+        if declared != found {
+            let path = request.suite.join(format!("reference-{number}")).join("model.safetensors");
+            return Err(FolderError::Reference { path, declared: *declared, found: *found });
+        }
+    }
+    let digest = suite_digest(&request.suite, &text, measured, &members)?;
     let name = |path: &Path| {
         path.file_name().map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned())
     };
@@ -178,9 +202,30 @@ pub fn verify_on_suite(report: &Report, samples: &[u8], folder: &Path) -> Result
             }
         }
     }
+    let panel = measurement.panel.iter().map(|member| (member.checkpoint, member.graph));
+    let panel = panel.collect::<Vec<_>>();
+    for (number, (checkpoint, graph)) in (2..).zip(&panel) {
+        for (name, measured) in [("model.safetensors", checkpoint), ("graph.onnx", graph)] {
+            let path = folder.join(format!("reference-{number}")).join(name);
+            let found = Digest::of(&read(&path)?);
+            if found != *measured {
+                return Err(FolderError::OtherReference { path, found, measured: *measured });
+            }
+        }
+    }
+    let wanted = suite.reference.as_ref().map_or(0, |reference| reference.panel.len());
+    if panel.len() != wanted {
+        let measured = panel.len();
+        return Err(FolderError::Panel { wanted, measured });
+    }
+    evaluator::check_answers(
+        &suite,
+        &folder.join("cases.safetensors"),
+        &measurement.model.answers,
+    )?;
     let classes = report.suite.label_counts.len();
     let facts = SuiteFacts {
-        digest: suite_digest(folder, &text, reference)?,
+        digest: suite_digest(folder, &text, reference, &panel)?,
         label_counts: evaluator::label_counts(&suite, &folder.join("cases.safetensors"), classes)?,
     };
     Ok(verify(report, &measurement, &suite, Some(&facts))?)
@@ -199,6 +244,7 @@ fn suite_digest(
     folder: &Path,
     manifest: &str,
     reference: Option<(Digest, Digest)>,
+    panel: &[(Digest, Digest)],
 ) -> Result<Digest, FolderError> {
     let cases = Digest::of(&read(&folder.join("cases.safetensors"))?);
     let mut files =
@@ -207,7 +253,25 @@ fn suite_digest(
         files
             .extend([("reference/graph.onnx", graph), ("reference/model.safetensors", checkpoint)]);
     }
+    let names = (2..).zip(panel).map(|(number, digests)| (format!("reference-{number}"), digests));
+    let names = names
+        .flat_map(|(folder, (checkpoint, graph))| {
+            [
+                (format!("{folder}/graph.onnx"), *graph),
+                (format!("{folder}/model.safetensors"), *checkpoint),
+            ]
+        })
+        .collect::<Vec<_>>();
+    files.extend(names.iter().map(|(name, digest)| (name.as_str(), *digest)));
     Ok(Suite::digest(&files))
+}
+
+/// The folders `reference-2`, `reference-3` … of a suite, as many as its manifest declares.
+fn panel(suite: &Path, declared: &[Digest]) -> Result<Vec<Subject>, FolderError> {
+    (2..)
+        .zip(declared)
+        .map(|(number, _)| suite_reference(&suite.join(format!("reference-{number}"))))
+        .collect()
 }
 
 /// What model and evaluator are called in a report.

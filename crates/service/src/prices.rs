@@ -83,8 +83,10 @@ pub(crate) struct Run<'a> {
     pub(crate) version: &'a VersionRow,
     pub(crate) job: &'a JobRow,
     pub(crate) report: &'a Report,
-    /// One character an item, of the run's measurement.
+    /// One character an item, of the run's measurement; empty where its metric counts no items.
     pub(crate) right: &'a str,
+    /// Bits by which each item moves quality otherwise.
+    pub(crate) influence: &'a [f64],
     pub(crate) digest: Digest,
     pub(crate) now: Timestamp,
 }
@@ -121,7 +123,11 @@ pub(crate) async fn decide_price(
         Some(row) => serde_json::from_str(&row.record).map_err(ServiceError::internal)?,
         None => None,
     };
-    let decided = match decide(state.as_ref(), Evidence { report, right: run.right }, &BREAKER) {
+    let decided = match decide(
+        state.as_ref(),
+        Evidence { report, right: run.right, influence: run.influence },
+        &BREAKER,
+    ) {
         Ok(decided) => decided,
         Err(error @ (DecisionError::OtherTrack { .. } | DecisionError::Counted(_))) => {
             tracing::warn!(report = %digest, cause = %error, "a report that does not bear on the accepted price");

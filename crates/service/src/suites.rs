@@ -79,7 +79,11 @@ impl Service {
     ) -> Result<RegisteredSuite, ServiceError> {
         let manifest =
             Suite::parse(&input.manifest).map_err(|e| ServiceError::invalid("manifest", e))?;
-        manifest.measurable().map_err(|e| ServiceError::invalid("manifest", e))?;
+        if manifest.reference.as_ref().is_some_and(|reference| !reference.panel.is_empty()) {
+            let reason =
+                "reference.panel: a registered suite has one reference; a folder may have more";
+            return Err(ServiceError::invalid("manifest", reason));
+        }
         // A caller without the scope shall not learn from a refusal what another's object holds.
         for digest in [input.cases, input.reference_checkpoint, input.reference_graph] {
             self.check_object_readable(&caller.into(), digest).await?;

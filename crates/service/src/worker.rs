@@ -13,7 +13,11 @@ use bytes::Bytes;
 use domain::{
     checkpoint::{INDEX_FILE, ONE_FILE},
     digest::Digest,
-    evaluation::{Report, samples},
+    evaluation::{
+        Report,
+        report::{influence, outcomes},
+        samples,
+    },
     name::Name,
     time::Timestamp,
 };
@@ -191,6 +195,7 @@ impl Worker {
             evaluator::evaluate(&evaluator::Request {
                 model: &model,
                 reference: Some(&reference),
+                panel: &[],
                 suite: &manifest,
                 cases: &cases,
                 protocol,
@@ -293,11 +298,14 @@ impl Worker {
         }
         cite(&transaction, &[samples, digest]).await?;
         self.insert_report(&transaction, job, &report, body, digest, now).await?;
+        let measured = &evaluation.measurement;
+        let right = outcomes(suite.suite.task, suite.suite.metric, &measured.model);
         let run = Run {
             version,
             job,
             report: &report,
-            right: &evaluation.measurement.model.right,
+            right: right.unwrap_or_default(),
+            influence: &influence(&report, measured, &suite.suite),
             digest,
             now,
         };
@@ -324,7 +332,7 @@ impl Worker {
             samples_digest: report.samples.hex(),
             evaluator: self.evaluator.to_string(),
             items: report.suite.items as i64,
-            correct: Some(report.model.correct as i64),
+            correct: report.model.correct.map(|correct| correct as i64),
             price_micro: report.price_micro,
             body,
             void: false,

@@ -105,7 +105,17 @@ fn in_words(report: &Report) -> String {
             metric.value, metric.low, metric.high
         );
     }
-    let _ = writeln!(out, "quality    {:.4} bits", report.quality_bits);
+    for (name, found) in &report.expected {
+        let within = if found.within_tolerance { "within" } else { "NOT within" };
+        let _ = writeln!(
+            out,
+            "expected   {name}: {within} tolerance, at most {:e} apart",
+            found.max_abs_error
+        );
+    }
+    if let Some(bits) = report.quality_bits {
+        let _ = writeln!(out, "quality    {bits:.4} bits");
+    }
     if let Some(index) = report.cost_index {
         let _ = writeln!(out, "cost       {index:.4} of the reference");
     }

@@ -15,7 +15,7 @@ use super::{
     params::PARAMS,
     price::{log_sigma, micro, price, price_slope},
     quality::{PairCounts, difference_variance},
-    report::{CostRound, CostSamples, NoPrice, Report, decimal, ratios_of},
+    report::{CostRound, CostSamples, NoPrice, Report, decimal, paired_variance, ratios_of},
 };
 use crate::{canonical::CanonicalError, digest::Digest};
 
@@ -24,8 +24,12 @@ use crate::{canonical::CanonicalError, digest::Digest};
 pub struct Evidence<'a> {
     /// The report.
     pub report: &'a Report,
-    /// `right` of the model in its sample blob.
+    /// Right and wrong items of the model in its sample blob, where its metric counts items: [`report::outcomes`].
+    ///
+    /// [`report::outcomes`]: super::report::outcomes
     pub right: &'a str,
+    /// Bits by which each item moves its quality otherwise: [`influence`](super::report::influence). Empty where `right` is given.
+    pub influence: &'a [f64],
 }
 
 /// What a version is, to a price: its bytes.
@@ -80,8 +84,11 @@ pub struct Basis {
     pub suites: Vec<Digest>,
     /// Right and wrong items of that report.
     pub right: String,
-    /// Shrunk accuracy.
-    pub shrunk: f64,
+    /// Bits by which each item moves the quality of that report, where items are not right or wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub influence: Vec<f64>,
+    /// Shrunk share; none where quality follows from no share.
+    pub shrunk: Option<f64>,
     /// d ln P / dQ.
     pub slope: f64,
     /// σ of the estimate, in ln.
@@ -253,7 +260,8 @@ pub fn decide(
             version: run.version,
             suites: version.epochs.iter().map(|epoch| epoch.suite).collect(),
             right: new.right.to_owned(),
-            shrunk: new.report.quality.shrunk,
+            influence: new.influence.to_vec(),
+            shrunk: new.report.quality.and_then(|quality| quality.shrunk),
             slope,
             sigma: estimate.sigma,
             sigma_cost: estimate.sigma_cost,
@@ -316,12 +324,19 @@ impl Run {
         if let Some(reason) = report.no_price {
             return Err(DecisionError::NoPrice(reason));
         }
-        let (items, correct) = (report.suite.items, report.model.correct);
-        let right = new.right.bytes().filter(|byte| *byte == b'1').count() as u64;
-        if new.right.len() as u64 != items || right != correct {
-            return Err(DecisionError::Items { given: new.right.len(), items, correct });
-        }
         let lacks = DecisionError::Incomplete;
+        let quality = report.quality.ok_or(lacks("quality"))?;
+        match report.model.correct.filter(|_| new.influence.is_empty()) {
+            Some(correct) => {
+                let right = new.right.bytes().filter(|byte| *byte == b'1').count() as u64;
+                let items = report.suite.label_counts.iter().sum();
+                if new.right.len() as u64 != items || right != correct {
+                    return Err(DecisionError::Items { given: new.right.len(), items, correct });
+                }
+            }
+            None if new.influence.is_empty() => return Err(lacks("its items")),
+            None => {}
+        }
         let reference = report.reference.as_ref().ok_or(lacks("a reference"))?;
         if report.cost.is_none() && report.cost_held.is_none() {
             return Err(lacks("its cost"));
@@ -341,9 +356,9 @@ impl Run {
             sigma: report.sigma_ln_price.ok_or(lacks("sigma_ln_price"))?,
             epoch: EpochEvidence {
                 suite: report.suite.digest,
-                bits: report.quality_bits,
+                bits: report.quality_bits.ok_or(lacks("quality_bits"))?,
                 q_genesis: report.suite.q_genesis.ok_or(lacks("q_genesis"))?,
-                se: report.quality.se_difference.ok_or(lacks("se_difference"))?,
+                se: quality.se_difference.ok_or(lacks("se_difference"))?,
             },
             rounds: report.cost.as_ref().map_or_else(Vec::new, |cost| cost.rounds.clone()),
             ln_memory: report.cost.as_ref().map_or_else(
@@ -477,11 +492,23 @@ fn compare(
     };
     // A further run of one version has the same right items: only the cost variances remain.
     if relation == Relation::SameItems && !same_version {
-        let (items, correct) = (basis.right.len() as u64, new.report.model.correct);
-        let mismatch = DecisionError::Items { given: new.right.len(), items, correct };
-        let counts = PairCounts::of(new.right, &basis.right).ok_or(mismatch)?;
-        let shrunk = [new.report.quality.shrunk, basis.shrunk];
-        spread.paired_items = difference_variance(counts, [slope, basis.slope], shrunk);
+        spread.paired_items = paired_items(basis, new, slope)?;
     }
     Ok((relation, sigma_delta(relation, &spread)))
+}
+
+/// Variance of ln P(new) − ln P(old) by the items that both were measured on.
+fn paired_items(basis: &Basis, new: Evidence<'_>, slope: f64) -> Result<f64, DecisionError> {
+    let correct = new.report.model.correct.unwrap_or(0);
+    let g = [slope, basis.slope];
+    let new_shrunk = new.report.quality.and_then(|quality| quality.shrunk);
+    if let (true, Some(a), Some(b)) = (new.influence.is_empty(), new_shrunk, basis.shrunk) {
+        let items = basis.right.len() as u64;
+        let mismatch = DecisionError::Items { given: new.right.len(), items, correct };
+        let counts = PairCounts::of(new.right, &basis.right).ok_or(mismatch)?;
+        return Ok(difference_variance(counts, g, [a, b]));
+    }
+    let items = basis.influence.len() as u64;
+    let mismatch = DecisionError::Items { given: new.influence.len(), items, correct };
+    paired_variance(new.influence, &basis.influence, g).ok_or(mismatch)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::report::ExpectedMatch;
+use super::{answers::Answers, report::ExpectedMatch};
 use crate::{checkpoint::ShardFile, digest::Digest};
 
 /// Everything that one evaluation run measured, before any derivation.
@@ -19,6 +19,9 @@ pub struct Measurement {
     pub model: SubjectMeasurement,
     /// The frozen reference, measured in the same rounds; none without a reference.
     pub reference: Option<SubjectMeasurement>,
+    /// Further references, whose mean quality anchors; they are not timed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub panel: Vec<SubjectMeasurement>,
     /// How fast each side is in batches of several sizes; none where the plan fixes the size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
@@ -129,8 +132,11 @@ pub struct SubjectMeasurement {
     pub graph: Digest,
     /// Items that were scored.
     pub items: u64,
-    /// One character an item, in order: `1` right, `0` wrong. Empty for a metric that is not counted by items.
+    /// One character an item, in order: `1` right, `0` wrong. Empty where items are not right or wrong.
     pub right: String,
+    /// What other metrics read.
+    #[serde(default, skip_serializing_if = "Answers::is_empty")]
+    pub answers: Answers,
     /// Whether every output was a finite number; false makes quality 0.
     pub finite: bool,
     /// SHA-256 of all outputs as little-endian bytes: comparable within one runtime version and processor only.

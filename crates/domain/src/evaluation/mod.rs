@@ -4,7 +4,9 @@
 //! Everything here is a pure function over `libm`, so that any machine recomputes the same bits.
 
 pub mod accepted;
+pub mod answers;
 mod measurement;
+pub mod metrics;
 pub mod report;
 pub mod samples;
 

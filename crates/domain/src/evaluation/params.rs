@@ -71,6 +71,8 @@ pub struct Params {
     pub rounds_between_looks: usize,
     /// Most distance of timed from scored outputs, in millionths (rule 12).
     pub timed_apart_ppm_max: u64,
+    /// Places among which the right class counts for `top_k`.
+    pub top_k: usize,
     /// Least time of one input again and again, in times of distinct ones (rule 12, as TEST04 of MLPerf).
     pub repeated_ratio_min: f64,
     /// Most difference between the clocks of model and reference on a GPU, as a share (rule 8).
@@ -126,6 +128,7 @@ pub const PARAMS: Params = Params {
     half_width_max: 0.02,
     rounds_between_looks: 8,
     timed_apart_ppm_max: 50_000,
+    top_k: 5,
     repeated_ratio_min: 0.9,
     sm_clock_apart_max: 0.03,
 };

@@ -3,6 +3,7 @@
 mod derive;
 mod form;
 mod rounds;
+mod scoring;
 mod timing;
 mod verify;
 mod void;
@@ -16,6 +17,8 @@ pub use form::{
     QualityRecord, Quantile, RuntimeRecord, Subject, SuiteRecord, TimeRecord,
 };
 pub use rounds::wants_round;
+pub(super) use scoring::paired_variance;
+pub use scoring::{influence, outcomes};
 use serde::{Deserialize, Serialize};
 pub use timing::fastest;
 pub(super) use timing::{CostSamples, ratios_of};
@@ -47,10 +50,10 @@ pub struct Report {
     pub metrics: BTreeMap<String, MetricValue>,
     /// How outputs compare with the suite's expected ones, by output.
     pub expected: BTreeMap<String, ExpectedMatch>,
-    /// How quality came about.
-    pub quality: QualityRecord,
-    /// Anchored quality in bits; without a reference the signed mean after the chance test.
-    pub quality_bits: f64,
+    /// How quality came about; null for a language model without a baseline.
+    pub quality: Option<QualityRecord>,
+    /// Anchored quality in bits; without a reference the signed mean after the chance test. Null where there is none.
+    pub quality_bits: Option<f64>,
     /// What was timed; none without rounds.
     pub times: Option<TimeRecord>,
     /// Cost ratios to the reference; none where they were not measured or are void.

@@ -1,6 +1,6 @@
 //! Rules of a suite beyond the form of single values.
 
-use super::{BatchAxis, Metric, NotMeasuredError, Pool, Suite, SuiteError, Task};
+use super::{BatchAxis, Metric, Pool, Suite, SuiteError, Task};
 use crate::evaluation::PARAMS;
 
 /// Most cases of a suite.
@@ -116,6 +116,13 @@ fn check_numbers(suite: &Suite) -> Result<(), SuiteError> {
         between(expected.atol, "expected.atol", 0.0, f64::MAX)?;
         between(expected.rtol, "expected.rtol", 0.0, f64::MAX)?;
     }
+    let by_threshold = [M::Accuracy, M::F1Macro];
+    let yes_or_no = |metric: &M| by_threshold.contains(metric);
+    if suite.task == Task::Detection
+        && (yes_or_no(&suite.metric) || suite.report.iter().any(yes_or_no))
+    {
+        wanted(suite.labels.threshold.as_ref(), "labels.threshold", "a share of right answers")?;
+    }
     if let Some(threshold) = suite.labels.threshold {
         between(threshold, "labels.threshold", f64::MIN, f64::MAX)?;
     }
@@ -143,6 +150,10 @@ fn check_labels(suite: &Suite) -> Result<(), SuiteError> {
         }
     }
     match labels.queries {
+        Some([0, to]) if to == suite.items => fail(
+            "labels.queries",
+            format!("[0, {to}] covers all rows; nothing is left to be found"),
+        ),
         Some([from, to]) if from >= to || to > suite.items => {
             let items = suite.items;
             fail("labels.queries", format!("[{from}, {to}] is no half-open range of {items} rows"))
@@ -164,30 +175,4 @@ fn check_output(suite: &Suite) -> Result<(), SuiteError> {
         }
     }
     Ok(())
-}
-
-/// What of a valid suite is not measured.
-pub(super) fn measurable(suite: &Suite) -> Result<(), NotMeasuredError> {
-    let refuse = |field: &str, value: String, measured| {
-        Err(NotMeasuredError { field: field.to_owned(), value, measured })
-    };
-    if suite.task != Task::Classification {
-        return refuse("task", suite.task.to_string(), "classification");
-    }
-    if suite.metric != Metric::Accuracy {
-        return refuse("metric", suite.metric.to_string(), "accuracy");
-    }
-    if let Some(metric) = suite.report.iter().find(|metric| **metric != Metric::Accuracy) {
-        return refuse("report", metric.to_string(), "accuracy");
-    }
-    if suite.output.pool != Pool::None {
-        return refuse("output.pool", suite.output.pool.to_string(), "none");
-    }
-    match &suite.reference {
-        Some(reference) if !reference.panel.is_empty() => {
-            let count = reference.panel.len();
-            refuse("reference.panel", format!("a panel of {count} more"), "one reference")
-        }
-        _ => Ok(()),
-    }
 }

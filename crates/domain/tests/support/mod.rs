@@ -61,6 +61,7 @@ pub(crate) fn subject(name: &str, right: &str) -> SubjectMeasurement {
         peak_bytes: Some(50_000_000),
         peaks: Vec::new(),
         expected: BTreeMap::new(),
+        answers: domain::evaluation::answers::Answers::default(),
         providers: BTreeMap::from([("CPUExecutionProvider".to_owned(), 12)]),
     }
 }
@@ -120,6 +121,7 @@ pub(crate) fn measurement(
         rounds: (0..rounds).map(round).collect(),
         model,
         reference,
+        panel: Vec::new(),
         sweep: None,
         energy: Vec::new(),
         runtime: Runtime {

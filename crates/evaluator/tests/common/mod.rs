@@ -73,6 +73,7 @@ impl Run {
         evaluate(&Request {
             model: &self.model,
             reference: self.reference.as_ref(),
+            panel: &[],
             suite: &self.suite,
             cases: &self.cases,
             protocol: self.protocol.clone(),

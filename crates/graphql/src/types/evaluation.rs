@@ -167,7 +167,7 @@ impl Report {
 
     /// Quality: bits above the best answer that ignores the input.
     async fn quality_bits(&self) -> Option<f64> {
-        Some(self.0.report.quality_bits)
+        self.0.report.quality_bits
     }
 
     /// Cost against the frozen reference on the same machine; 1 is equal, above is dearer. Null without a reference.

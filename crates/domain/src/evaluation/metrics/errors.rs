@@ -49,12 +49,10 @@ pub fn mean_error_base(targets: &[f64], width: usize, absolute: bool) -> Option<
     }
     let column = |at: usize| targets.iter().skip(at).step_by(width).copied().collect::<Vec<_>>();
     let base = |values: Vec<f64>| {
-        let centre = if absolute {
-            crate::evaluation::statistics::median(&values)?
-        } else {
-            mean(&values)?
-        };
-        let error = |v: &f64| if absolute { (v - centre).abs() } else { (v - centre) * (v - centre) };
+        let centre =
+            if absolute { crate::evaluation::statistics::median(&values)? } else { mean(&values)? };
+        let error =
+            |v: &f64| if absolute { (v - centre).abs() } else { (v - centre) * (v - centre) };
         mean(&values.iter().map(error).collect::<Vec<_>>())
     };
     let bases = (0..width).map(|at| base(column(at))).collect::<Option<Vec<_>>>()?;

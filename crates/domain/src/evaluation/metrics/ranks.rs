@@ -94,8 +94,7 @@ pub fn spearman(scores: &[f64], targets: &[f64]) -> Option<Measured> {
     }
     let rho = (product(&f, &g) / f.len() as f64 / scale).clamp(-1.0, 1.0);
     let (a, b) = (mean_above(scores, &g), mean_above(targets, &f));
-    let mut psi: Vec<f64> =
-        (0..f.len()).map(|i| (f[i] * g[i] + a[i] + b[i]) / scale).collect();
+    let mut psi: Vec<f64> = (0..f.len()).map(|i| (f[i] * g[i] + a[i] + b[i]) / scale).collect();
     let centre = mean(&psi)?;
     psi.iter_mut().for_each(|value| *value -= centre);
     Some(correlation(rho, 1.0 + rho * rho / 2.0, psi))

@@ -1,14 +1,10 @@
 //! From a measurement to its report: a pure function.
 
-use std::collections::BTreeMap;
-
 use super::{
     Report,
-    form::{
-        CostRecord, MetricValue, NoPrice, ProtocolRecord, QualityRecord, RuntimeRecord, Subject,
-        SuiteRecord,
-    },
+    form::{CostRecord, NoPrice, ProtocolRecord, RuntimeRecord, Subject, SuiteRecord},
     rounds,
+    scoring::{Rules, Scored, is_share, metric_values, outcomes, score},
     timing::{self, Cost},
 };
 use crate::{
@@ -17,15 +13,12 @@ use crate::{
     evaluation::{
         cost::{CostErrors, cost_index},
         measurement::{Measurement, SubjectMeasurement},
+        params::PARAMS,
         price::{log_sigma, micro, price},
-        quality::{
-            PairCounts, SuiteState, TaskQuality, difference_variance, is_above_chance, q_choice,
-            q_choice_se, quality, shrunk, suite_state,
-        },
+        quality::SuiteState,
         samples,
-        statistics::{Z95, wilson},
     },
-    suite::{NotMeasuredError, Suite},
+    suite::{Metric, Suite, Task},
 };
 
 /// What a report needs beside the measurement.
@@ -35,7 +28,7 @@ pub struct ReportContext<'a> {
     pub suite: &'a Suite,
     /// [`Suite::digest`] of its files.
     pub suite_digest: Digest,
-    /// Items of each class among those that were scored.
+    /// Items of each right answer among those that were scored; empty where quality follows from no share.
     pub label_counts: &'a [u64],
     /// What the model is called.
     pub model: &'a str,
@@ -50,9 +43,6 @@ pub struct ReportContext<'a> {
 /// Why a measurement gives no report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
-    /// The suite asks for what is not measured yet.
-    #[error(transparent)]
-    NotMeasured(#[from] NotMeasuredError),
     /// The measurement contradicts itself or the suite.
     #[error("measurement, {field}: {reason}")]
     Inconsistent {
@@ -84,13 +74,17 @@ impl Report {
         measurement: &Measurement,
         context: &ReportContext<'_>,
     ) -> Result<Self, ReportError> {
-        context.suite.measurable()?;
         check_subjects(measurement, context)?;
         rounds::check(measurement, context.suite.cost.overhead_ms)?;
         let chance = chance(context)?;
-        let model = Subject::of(context.model, &measurement.model);
-        let reference = measurement.reference.as_ref().map(|r| Subject::of(context.reference, r));
-        let scored = score(measurement, context.suite, chance, &model, reference.as_ref());
+        let rules = Rules { suite: context.suite, chance };
+        let scored = score(measurement, rules)?;
+        let subject = |name: &str, measured| Subject::of(name, context.suite, measured);
+        let model = subject(context.model, &measurement.model);
+        let reference = measurement.reference.as_ref().map(|r| subject(context.reference, r));
+        let member =
+            |(place, measured)| subject(&format!("{}-{}", context.reference, place + 2), measured);
+        let panel = measurement.panel.iter().enumerate().map(member).collect();
         let (cost, void_reasons) = match (&reference, context.cost_held) {
             (Some(_), None) => match timing::cost(measurement, context.suite.cost.overhead_ms) {
                 Cost::Measured(record) => (Some(*record), Vec::new()),
@@ -99,6 +93,7 @@ impl Report {
             _ => (None, Vec::new()),
         };
         let no_price = match scored.state {
+            _ if scored.record.is_none() => Some(NoPrice::NoBaseline),
             None => Some(NoPrice::NoReference),
             Some(SuiteState::ReferenceOutOfRange) => Some(NoPrice::ReferenceOutOfRange),
             Some(SuiteState::Saturated) => Some(NoPrice::Saturated),
@@ -108,13 +103,10 @@ impl Report {
         let priced = Priced::of(&scored, cost.as_ref(), context.cost_held, no_price);
         Ok(Self {
             report_version: Self::VERSION,
-            metrics: BTreeMap::from([(
-                "accuracy".to_owned(),
-                accuracy(&measurement.model, &model),
-            )]),
+            metrics: metric_values(context.suite, &measurement.model),
             model,
             reference,
-            panel: Vec::new(),
+            panel,
             suite: suite_record(context, chance, &scored),
             expected: measurement.model.expected.clone(),
             quality: scored.record,
@@ -147,26 +139,45 @@ fn check_subjects(
     measurement: &Measurement,
     context: &ReportContext<'_>,
 ) -> Result<(), ReportError> {
-    let items = context.suite.items;
-    let subjects =
-        [("model", Some(&measurement.model)), ("reference", measurement.reference.as_ref())];
-    for (name, subject) in subjects {
-        let Some(subject) = subject else { continue };
-        if subject.items != items || subject.right.len() as u64 != items {
-            let (scored, letters) = (subject.items, subject.right.len());
-            let reason = format!("{scored} items and {letters} results; the suite has {items}");
-            return ReportError::inconsistent(format!("{name}.items"), reason);
-        }
-        if let Some(letter) = subject.right.chars().find(|letter| !matches!(letter, '0' | '1')) {
-            let reason = format!("{letter:?} is neither 0 nor 1");
-            return ReportError::inconsistent(format!("{name}.right"), reason);
-        }
-    }
+    let suite = context.suite;
     let labelled =
         context.label_counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
-    if labelled != items {
-        let reason = format!("labels of {labelled} items; the suite has {items}");
+    let one_a_case = matches!(suite.task, Task::Classification | Task::Detection);
+    if one_a_case && is_share(suite.metric) && labelled != suite.items {
+        let reason = format!("labels of {labelled} items; the suite has {}", suite.items);
         return ReportError::inconsistent("label_counts", reason);
+    }
+    let subjects = std::iter::once(("model", &measurement.model))
+        .chain(measurement.reference.iter().map(|reference| ("reference", reference)))
+        .chain(measurement.panel.iter().map(|member| ("panel", member)));
+    for (name, subject) in subjects {
+        if subject.items != suite.items {
+            let (scored, items) = (subject.items, suite.items);
+            let reason = format!("{scored} items; the suite has {items}");
+            return ReportError::inconsistent(format!("{name}.items"), reason);
+        }
+        let counted = [("right", &subject.right), ("answers.top_k", &subject.answers.top_k)];
+        for (field, letters) in counted {
+            if let Some(letter) = letters.chars().find(|letter| !matches!(letter, '0' | '1')) {
+                let reason = format!("{letter:?} is neither 0 nor 1");
+                return ReportError::inconsistent(format!("{name}.{field}"), reason);
+            }
+        }
+        for metric in std::iter::once(&suite.metric).chain(&suite.report) {
+            if let Some(reason) = lacks_answers(*metric, subject) {
+                return ReportError::inconsistent(format!("{name}.answers"), reason);
+            }
+        }
+        let tokens = subject.answers.documents.iter().map(|document| document.tokens).sum::<u64>();
+        let scored = match outcomes(suite.task, suite.metric, subject) {
+            Some(right) => right.len() as u64,
+            None if is_share(suite.metric) => tokens,
+            None => continue,
+        };
+        if scored != labelled {
+            let reason = format!("{scored} results; the labels are those of {labelled} items");
+            return ReportError::inconsistent(format!("{name}.right"), reason);
+        }
     }
     if measurement.protocol.offline_batch_items == 0 {
         return ReportError::inconsistent("protocol.offline_batch_items", "0; at least 1");
@@ -179,80 +190,48 @@ fn check_subjects(
     }
 }
 
-/// The suite's `chance`, but never less than the majority share of the items that were scored.
-fn chance(context: &ReportContext<'_>) -> Result<f64, ReportError> {
-    let majority = context.label_counts.iter().copied().max().unwrap_or(0);
-    let share = majority as f64 / context.suite.items as f64;
-    let chance = context.suite.chance.unwrap_or(0.0).max(share);
+/// What a metric reads and a measurement does not hold, in words.
+fn lacks_answers(metric: Metric, subject: &SubjectMeasurement) -> Option<String> {
+    let answers = &subject.answers;
+    let (scores, targets, width) = (answers.scores.len(), answers.targets.len(), answers.width);
+    let holds = match metric {
+        Metric::Accuracy | Metric::RetrievalAt1 => true,
+        Metric::TopK => !answers.top_k.is_empty(),
+        Metric::F1Macro => {
+            !answers.classes.is_empty() && answers.classes.len() == answers.labels.len()
+        }
+        Metric::BitsPerByte | Metric::Perplexity => !answers.documents.is_empty(),
+        Metric::Auc
+        | Metric::Mse
+        | Metric::Mae
+        | Metric::R2
+        | Metric::Pearson
+        | Metric::Spearman => {
+            scores > 0 && scores == targets && width > 0 && scores.is_multiple_of(width as usize)
+        }
+    };
+    (!holds).then(|| format!("they are not those that {metric} reads"))
+}
+
+/// The share that a blind answer gets right: the suite's `chance`, but never less than what the best constant answer gets of the items
+/// that were scored. Where quality does not follow from a share, what the suite says.
+fn chance(context: &ReportContext<'_>) -> Result<Option<f64>, ReportError> {
+    let suite = context.suite;
+    if !is_share(suite.metric) {
+        return Ok(suite.chance);
+    }
+    let mut counts = context.label_counts.to_vec();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let places = if suite.metric == Metric::TopK { PARAMS.top_k } else { 1 };
+    let (best, all) = (counts.iter().take(places).sum::<u64>(), counts.iter().sum::<u64>());
+    let share = best as f64 / all as f64;
+    let chance = suite.chance.unwrap_or(0.0).max(share);
     if chance > 0.0 && chance < 1.0 {
-        return Ok(chance);
+        return Ok(Some(chance));
     }
     let reason =
         format!("a blind answer is right on a share of {chance}; the odds need 0 < share < 1");
     ReportError::inconsistent("label_counts", reason)
-}
-
-fn accuracy(measured: &SubjectMeasurement, model: &Subject) -> MetricValue {
-    let (k, n) = (model.correct, measured.items);
-    let interval = wilson(k, n, Z95);
-    MetricValue { value: k as f64 / n as f64, low: interval.low, high: interval.high, n }
-}
-
-/// Quality of the model, before any cost.
-struct Scored {
-    record: QualityRecord,
-    bits: f64,
-    q_ref: Option<f64>,
-    q_genesis: Option<f64>,
-    state: Option<SuiteState>,
-}
-
-fn score(
-    measurement: &Measurement,
-    suite: &Suite,
-    chance: f64,
-    model: &Subject,
-    reference: Option<&Subject>,
-) -> Scored {
-    let n = suite.items;
-    let a = shrunk(model.correct, n, chance);
-    let (mut q, se) = (q_choice(model.correct, n, chance), q_choice_se(model.correct, n, chance));
-    let (Some(reference), Some(measured)) = (reference, &measurement.reference) else {
-        let above_chance = model.finite && is_above_chance(q, se);
-        let record =
-            QualityRecord { shrunk: a, signed_bits: q, se, above_chance, se_difference: None };
-        let bits = if above_chance { q } else { 0.0 };
-        return Scored { record, bits, q_ref: None, q_genesis: None, state: None };
-    };
-    // A reference without finite outputs has no quality, and so is out of range.
-    let k_ref = if reference.finite { reference.correct } else { 0 };
-    let q_ref = if reference.finite { q_choice(k_ref, n, chance) } else { 0.0 };
-    let same = (model.digest, model.graph) == (reference.digest, reference.graph);
-    let se_difference = if same {
-        q = q_ref; // one model has no difference to itself, whatever two runs gave
-        0.0
-    } else {
-        let counts = PairCounts::of(&measurement.model.right, &measured.right).unwrap_or_default();
-        let shrunk_both = [a, shrunk(reference.correct, n, chance)];
-        libm::sqrt(difference_variance(counts, [1.0; 2], shrunk_both).max(0.0))
-    };
-    let q_genesis = suite.reference.as_ref().and_then(|r| r.q_genesis).unwrap_or(q_ref);
-    let outcome = quality(&[TaskQuality { weight: 1.0, q, se, q_ref }], q_genesis);
-    let above_chance = model.finite && outcome.is_some_and(|quality| quality.above_chance);
-    let bits = outcome.map_or(0.0, |quality| quality.bits);
-    Scored {
-        record: QualityRecord {
-            shrunk: a,
-            signed_bits: q,
-            se,
-            above_chance,
-            se_difference: Some(se_difference),
-        },
-        bits: if above_chance { bits } else { 0.0 },
-        q_ref: Some(q_ref),
-        q_genesis: Some(q_genesis),
-        state: Some(suite_state(q_ref, Some(model.correct as f64 / n as f64))),
-    }
 }
 
 /// What follows from quality and cost.
@@ -270,7 +249,8 @@ impl Priced {
         held: Option<f64>,
         no_price: Option<NoPrice>,
     ) -> Self {
-        let (Some(q_genesis), Some(se)) = (scored.q_genesis, scored.record.se_difference) else {
+        let se = scored.record.as_ref().and_then(|record| record.se_difference);
+        let (Some(q_genesis), Some(se), Some(bits)) = (scored.q_genesis, se, scored.bits) else {
             return Self::default();
         };
         let (index, errors) = match (held, cost) {
@@ -283,13 +263,13 @@ impl Priced {
         }
         Self {
             cost_index: Some(index),
-            price_micro: Some(micro(price(scored.bits, q_genesis, index))),
-            sigma: Some(log_sigma(scored.bits, q_genesis, index, se, &errors)),
+            price_micro: Some(micro(price(bits, q_genesis, index))),
+            sigma: Some(log_sigma(bits, q_genesis, index, se, &errors)),
         }
     }
 }
 
-fn suite_record(context: &ReportContext<'_>, chance: f64, scored: &Scored) -> SuiteRecord {
+fn suite_record(context: &ReportContext<'_>, chance: Option<f64>, scored: &Scored) -> SuiteRecord {
     let suite = context.suite;
     SuiteRecord {
         id: suite.id.clone(),
@@ -300,6 +280,8 @@ fn suite_record(context: &ReportContext<'_>, chance: f64, scored: &Scored) -> Su
         metric: suite.metric,
         items: suite.items,
         chance,
+        baseline: suite.baseline,
+        report: suite.report.clone(),
         label_counts: context.label_counts.to_vec(),
         overhead_ms: suite.cost.overhead_ms,
         q_ref: scored.q_ref,

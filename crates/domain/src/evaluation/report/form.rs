@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::scoring::{is_share, outcomes};
 use crate::{
     checkpoint::ShardFile,
     digest::Digest,
@@ -12,7 +13,7 @@ use crate::{
         measurement::{Protocol, SubjectMeasurement},
         quality::SuiteState,
     },
-    suite::{Metric, Task},
+    suite::{Metric, Suite, Task},
 };
 
 /// Integers as decimal strings, since JSON numbers are doubles.
@@ -65,8 +66,8 @@ pub struct Subject {
     pub shards: Vec<ShardFile>,
     /// Digest of the graph as it was received.
     pub graph: Digest,
-    /// Items that it got right.
-    pub correct: u64,
+    /// Items that it got right, by the metric of quality; null where that counts none.
+    pub correct: Option<u64>,
     /// Whether every output was a finite number.
     pub finite: bool,
     /// SHA-256 of all outputs.
@@ -78,13 +79,19 @@ pub struct Subject {
 }
 
 impl Subject {
-    pub(super) fn of(name: &str, measured: &SubjectMeasurement) -> Self {
+    pub(super) fn of(name: &str, suite: &Suite, measured: &SubjectMeasurement) -> Self {
+        let ones = |right: &str| right.bytes().filter(|byte| *byte == b'1').count() as u64;
+        let tokens = || measured.answers.documents.iter().map(|document| document.right).sum();
+        let correct = match outcomes(suite.task, suite.metric, measured) {
+            Some(right) => Some(ones(right)),
+            None => is_share(suite.metric).then(tokens),
+        };
         Self {
             name: name.to_owned(),
             digest: measured.checkpoint,
             shards: measured.shards.clone(),
             graph: measured.graph,
-            correct: measured.right.bytes().filter(|byte| *byte == b'1').count() as u64,
+            correct,
             finite: measured.finite,
             outputs: measured.outputs,
             decisions: measured.decisions,
@@ -111,9 +118,16 @@ pub struct SuiteRecord {
     pub metric: Metric,
     /// Cases.
     pub items: u64,
-    /// The share that a blind answer gets right, as used: the suite's `chance` or the majority share, whichever is more.
-    pub chance: f64,
-    /// Items of each class.
+    /// The share that a blind answer gets right, as used: the suite's `chance` or the majority share, whichever is more; null where
+    /// neither metric nor suite has one.
+    pub chance: Option<f64>,
+    /// Bits per byte of the best trivial model; absent where the suite has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
+    /// Further metrics that are reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub report: Vec<Metric>,
+    /// Items of each right answer; empty where quality follows from no share.
     pub label_counts: Vec<u64>,
     /// t0 of the time ratios.
     pub overhead_ms: f64,
@@ -153,8 +167,8 @@ pub struct ExpectedMatch {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityRecord {
-    /// Shrunk accuracy of the model.
-    pub shrunk: f64,
+    /// Shrunk share of the model; null where quality follows from no share.
+    pub shrunk: Option<f64>,
     /// Signed quality above the baseline, before cap and anchor.
     pub signed_bits: f64,
     /// Standard error of it, for the chance test.

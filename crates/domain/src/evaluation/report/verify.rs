@@ -14,7 +14,7 @@ use crate::{
 pub struct SuiteFacts {
     /// [`Suite::digest`] of the files.
     pub digest: Digest,
-    /// Items of each class.
+    /// Items of each right answer.
     pub label_counts: Vec<u64>,
 }
 
@@ -98,9 +98,9 @@ fn recorded_suite(report: &Report) -> Suite {
         version: record.version,
         task: record.task,
         metric: record.metric,
-        report: Vec::new(),
-        chance: Some(record.chance),
-        baseline: None,
+        report: record.report.clone(),
+        chance: record.chance,
+        baseline: record.baseline,
         epoch: record.epoch,
         items: record.items,
         licence: String::new(),

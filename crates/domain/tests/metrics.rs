@@ -1,5 +1,6 @@
 //! Metrics: values against scikit-learn and SciPy, intervals by simulation, quality from each, reports that verify.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panic, in its helpers too")]
+#![expect(dead_code, reason = "support is shared with tests that use more of it")]
 
 mod support;
 
@@ -323,7 +324,7 @@ fn a_price_moves_beyond_its_paired_error() {
         let decided = |state: Option<&_>, measured: &Measurement| {
             let report = Report::derive(measured, &context(&suite, &[])).unwrap();
             let influence = influence(&report, measured, &suite);
-            assert_eq!(influence.is_empty(), false, "{metric}");
+            assert!(!influence.is_empty(), "{metric}");
             let evidence = Evidence { report: &report, right: "", influence: &influence };
             decide(
                 state,

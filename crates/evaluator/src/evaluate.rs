@@ -336,11 +336,15 @@ impl<'a> Evaluator<'a> {
         report();
         let fresh = TempDir::new_in(self.folder.path())
             .map_err(io_error("cannot create a folder in", self.folder.path()))?;
-        let names = subjects.iter().flat_map(|s| s.files()).chain([INPUTS_FILE.to_owned()]);
-        for name in names {
-            let to = fresh.path().join(&name);
-            link_or_copy(&self.folder.path().join(&name), &to)
-                .map_err(io_error("cannot write", &to))?;
+        let names = subjects.iter().flat_map(|s| s.files().into_iter().map(|f| (f, s.is_moved())));
+        let mut moved = Moved(Vec::new());
+        for (name, is_moved) in names.chain([(INPUTS_FILE.to_owned(), false)]) {
+            let (from, to) = (self.folder.path().join(&name), fresh.path().join(&name));
+            let put = if is_moved { fs::rename(&from, &to) } else { link_or_copy(&from, &to) };
+            put.map_err(io_error("cannot write", &to))?;
+            if is_moved {
+                moved.0.push((to, from));
+            }
         }
         let weights = subjects.iter().map(|s| s.weight_bytes()).sum::<u64>();
         let computed =
@@ -374,10 +378,24 @@ impl<'a> Evaluator<'a> {
             cancel: request.cancel,
             heartbeat: &report,
         };
-        let Answered { answer, inside_ns } = run(&watch, &job)?;
+        let answered = run(&watch, &job);
+        drop(moved);
+        let Answered { answer, inside_ns } = answered?;
         self.done.set(self.done.get() + 1);
         self.inside_ns.set(self.inside_ns.get().saturating_add(inside_ns));
         Ok((answer, fresh))
+    }
+}
+
+/// Files that are lent to a child, and go back when it has ended: (where it is, where it was).
+struct Moved(Vec<(PathBuf, PathBuf)>);
+
+impl Drop for Moved {
+    fn drop(&mut self) {
+        for (now, before) in &self.0 {
+            // What cannot go back is missed by the next child, which says so.
+            let _ = fs::rename(now, before);
+        }
     }
 }
 

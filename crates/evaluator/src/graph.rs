@@ -82,6 +82,7 @@ pub struct GraphValue {
 pub struct Graph {
     model: ModelProto,
     tensors: Vec<GraphTensor>,
+    has_body_weights: bool,
     inputs: Vec<GraphValue>,
     outputs: Vec<GraphValue>,
 }
@@ -104,18 +105,24 @@ impl Graph {
         }
         let graph = model.graph.as_ref().ok_or(GraphError::NoGraph)?;
         let mut survey = Survey::default();
-        survey.graph(graph)?;
+        survey.graph(graph, false)?;
         let is_weight = |name: &str| graph.initializer.iter().any(|t| t.name() == name);
         let inputs = graph.input.iter().filter(|v| !is_weight(v.name()));
         let inputs = inputs.map(|v| value("input", v)).collect::<Result<_, _>>()?;
         let outputs = graph.output.iter().map(|v| value("output", v)).collect::<Result<_, _>>()?;
-        Ok(Self { tensors: survey.tensors, inputs, outputs, model })
+        let Survey { tensors, has_body_weights, .. } = survey;
+        Ok(Self { tensors, has_body_weights, inputs, outputs, model })
     }
 
     /// Tensors that the graph wants from a checkpoint, subgraphs included, each name once.
     #[must_use]
     pub fn tensors(&self) -> &[GraphTensor] {
         &self.tensors
+    }
+
+    /// Whether a body of If, Loop or Scan has weights of its own: ONNX Runtime reads those from a file of a single hard link only.
+    pub(crate) const fn has_body_weights(&self) -> bool {
+        self.has_body_weights
     }
 
     /// Inputs, without initialisers that old graphs list among them.
@@ -215,14 +222,16 @@ pub const fn dtype(elem_type: i32) -> Option<Dtype> {
 #[derive(Default)]
 struct Survey {
     nodes: usize,
+    has_body_weights: bool,
     tensors: Vec<GraphTensor>,
     seen: std::collections::HashMap<String, usize>,
 }
 
 impl Survey {
     /// Nesting is bounded by the decoder.
-    fn graph(&mut self, graph: &GraphProto) -> Result<(), GraphError> {
+    fn graph(&mut self, graph: &GraphProto, is_body: bool) -> Result<(), GraphError> {
         for tensor in graph.initializer.iter().filter(|t| is_external(t)) {
+            self.has_body_weights |= is_body;
             self.tensor(tensor)?;
         }
         let sparse = &graph.sparse_initializer;
@@ -262,7 +271,7 @@ impl Survey {
                         operator: operator.to_owned(),
                     });
                 }
-                self.graph(graph)?;
+                self.graph(graph, true)?;
             }
         }
         Ok(())

@@ -15,6 +15,8 @@ use crate::{
 
 /// Most classes of a choice.
 const CLASSES_MAX: u64 = 10_000_000;
+/// Fewest pairs of a correlation whose error can be told.
+const PAIRS_MIN: usize = 4;
 /// The target of a token that is not scored.
 pub(crate) const NOT_SCORED: i64 = -100;
 
@@ -38,80 +40,77 @@ pub(crate) enum Labels {
 impl Labels {
     /// Reads the labels that the suite names.
     pub(crate) fn read(suite: &Suite, cases: &SafetensorsFile) -> Result<Self, EvaluationError> {
-        let items = suite.items as usize;
-        let labels = &suite.labels;
-        let read = |field: &str, name: &Option<String>| Label::open(cases, field, name.as_deref());
         match suite.task {
-            Task::Classification => {
-                let label = read("labels.target", &labels.target)?;
-                label.want_shape(&[suite.items])?;
-                let classes = label.integers()?.into_iter().enumerate();
-                let classes = classes.map(|(at, class)| {
-                    u64::try_from(class)
-                        .map_err(|_| label.fail(&format!("class {class} of item {at} is negative")))
-                });
-                Ok(Self::Classes(classes.collect::<Result<_, _>>()?))
-            }
-            Task::Detection => {
-                let label = read("labels.target", &labels.target)?;
-                label.want_shape(&[suite.items])?;
-                let yes = label.numbers()?;
-                if let Some(at) = yes.iter().position(|v| *v != 0.0 && *v != 1.0) {
-                    return Err(label.fail(&format!(
-                        "item {at} is {}; a question of yes or no is 0 or 1",
-                        yes[at]
-                    )));
-                }
-                let yes = yes.into_iter().map(|v| v == 1.0).collect::<Vec<_>>();
-                if yes.iter().all(|v| *v == yes[0]) {
-                    return Err(label.fail("all items are alike; detection wants both yes and no"));
-                }
-                Ok(Self::YesNo(yes))
-            }
-            Task::Regression => {
-                let label = read("labels.target", &labels.target)?;
-                if label.tensor.shape.first() != Some(&suite.items) {
-                    return Err(label
-                        .fail(&format!("shape {:?}, expected {items} rows", label.tensor.shape)));
-                }
-                let targets = label.numbers()?;
-                let width = targets.len() / items;
-                label.want_spread(&targets, width)?;
-                Ok(Self::Numbers { targets, width })
-            }
+            Task::Classification => Self::classes(suite, cases),
+            Task::Detection => Self::yes_or_no(suite, cases),
+            Task::Regression => Self::numbers(suite, cases),
             Task::LanguageModel => Self::tokens(suite, cases),
-            Task::Similarity => {
-                let (pairs, score) =
-                    (read("labels.pairs", &labels.pairs)?, read("labels.score", &labels.score)?);
-                let scores = score.numbers()?;
-                pairs.want_shape(&[scores.len() as u64, 2])?;
-                score.want_shape(&[scores.len() as u64])?;
-                if scores.len() < 4 {
-                    return Err(
-                        score.fail(&format!("{} pairs; a correlation wants 4", scores.len()))
-                    );
-                }
-                score.want_spread(&scores, 1)?;
-                let rows = pairs.rows(items)?;
-                Ok(Self::Pairs {
-                    pairs: rows.chunks_exact(2).map(|p| [p[0], p[1]]).collect(),
-                    scores,
-                })
-            }
-            Task::Retrieval => {
-                let label = read("labels.nearest", &labels.nearest)?;
-                let [from, to] = labels.queries.unwrap_or_default();
-                let queries = from as usize..to as usize;
-                label.want_shape(&[to.saturating_sub(from)])?;
-                let nearest = label.rows(items)?;
-                if let Some(row) = nearest.iter().find(|row| queries.contains(row)) {
-                    return Err(
-                        label.fail(&format!("row {row} is a query, and queries are not searched"))
-                    );
-                }
-                Ok(Self::Nearest { nearest, queries })
-            }
+            Task::Similarity => Self::pairs(suite, cases),
+            Task::Retrieval => Self::nearest(suite, cases),
         }
+    }
+
+    fn classes(suite: &Suite, cases: &SafetensorsFile) -> Result<Self, EvaluationError> {
+        let label = Label::open(cases, "labels.target", suite.labels.target.as_deref())?;
+        label.want_shape(&[suite.items])?;
+        let class = |(item, class): (usize, i64)| {
+            let negative = || label.fail(&format!("class {class} of item {item} is negative"));
+            u64::try_from(class).map_err(|_| negative())
+        };
+        let classes = label.integers()?.into_iter().enumerate().map(class);
+        Ok(Self::Classes(classes.collect::<Result<_, _>>()?))
+    }
+
+    fn yes_or_no(suite: &Suite, cases: &SafetensorsFile) -> Result<Self, EvaluationError> {
+        let label = Label::open(cases, "labels.target", suite.labels.target.as_deref())?;
+        label.want_shape(&[suite.items])?;
+        let values = label.numbers()?;
+        if let Some(item) = values.iter().position(|v| *v != 0.0 && *v != 1.0) {
+            let reason = format!("item {item} is {}; yes is 1 and no is 0", values[item]);
+            return Err(label.fail(&reason));
+        }
+        label.want_spread(&values, 1)?;
+        Ok(Self::YesNo(values.into_iter().map(|value| value == 1.0).collect()))
+    }
+
+    fn numbers(suite: &Suite, cases: &SafetensorsFile) -> Result<Self, EvaluationError> {
+        let label = Label::open(cases, "labels.target", suite.labels.target.as_deref())?;
+        let shape = &label.tensor.shape;
+        let width = shape.iter().skip(1).product::<u64>() as usize;
+        if shape.first() != Some(&suite.items) || width == 0 {
+            let reason = format!("shape {shape:?}, expected {} rows of numbers", suite.items);
+            return Err(label.fail(&reason));
+        }
+        let targets = label.numbers()?;
+        label.want_spread(&targets, width)?;
+        Ok(Self::Numbers { targets, width })
+    }
+
+    fn pairs(suite: &Suite, cases: &SafetensorsFile) -> Result<Self, EvaluationError> {
+        let pairs = Label::open(cases, "labels.pairs", suite.labels.pairs.as_deref())?;
+        let score = Label::open(cases, "labels.score", suite.labels.score.as_deref())?;
+        let scores = score.numbers()?;
+        score.want_shape(&[scores.len() as u64])?;
+        pairs.want_shape(&[scores.len() as u64, 2])?;
+        if scores.len() < PAIRS_MIN {
+            let given = scores.len();
+            return Err(score.fail(&format!("{given} pairs; a correlation wants {PAIRS_MIN}")));
+        }
+        score.want_spread(&scores, 1)?;
+        let rows = pairs.rows(suite.items as usize)?;
+        Ok(Self::Pairs { pairs: rows.chunks_exact(2).map(|p| [p[0], p[1]]).collect(), scores })
+    }
+
+    fn nearest(suite: &Suite, cases: &SafetensorsFile) -> Result<Self, EvaluationError> {
+        let label = Label::open(cases, "labels.nearest", suite.labels.nearest.as_deref())?;
+        let [from, to] = suite.labels.queries.unwrap_or_default();
+        let queries = from as usize..to as usize;
+        label.want_shape(&[to.saturating_sub(from)])?;
+        let nearest = label.rows(suite.items as usize)?;
+        if let Some(row) = nearest.iter().find(|row| queries.contains(row)) {
+            return Err(label.fail(&format!("row {row} is a query, and queries are not searched")));
+        }
+        Ok(Self::Nearest { nearest, queries })
     }
 
     fn tokens(suite: &Suite, cases: &SafetensorsFile) -> Result<Self, EvaluationError> {

@@ -329,7 +329,7 @@ fn output_shape(
     let input = session.inputs().iter().find(|i| i.name() == batched.name)?;
     let ValueType::Tensor { dimension_symbols, .. } = input.dtype() else { return None };
     let axis = batched.axis? as usize;
-    let batch = dimension_symbols.iter().nth(axis).filter(|symbol| !symbol.is_empty());
+    let batch = dimension_symbols.get(axis).filter(|symbol| !symbol.is_empty());
     let output = session.outputs().iter().find(|o| o.name() == output)?;
     let ValueType::Tensor { ty, shape, dimension_symbols } = output.dtype() else { return None };
     let mut dims = Vec::with_capacity(shape.len());

@@ -100,6 +100,11 @@ impl Prepared {
         std::iter::once(self.graph_name()).chain(weights).collect()
     }
 
+    /// Whether its files are moved into a child's folder and back instead of being linked.
+    pub(crate) const fn is_moved(&self) -> bool {
+        self.graph.has_body_weights()
+    }
+
     fn graph_name(&self) -> String {
         format!("{}.onnx", self.side)
     }
@@ -117,7 +122,7 @@ impl Prepared {
             (0..self.weights.len()).map(|place| self.weights_name(place)).collect();
         let mut headers = Vec::with_capacity(names.len());
         for (file, name) in self.weights.iter().zip(&names) {
-            headers.push(put_weights(file, &folder.join(name))?);
+            headers.push(put_weights(file, &folder.join(name), self.graph.has_body_weights())?);
         }
         let files: Vec<(&Header, &str)> =
             headers.iter().zip(names.iter().map(String::as_str)).collect();
@@ -140,10 +145,14 @@ fn open_one(side: Side, path: &Path) -> Result<OpenShards, EvaluationError> {
     Ok(OpenShards { digest, shards: Vec::new(), files: vec![file] })
 }
 
-/// Puts one file of weights at `to`; its header as it stands there.
-fn put_weights(file: &SafetensorsFile, to: &Path) -> Result<Header, EvaluationError> {
+/// Puts one file of weights at `to`, as a file of its own where it must be; its header as it stands there.
+fn put_weights(file: &SafetensorsFile, to: &Path, own: bool) -> Result<Header, EvaluationError> {
     let mut header = file.header.clone();
-    if header.data_offset().is_multiple_of(8) {
+    if header.data_offset().is_multiple_of(8) && own {
+        fs::copy(&file.path, to)
+            .and_then(|_| read_only(to))
+            .map_err(io_error("cannot write", to))?;
+    } else if header.data_offset().is_multiple_of(8) {
         link_or_copy(&file.path, to).map_err(io_error("cannot write", to))?;
     } else {
         // Kernels read whole words: data that starts at an odd place is moved, by blanks behind the JSON.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use store::{JobRow, evaluation_job, version_yank};
 
 use crate::roles::Right;
+use crate::rotation::SuiteStage;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
@@ -144,6 +145,7 @@ impl Service {
             ServiceError::absent("version", format!("{}/{}", model.name, input.version))
         })?;
         self.get_suite(&input.suite).await?;
+        self.check_suite_open(caller, &input.suite).await?;
         let version_name = format!("{}/{}", model.name, input.version);
         let scope = [Scope::Publish, Scope::Evaluate, Scope::Operate];
         let request =
@@ -182,6 +184,19 @@ impl Service {
         };
         unit.finish(&version_name, row.id.clone()).await?;
         Job::read(row)
+    }
+
+    /// A closed suite takes no runs; a shadow only those of whoever rotates suites.
+    async fn check_suite_open(&self, caller: &Caller, suite: &str) -> Result<(), ServiceError> {
+        let stage = self.suite_stage(suite).await?;
+        match stage {
+            SuiteStage::Active => Ok(()),
+            SuiteStage::Shadow if caller.may(Scope::Operate) => Ok(()),
+            SuiteStage::Shadow | SuiteStage::Closed | SuiteStage::Revealed => {
+                let reason = format!("{suite} is {} and does not price", stage.as_str());
+                Err(ServiceError::invalid("suite", reason))
+            }
+        }
     }
 
     /// The job of this id.

@@ -16,6 +16,7 @@ use crate::{
     aliases::unlistable,
     jobs::queued_row,
     models::Model,
+    rotation::{SuiteStage, stage_of},
     versions::{LISTED, list_version},
 };
 
@@ -106,6 +107,11 @@ pub(crate) async fn decide_price(
     }
     // Two workers may end runs of one model at once: the lock makes one see what the other decided.
     transaction.lock_ledger().await?;
+    let stage = stage_of(transaction, &run.job.suite).await?;
+    if stage != SuiteStage::Active {
+        tracing::info!(report = %digest, stage = stage.as_str(), "a report on a suite that does not price");
+        return Ok(());
+    }
     if let Some(reason) = unlistable(transaction, version).await? {
         tracing::info!(report = %digest, reason, "a report that does not bear on the accepted price");
         return Ok(());

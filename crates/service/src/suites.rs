@@ -13,6 +13,7 @@ use crate::{
     Service, ServiceError,
     citing::cite,
     command::{Begun, Request},
+    rotation::{SuiteStage, enter_suite, stage_of},
     token::{Caller, Scope},
 };
 
@@ -131,6 +132,7 @@ impl Service {
             registered_at: unit.now(),
         };
         suite::insert(&unit.transaction, row.clone()).await?;
+        enter_suite(&unit, &row).await?;
         unit.finish(&id, id.clone()).await?;
         RegisteredSuite::read(row)
     }
@@ -144,7 +146,7 @@ impl Service {
         RegisteredSuite::read(row.ok_or_else(|| ServiceError::absent("suite", id))?)
     }
 
-    /// Whether an object holds the cases of a suite: those are hidden from whoever is measured by them.
+    /// Whether an object holds the cases of a suite that are not revealed: those are hidden from whoever is measured by them.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
@@ -153,8 +155,10 @@ impl Service {
         let (hex, mut after) = (digest.hex(), None::<String>);
         loop {
             let rows = suite::list(&self.store, after.as_deref(), PAGE).await?;
-            if rows.iter().any(|row| row.cases_digest == hex) {
-                return Ok(true);
+            for row in rows.iter().filter(|row| row.cases_digest == hex) {
+                if stage_of(&self.store, &row.id).await? != SuiteStage::Revealed {
+                    return Ok(true);
+                }
             }
             match rows.into_iter().last() {
                 Some(row) => after = Some(row.id),

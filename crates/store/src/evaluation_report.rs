@@ -96,3 +96,22 @@ pub async fn latest_by_version<C: Connection>(
         .take();
     record::first(connection, statement).await
 }
+
+/// The youngest report of a version on one suite, void ones left out.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_on<C: Connection>(
+    connection: &C,
+    version_id: &str,
+    suite: &str,
+) -> Result<Option<ReportRow>, StoreError> {
+    let statement = record::select::<ReportRow>()
+        .and_where(equal("version_id", version_id))
+        .and_where(equal("suite", suite))
+        .and_where(equal("void", false))
+        .order_by("recorded_at", Order::Desc)
+        .order_by("digest", Order::Desc)
+        .take();
+    record::first(connection, statement).await
+}

@@ -91,3 +91,17 @@ pub async fn list<C: Connection>(
 ) -> Result<Vec<SuiteRow>, StoreError> {
     record::page(connection, Condition::all(), "id", after_id.map(Into::into), limit).await
 }
+
+/// A page of the versions and epochs of one suite by id.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_family<C: Connection>(
+    connection: &C,
+    suite_id: &str,
+    after_id: Option<&str>,
+    limit: u64,
+) -> Result<Vec<SuiteRow>, StoreError> {
+    let condition = Condition::all().add(equal("suite_id", suite_id));
+    record::page(connection, condition, "id", after_id.map(Into::into), limit).await
+}

@@ -8,6 +8,7 @@ mod fund;
 pub(crate) mod manual;
 mod registry;
 mod release;
+mod rotation;
 mod storage;
 mod webhook;
 
@@ -18,6 +19,7 @@ use async_graphql::MergedObject;
 pub(crate) struct Mutation(
     registry::RegistryMutation,
     release::ReleaseMutation,
+    rotation::RotationMutation,
     evaluation::EvaluationMutation,
     fund::FundMutation,
     storage::StorageMutation,

@@ -281,6 +281,14 @@ pub fn label_counts(
     Ok(labels.counts(classes))
 }
 
+/// Reads the labels of `cases.safetensors` and holds them to what the suite's metrics want, before anything is queued or run.
+///
+/// # Errors
+/// [`EvaluationError::Suite`] with the tensor of labels at fault; failures of the file.
+pub fn check_labels(suite: &Suite, cases: &std::path::Path) -> Result<(), EvaluationError> {
+    Labels::read(suite, &SafetensorsFile::open_cases(cases)?).map(drop)
+}
+
 /// Holds the targets in a sample blob against the labels of `cases.safetensors`.
 ///
 /// # Errors

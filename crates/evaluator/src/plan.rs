@@ -1,13 +1,13 @@
 //! Where suite, cases and graphs meet: every disagreement is found here, before any child runs.
 
 use domain::{
-    checkpoint::{Dtype, TensorEntry},
+    checkpoint::{Dtype, Header, TensorEntry},
     suite::{BatchAxis, Pool, Suite, Task},
 };
 
 use crate::{
-    error::EvaluationError,
-    graph::{Dim, GraphValue},
+    error::{EvaluationError, Side},
+    graph::{Dim, Graph, GraphValue},
     protocol::JobInput,
     safetensors_file::SafetensorsFile,
     session::element_type,
@@ -37,27 +37,14 @@ impl Plan {
         batch: u64,
     ) -> Result<Self, EvaluationError> {
         check_items(suite)?;
-        let expected = expected_outputs(suite, cases)?;
+        let expected = expected_outputs(suite, &cases.header)?;
         let mut names = Vec::<String>::new();
         for subject in subjects.iter_mut() {
-            let mut call = Call { rows: None, batched: false };
+            let call = meet(suite, &cases.header, &subject.graph, subject.side, &expected)?;
             for input in subject.graph.inputs() {
-                let tensor = cases.find(&format!("input.{}", input.name)).ok_or_else(|| {
-                    let reason =
-                        format!("the {} graph wants it, the cases do not have it", subject.side);
-                    error(format!("input.{}", input.name), reason)
-                })?;
-                fits(suite, input, tensor, &mut call)?;
                 if !names.contains(&input.name) {
                     names.push(input.name.clone());
                 }
-            }
-            if !call.batched && suite.items != 1 {
-                let reason = format!(
-                    "{}, but no input of the {} graph has a batch axis: there is one call, and so one item",
-                    suite.items, subject.side
-                );
-                return Err(error("items", reason));
             }
             // A state goes from case to case, so each case is a call of its own.
             let one_by_one =
@@ -75,7 +62,6 @@ impl Plan {
                 None => batch,
             };
             subject.fixed_rows = if one_by_one { Some(1) } else { call.rows };
-            check_outputs(suite, subject, &expected)?;
         }
         let text = |name: &String| {
             let mut graphs = subjects.iter().map(|subject| &subject.graph);
@@ -144,22 +130,58 @@ fn carried<'a>(suite: &'a Suite, input: &str) -> Option<&'a String> {
 }
 
 /// Outputs that have a tensor `expected.<output>`, if the suite compares.
-fn expected_outputs(
-    suite: &Suite,
-    cases: &SafetensorsFile,
-) -> Result<Vec<String>, EvaluationError> {
+fn expected_outputs(suite: &Suite, cases: &Header) -> Result<Vec<String>, EvaluationError> {
     let Some(rule) = &suite.expected else { return Ok(Vec::new()) };
-    let names = cases.header.tensors.iter().filter_map(|t| t.name.strip_prefix("expected."));
+    let names = cases.tensors.iter().filter_map(|t| t.name.strip_prefix("expected."));
     let names = names.map(str::to_owned).collect::<Vec<_>>();
     if names.is_empty() {
         return Err(error("expected", "the cases have no tensor expected.<output>"));
     }
     if let Some(mask) = &rule.mask
-        && cases.find(&format!("input.{mask}")).is_none()
+        && cases.find_tensor(&format!("input.{mask}")).is_none()
     {
         return Err(error("expected.mask", format!("the cases have no tensor input.{mask}")));
     }
     Ok(names)
+}
+
+/// Holds a graph against a suite and the header of its cases, before anything is queued or run.
+///
+/// # Errors
+/// [`EvaluationError::Graph`] for a graph outside the rules, [`EvaluationError::Suite`] with the input or output that does not fit.
+pub fn check_graph(suite: &Suite, cases: &Header, graph: &[u8]) -> Result<(), EvaluationError> {
+    let side = Side::Model;
+    let graph = Graph::parse(graph).map_err(|source| EvaluationError::Graph { side, source })?;
+    check_items(suite)?;
+    let expected = expected_outputs(suite, cases)?;
+    meet(suite, cases, &graph, side, &expected).map(drop)
+}
+
+/// Where one graph and the cases meet.
+fn meet(
+    suite: &Suite,
+    cases: &Header,
+    graph: &Graph,
+    side: Side,
+    expected: &[String],
+) -> Result<Call, EvaluationError> {
+    let mut call = Call { rows: None, batched: false };
+    for input in graph.inputs() {
+        let tensor = cases.find_tensor(&format!("input.{}", input.name)).ok_or_else(|| {
+            let reason = format!("the {side} graph wants it, the cases do not have it");
+            error(format!("input.{}", input.name), reason)
+        })?;
+        fits(suite, input, tensor, &mut call)?;
+    }
+    if !call.batched && suite.items != 1 {
+        let reason = format!(
+            "{}, but no input of the {side} graph has a batch axis: there is one call, and so one item",
+            suite.items
+        );
+        return Err(error("items", reason));
+    }
+    check_outputs(suite, graph, side, expected)?;
+    Ok(call)
 }
 
 /// What the inputs of a graph say together about its calls.
@@ -246,14 +268,15 @@ fn set_rows(call: &mut Call, rows: u64) -> Result<(), String> {
 
 fn check_outputs(
     suite: &Suite,
-    subject: &Prepared,
+    graph: &Graph,
+    side: Side,
     expected: &[String],
 ) -> Result<(), EvaluationError> {
-    let find = |name: &str| subject.graph.outputs().iter().find(|output| output.name == name);
+    let find = |name: &str| graph.outputs().iter().find(|output| output.name == name);
     let check = |field: String, name: &str| match find(name) {
-        None => Err(error(field, format!("the {} graph has no output {name:?}", subject.side))),
+        None => Err(error(field, format!("the {side} graph has no output {name:?}"))),
         Some(output) if output.dtype.is_none() => {
-            Err(error(field, format!("the {} graph gives strings", subject.side)))
+            Err(error(field, format!("the {side} graph gives strings")))
         }
         Some(_) => Ok(()),
     };
@@ -266,7 +289,7 @@ fn check_outputs(
     if let Some(dims) = find(&suite.output.name).and_then(|output| output.dims.as_ref())
         && let Some(axes) = axes.filter(|axes| *axes != dims.len())
     {
-        let (side, given) = (subject.side, dims.len());
+        let given = dims.len();
         let reason = format!(
             "the {side} graph gives {given} axes; {} with pool = {} wants {axes}",
             suite.task, suite.output.pool

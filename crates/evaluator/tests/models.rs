@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+#[expect(dead_code, reason = "helpers are shared with tests that use more of them")]
 mod common;
 
 use std::{fs, path::PathBuf};

@@ -144,7 +144,11 @@ impl Service {
         let version = version.ok_or_else(|| {
             ServiceError::absent("version", format!("{}/{}", model.name, input.version))
         })?;
-        self.get_suite(&input.suite).await?;
+        let suite = self.get_suite(&input.suite).await?;
+        let cases = self.header_of(suite.files.cases).await?;
+        let graph = self.objects.read(version.graph).await.map_err(ServiceError::Damaged)?;
+        evaluator::check_graph(&suite.suite, &cases, &graph)
+            .map_err(|e| ServiceError::invalid("suite", e))?;
         self.check_suite_open(caller, &input.suite).await?;
         let version_name = format!("{}/{}", model.name, input.version);
         let scope = [Scope::Publish, Scope::Evaluate, Scope::Operate];

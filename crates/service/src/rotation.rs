@@ -7,7 +7,11 @@
 use domain::{
     amount::{Femto, PriceNano},
     digest::Digest,
-    evaluation::{Evidence, PriceState, Report, decide, samples},
+    evaluation::{
+        Evidence, PriceState, Report, decide,
+        report::{influence, outcomes},
+        samples,
+    },
     name::Name,
     time::Timestamp,
 };
@@ -273,6 +277,7 @@ struct Counted {
     row: ReportRow,
     report: Report,
     right: String,
+    influence: Vec<f64>,
 }
 
 impl Service {
@@ -334,9 +339,12 @@ impl Service {
             let report: Report = serde_json::from_str(&row.body).map_err(ServiceError::internal)?;
             let blob = self.objects.read(report.samples).await.map_err(ServiceError::Damaged)?;
             let measurement = samples::from_blob(&blob).map_err(ServiceError::internal)?;
-            let right = measurement.model.right;
+            let rules = &suite.suite;
+            let items = outcomes(rules.task, rules.metric, &measurement.model);
+            let right = items.unwrap_or_default().to_owned();
+            let influence = influence(&report, &measurement, rules);
             let before = subject.state.price_micro;
-            let evidence = Evidence { report: &report, right: &right };
+            let evidence = Evidence { report: &report, right: &right, influence: &influence };
             // A report that decides nothing, such as one that is counted already, holds the price.
             let after = match decide(Some(&subject.state), evidence, &BREAKER) {
                 Ok(decision) => decision.price_micro.unwrap_or(before),
@@ -348,7 +356,7 @@ impl Service {
                 shadow: micro_to_nano(after)?,
                 report: row.digest.parse().map_err(ServiceError::internal)?,
             });
-            counted.push(Counted { subject, row, report, right });
+            counted.push(Counted { subject, row, report, right, influence });
         }
         let funds = self.fund_moves(&prices).await?;
         Ok((Rotation { prices, funds, missing }, counted))
@@ -465,7 +473,7 @@ async fn count_report(
     counted: &Counted,
     now: Timestamp,
 ) -> Result<(), ServiceError> {
-    let Counted { subject, row, report, right } = counted;
+    let Counted { subject, row, report, right, influence } = counted;
     let job: JobRow = evaluation_job::find(transaction, &row.job_id)
         .await?
         .ok_or_else(|| ServiceError::internal(format!("report {} without a job", row.digest)))?;
@@ -474,6 +482,7 @@ async fn count_report(
         job: &job,
         report,
         right,
+        influence,
         digest: row.digest.parse().map_err(ServiceError::internal)?,
         now,
     };

@@ -3,9 +3,10 @@
 use domain::{
     checkpoint::{Dtype, Header, TensorEntry},
     digest::Digest,
-    suite::Suite,
+    suite::{BatchAxis, Suite, Task},
     time::Timestamp,
 };
+use evaluator::{check_graph, check_labels};
 use serde::{Deserialize, Serialize};
 use store::{SuiteRow, suite};
 
@@ -97,6 +98,11 @@ impl Service {
             return Err(ServiceError::invalid("referenceCheckpoint", reason));
         }
         self.check_binding(input.reference_checkpoint, input.reference_graph).await?;
+        let graph =
+            self.objects.read(input.reference_graph).await.map_err(ServiceError::Damaged)?;
+        check_graph(&manifest, &cases, &graph)
+            .map_err(|e| ServiceError::invalid("referenceGraph", e))?;
+        self.check_label_values(&manifest, input.cases).await?;
         let declared = manifest.reference.as_ref().map(|r| r.digest);
         if declared != Some(input.reference_checkpoint) {
             let reason = format!(
@@ -135,6 +141,25 @@ impl Service {
         enter_suite(&unit, &row).await?;
         unit.finish(&id, id.clone()).await?;
         RegisteredSuite::read(row)
+    }
+
+    /// Reads the labels themselves: what is no number, or says nothing, is refused before anybody is measured by it.
+    async fn check_label_values(
+        &self,
+        manifest: &Suite,
+        cases: Digest,
+    ) -> Result<(), ServiceError> {
+        let folder = tempfile::tempdir().map_err(ServiceError::internal)?;
+        let path = folder.path().join("cases.safetensors");
+        self.objects.copy_to(cases, &path).await?;
+        let manifest = manifest.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let checked = check_labels(&manifest, &path);
+            drop(folder);
+            checked
+        });
+        let checked = checked.await.map_err(ServiceError::internal)?;
+        checked.map_err(|e| ServiceError::invalid("cases", e))
     }
 
     /// The suite of this row id.
@@ -184,22 +209,11 @@ impl Service {
     }
 }
 
-/// Every tensor that the manifest names is there with one row a case, before any job is queued.
+/// Every tensor that the manifest names is there, in a form that can be read, before any job is queued.
 fn check_cases(manifest: &Suite, cases: &Header) -> Result<(), String> {
-    let rows = |tensor: &TensorEntry| tensor.shape.first().copied();
-    let inputs = cases.tensors.iter().filter(|t| t.name.starts_with("input."));
+    let mut inputs = cases.tensors.iter().filter(|t| t.name.starts_with("input."));
     if inputs.clone().next().is_none() {
         return Err("no tensor is called input.<name of a graph input>".to_owned());
-    }
-    let label = manifest.labels.target.as_deref().ok_or("labels.target is not given")?;
-    let labels = cases
-        .find_tensor(label)
-        .ok_or_else(|| format!("tensor {label:?}, the labels, is not there"))?;
-    if labels.dtype != Dtype::I64 || labels.shape.len() != 1 {
-        return Err(format!(
-            "tensor {label:?} is {} {:?}; expected I64 [{}]",
-            labels.dtype, labels.shape, manifest.items
-        ));
     }
     // A rule for an input that is not there is a misspelt name, and its input would go by the default rule.
     if let Some(name) =
@@ -209,13 +223,58 @@ fn check_cases(manifest: &Suite, cases: &Header) -> Result<(), String> {
             "suite.toml has a rule for the input {name:?}; tensor \"input.{name}\" is not there"
         ));
     }
-    match inputs.chain([labels]).find(|t| rows(t) != Some(manifest.items)) {
-        Some(wrong) => Err(format!(
-            "tensor {:?} has shape {:?}; expected {} rows",
+    let misfit = |tensor: &&TensorEntry| {
+        let name = tensor.name.strip_prefix("input.").unwrap_or_default();
+        let rule = manifest.input.get(name);
+        let axis = match rule.map_or(BatchAxis::Axis(0), |rule| rule.batch_axis) {
+            BatchAxis::Axis(axis) => axis as usize,
+            BatchAxis::None => return false,
+        };
+        let state = rule.is_some_and(|rule| rule.carried_from.is_some());
+        let cases = tensor.shape.get(axis).copied();
+        cases != Some(manifest.items) && !(state && cases == Some(1))
+    };
+    if let Some(wrong) = inputs.find(misfit) {
+        return Err(format!(
+            "tensor {:?} has shape {:?}; expected {} cases along its batch axis",
             wrong.name, wrong.shape, manifest.items
-        )),
-        None => Ok(()),
+        ));
     }
+    check_label_tensors(manifest, cases)
+}
+
+/// The tensors of labels, by what the task reads of them; their values are read by the evaluator before it runs anything.
+fn check_label_tensors(manifest: &Suite, cases: &Header) -> Result<(), String> {
+    let (labels, items) = (&manifest.labels, manifest.items);
+    let integers = |dtype: Dtype| {
+        use Dtype::{I8, I16, I32, I64, U8, U16, U32, U64};
+        matches!(dtype, I8 | I16 | I32 | I64 | U8 | U16 | U32 | U64)
+    };
+    let counts = matches!(manifest.task, Task::Classification | Task::LanguageModel);
+    let queries = labels.queries.map_or(0, |[from, to]| to.saturating_sub(from));
+    let named = [
+        ("labels.target", &labels.target, Some(items), counts),
+        ("labels.pairs", &labels.pairs, None, true),
+        ("labels.score", &labels.score, None, false),
+        ("labels.nearest", &labels.nearest, Some(queries), true),
+        ("labels.documents", &labels.documents, Some(items), true),
+        ("labels.utf8_bytes", &labels.utf8_bytes, Some(items), true),
+    ];
+    for (field, name, rows, wants_integers) in named {
+        let Some(name) = name else { continue };
+        let tensor = cases.find_tensor(name);
+        let tensor = tensor.ok_or_else(|| format!("{field}: tensor {name:?} is not there"))?;
+        if wants_integers && !integers(tensor.dtype) {
+            return Err(format!("{field}: tensor {name:?} is {}; expected integers", tensor.dtype));
+        }
+        if let Some(rows) = rows.filter(|rows| tensor.shape.first() != Some(rows)) {
+            let shape = &tensor.shape;
+            return Err(format!(
+                "{field}: tensor {name:?} has shape {shape:?}; expected {rows} rows"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The digest of a suite folder: the same whether it is registered or lies on a disk.

@@ -218,6 +218,12 @@ async fn a_suite_is_rotated() {
     assert_eq!(std::fs::read(read("cases")).unwrap(), CASES);
     let error = desk.change("suiteReveal", "n", input(&near), "suite { id }").await.unwrap_err();
     assert!(error.contains("only a CLOSED suite"), "{error}");
+    let log = ask(&desk.lab, "{ audit(first: 100) { nodes { operation subject } } }").await;
+    let log = log["audit"]["nodes"].as_array().unwrap();
+    for (operation, suite) in [("suite_activate", &near), ("suite_reveal", &first)] {
+        let entry = json!({ "operation": operation, "subject": suite });
+        assert_eq!(log.iter().filter(|line| **line == entry).count(), 1, "{log:?}");
+    }
     let stages = desk.suite(&first).await["moves"]["nodes"].take();
     assert_eq!(stages, json!([{ "stage": "CLOSED" }, { "stage": "REVEALED" }]));
 }

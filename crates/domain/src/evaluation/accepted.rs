@@ -3,19 +3,17 @@
 //! In order: consensus (one machine agrees with itself) → pooled estimate over the suite epochs of the version → band → breaker.
 //! [`PriceState`] goes in, [`PriceDecision`] with the next state comes out; both are records that cite their reports.
 
-use std::collections::BTreeSet;
+mod compare;
 
+use compare::compare;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    acceptance::{
-        Acceptance, Breaker, Relation, Spread, Status, accept, ln_of, pooled, sigma_delta,
-    },
+    acceptance::{Acceptance, Breaker, Relation, Status, accept, ln_of, pooled},
     cost::{CostErrors, cost_index},
     params::PARAMS,
     price::{log_sigma, micro, price, price_slope},
-    quality::{PairCounts, difference_variance},
-    report::{CostRound, CostSamples, NoPrice, Report, decimal, paired_variance, ratios_of},
+    report::{CostRound, CostSamples, NoPrice, Report, decimal, ratios_of},
 };
 use crate::{canonical::CanonicalError, digest::Digest};
 
@@ -463,52 +461,4 @@ impl Estimate {
             cost_index: index,
         })
     }
-}
-
-/// How the new estimate relates to the accepted price, and σ_Δ.
-fn compare(
-    basis: &Basis,
-    version: &VersionEvidence,
-    estimate: &Estimate,
-    new: Evidence<'_>,
-    slope: f64,
-) -> Result<(Relation, f64), DecisionError> {
-    let same_version = basis.version == version.version;
-    let old: BTreeSet<Digest> = basis.suites.iter().copied().collect();
-    let now: BTreeSet<Digest> = version.epochs.iter().map(|epoch| epoch.suite).collect();
-    // Between versions the pairing is of one epoch's items; a mean over several is taken as of other items.
-    let same_items = old == now && (same_version || now.len() == 1);
-    let relation = match (same_items, same_version) {
-        (true, _) => Relation::SameItems,
-        (false, true) => Relation::SameVersion,
-        (false, false) => Relation::OtherItems,
-    };
-    let mut spread = Spread {
-        old: basis.sigma,
-        new: estimate.sigma,
-        paired_items: 0.0,
-        cost_old: basis.sigma_cost,
-        cost_new: estimate.sigma_cost,
-    };
-    // A further run of one version has the same right items: only the cost variances remain.
-    if relation == Relation::SameItems && !same_version {
-        spread.paired_items = paired_items(basis, new, slope)?;
-    }
-    Ok((relation, sigma_delta(relation, &spread)))
-}
-
-/// Variance of ln P(new) − ln P(old) by the items that both were measured on.
-fn paired_items(basis: &Basis, new: Evidence<'_>, slope: f64) -> Result<f64, DecisionError> {
-    let correct = new.report.model.correct.unwrap_or(0);
-    let g = [slope, basis.slope];
-    let new_shrunk = new.report.quality.and_then(|quality| quality.shrunk);
-    if let (true, Some(a), Some(b)) = (new.influence.is_empty(), new_shrunk, basis.shrunk) {
-        let items = basis.right.len() as u64;
-        let mismatch = DecisionError::Items { given: new.right.len(), items, correct };
-        let counts = PairCounts::of(new.right, &basis.right).ok_or(mismatch)?;
-        return Ok(difference_variance(counts, g, [a, b]));
-    }
-    let items = basis.influence.len() as u64;
-    let mismatch = DecisionError::Items { given: new.influence.len(), items, correct };
-    paired_variance(new.influence, &basis.influence, g).ok_or(mismatch)
 }

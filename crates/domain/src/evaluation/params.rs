@@ -57,6 +57,8 @@ pub struct Params {
     pub similarity_tau: f64,
     /// A derivative earns on what it is better by beyond this many σ.
     pub z_novelty: f64,
+    /// Logits this alike are those of one model, in whatever guise.
+    pub logits_same: f64,
     /// Logit residuals this alike go to a person.
     pub residual_review: f64,
     /// A second run confirms a tripped price within this many σ of the first (DESIGN, Price).
@@ -121,6 +123,7 @@ pub const PARAMS: Params = Params {
     cusum_h: 5.0,
     similarity_tau: 0.5,
     z_novelty: 3.0,
+    logits_same: 0.9995,
     residual_review: 0.98,
     z_confirm: 3.0,
     control_ln_max: 0.02,

@@ -1,7 +1,7 @@
 //! How alike two models are, and what that does to fees. It bears on eligibility, flags and fee share, never on the mark
 //! (EVALUATION 6).
 
-use super::PARAMS;
+use super::{PARAMS, statistics::SplitMix64};
 
 /// A model that was listed earlier, by another publisher.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +24,70 @@ pub fn fee_share(price: f64, priors: &[Prior], sigma: f64) -> f64 {
         (share > 0.0).then(|| price - share * prior.price * libm::exp(PARAMS.z_novelty * sigma))
     });
     novel.fold(price, f64::min).max(0.0)
+}
+
+/// Bits of a sketch.
+const SKETCH_BITS: usize = 256;
+
+/// A sketch of a tensor: 256 signs of sums that every element enters by its place (a count sketch of signs; Charikar 2002).
+///
+/// Two tensors of one shape agree in a share of 1 − θ/π of the bits, θ the angle between them; half of them if they have nothing in
+/// common. Casts, noise and fine-tuning keep the angle small; a permutation does not. Sums of few elements are coarse: tensors
+/// below some thousand say little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sketch([u64; SKETCH_BITS / 64]);
+
+impl Sketch {
+    /// Sketches a tensor in one pass, element after element.
+    #[must_use]
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut sums = [0.0; SKETCH_BITS];
+        let mut random = SplitMix64::new(SKETCH_SEED);
+        for value in values {
+            let draw = random.next_u64();
+            let place = (draw >> 56) as usize;
+            sums[place] += if draw & 1 == 1 { value } else { -value };
+        }
+        let mut words = [0; SKETCH_BITS / 64];
+        for (place, sum) in sums.iter().enumerate() {
+            words[place / 64] |= u64::from(*sum > 0.0) << (place % 64);
+        }
+        Self(words)
+    }
+
+    /// The share of bits that agree.
+    #[must_use]
+    pub fn agreement(&self, other: &Self) -> f64 {
+        let differ: u32 = self.0.iter().zip(&other.0).map(|(a, b)| (a ^ b).count_ones()).sum();
+        1.0 - f64::from(differ) / SKETCH_BITS as f64
+    }
+}
+
+/// Where the signs of all sketches start: sketches are comparable because it is one number for all.
+const SKETCH_SEED: u64 = 0x6d66_2e73_6b65_7463;
+
+/// How alike two models are by what is known of them (EVALUATION 6): sketches of tensors of one name and shape, neurons that were aligned,
+/// logits on the same probes. From 0 to 1; what is not known adds nothing.
+#[must_use]
+pub fn score(sketches: Option<f64>, aligned: Option<f64>, logits: Option<f64>) -> f64 {
+    let by = |value: Option<f64>, from: f64, width: f64| {
+        value.map_or(0.0, |value| ((value - from) / width).clamp(0.0, 1.0))
+    };
+    let same = logits.is_some_and(|correlation| correlation >= PARAMS.logits_same);
+    by(sketches, 0.5, 0.45).max(by(aligned, 0.6, 0.35)).max(if same { 1.0 } else { 0.0 })
+}
+
+/// The correlation of two models' logits, each row centred.
+///
+/// None if the forms differ, a value is no finite number, or one of them says the same of every class.
+#[must_use]
+pub fn logit_correlation(a: Logits<'_>, b: Logits<'_>) -> Option<f64> {
+    if (a.classes, a.values.len()) != (b.classes, b.values.len()) {
+        return None;
+    }
+    let (x, y) = (a.centred()?, b.centred()?);
+    let scale = libm::sqrt(product(&x, &x) * product(&y, &y));
+    (scale > 0.0).then(|| product(&x, &y) / scale)
 }
 
 /// Logits of a model on the same probes: one row an item, all rows of one length.

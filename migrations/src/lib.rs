@@ -23,6 +23,7 @@ mod m0022_shards;
 mod m0023_storage;
 mod m0024_gates;
 mod m0025_webhooks;
+mod m0030_evaluators;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0023_storage::Migration),
             Box::new(m0024_gates::Migration),
             Box::new(m0025_webhooks::Migration),
+            Box::new(m0030_evaluators::Migration),
         ]
     }
 }

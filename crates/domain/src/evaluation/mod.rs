@@ -9,6 +9,8 @@ pub mod report;
 pub mod samples;
 
 pub mod acceptance;
+pub mod attestation;
+pub mod committee;
 pub mod cost;
 mod params;
 pub mod price;
@@ -20,7 +22,10 @@ pub mod drift;
 pub mod similarity;
 
 pub use acceptance::{Breaker, Relation, Status};
-pub use accepted::{DecisionError, Evidence, PriceDecision, PriceState, decide};
+pub use accepted::{
+    DecisionError, Evidence, PriceDecision, PriceState, RoundEvidence, decide, decide_round,
+};
+pub use attestation::{Attestation, AttestationError, EvaluatorKey, PublicKey};
 pub use cost::{CostErrors, CostRatios};
 pub use measurement::{
     Gpu, GpuState, Machine, Measurement, Protocol, RoundMeasurement, Runtime, Sides,

@@ -4,6 +4,7 @@
 
 mod access;
 mod evaluation;
+mod evaluator;
 mod fund;
 pub(crate) mod manual;
 mod registry;
@@ -19,6 +20,7 @@ pub(crate) struct Mutation(
     registry::RegistryMutation,
     release::ReleaseMutation,
     evaluation::EvaluationMutation,
+    evaluator::EvaluatorMutation,
     fund::FundMutation,
     storage::StorageMutation,
     access::AccessMutation,

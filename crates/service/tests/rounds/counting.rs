@@ -14,7 +14,31 @@ const THREE: [Measured; 3] =
 /// Proves that three who agree price at the middle one, that the decision cites the round, and that a listed version results.
 #[tokio::test]
 async fn three_agree() {
-    let world = World::new(3, OWNERS).await;
+    agree(World::new(3, OWNERS).await).await;
+}
+
+/// Proves the same on PostgreSQL, in a database of its own; without a server it says that it did not run.
+#[tokio::test]
+async fn three_agree_on_postgres() {
+    let Ok(server) = std::env::var("MODELFOLIO_TEST_POSTGRES") else {
+        let required = std::env::var("MODELFOLIO_CHECK").is_ok_and(|value| value == "1");
+        assert!(!required, "MODELFOLIO_TEST_POSTGRES is not set");
+        eprintln!("PostgreSQL: not run (MODELFOLIO_TEST_POSTGRES is not set)");
+        return;
+    };
+    let database = format!("rounds_{}", std::process::id());
+    let run = |statement: String| {
+        let done = std::process::Command::new("psql").args([&server, "-qc", &statement]).status();
+        assert!(done.unwrap().success(), "{statement}");
+    };
+    run(format!("CREATE DATABASE {database}"));
+    let base = server.rsplit_once('/').unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    agree(World::over(folder, &format!("{base}/{database}"), 3, OWNERS).await).await;
+    run(format!("DROP DATABASE {database} WITH (FORCE)"));
+}
+
+async fn agree(world: World) {
     let round = world.play("one", &THREE, 10_000).await;
     assert_eq!(outcomes(&round), ["kept", "kept", "kept"]);
     let middle = price_of(&world.reveal_of(&round, 1, THREE[1]).await);

@@ -28,16 +28,11 @@ pub(crate) const COMMIT_MS: i64 = 60_000;
 pub(crate) const REVEAL_MS: i64 = 30_000;
 
 pub(crate) struct World {
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     pub(crate) store: Store,
     pub(crate) service: Arc<Service>,
     pub(crate) version: Version,
-    /// Removes what the test made beside the folder.
-    _database: Option<Database>,
 }
-
-/// A database of its own on the PostgreSQL server that the tests are given.
-pub(crate) struct Database;
 
 /// What one evaluator measured.
 #[derive(Clone, Copy)]
@@ -75,13 +70,12 @@ impl World {
     pub(crate) async fn new(quorum: u32, owners: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/modelfolio.db", folder.path().display());
-        Self::over(folder, &url, None, quorum, owners).await
+        Self::over(folder, &url, quorum, owners).await
     }
 
     pub(crate) async fn over(
         folder: tempfile::TempDir,
         url: &str,
-        database: Option<Database>,
         quorum: u32,
         owners: &[&str],
     ) -> Self {
@@ -124,7 +118,7 @@ impl World {
             reveal_seconds: REVEAL_MS as u64 / 1_000,
         };
         service.set_quorum(&caller("operator", 1), "quorum", &setting).await.unwrap();
-        Self { folder, store, service, version, _database: database }
+        Self { _folder: folder, store, service, version }
     }
 
     pub(crate) async fn ask(&self, asked: &str, now: i64) -> Result<Round, ServiceError> {

@@ -53,7 +53,9 @@ impl Worker {
         let told = json!({
             "version": version.name, "job": job.id, "state": "failed", "code": code,
         });
-        let event = is_over.then_some(("evaluation.finished", told));
+        // How a seat's run ended is embargoed like its report; the round's verdict tells it.
+        let is_seated = store::round_seat::find(transaction, &job.id).await?.is_some();
+        let event = (is_over && !is_seated).then_some(("evaluation.finished", told));
         log(
             transaction,
             self.evaluator.as_str(),

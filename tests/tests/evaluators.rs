@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use client::{Client, ObjectKind};
+use domain::digest::Digest;
 use serde_json::{Value, json};
 use support::{PROGRAM, Place, Running, serve, token};
 
@@ -34,7 +35,7 @@ fn work(place: &Place, key: &Path) -> Running {
 }
 
 async fn mutate(client: &Client, field: &str, mut input: Value, selection: &str) -> Value {
-    input["idempotencyKey"] = json!(format!("{field} {input}"));
+    input["idempotencyKey"] = json!(format!("{field} {}", Digest::of(input.to_string().as_bytes())));
     let name = format!("{}{}", field[..1].to_uppercase(), &field[1..]);
     let query =
         format!("mutation($input: {name}Input!) {{ {field}(input: $input) {{ {selection} }} }}");

@@ -35,7 +35,8 @@ fn work(place: &Place, key: &Path) -> Running {
 }
 
 async fn mutate(client: &Client, field: &str, mut input: Value, selection: &str) -> Value {
-    input["idempotencyKey"] = json!(format!("{field} {}", Digest::of(input.to_string().as_bytes())));
+    input["idempotencyKey"] =
+        json!(format!("{field} {}", Digest::of(input.to_string().as_bytes())));
     let name = format!("{}{}", field[..1].to_uppercase(), &field[1..]);
     let query =
         format!("mutation($input: {name}Input!) {{ {field}(input: $input) {{ {selection} }} }}");

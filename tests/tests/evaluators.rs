@@ -1,5 +1,10 @@
 //! Three evaluators, each a worker process with a key of its own: one is killed between commitment and reveal.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
 #![expect(dead_code, reason = "support is shared with tests that use more of it")]
 
 mod support;

@@ -219,9 +219,14 @@ async fn other_decisions_are_reported() {
     let world = World::new(3, OWNERS).await;
     let other = Measured { right: 821, ..THREE[1] };
     let round = world.play("one", &[THREE[0], other, THREE[2]], 10_000).await;
+    assert_eq!(outcomes(&round), ["kept"; 3]);
     let told: Vec<_> = round.seats.iter().map(|seat| seat.decisions_agree).collect();
-    // The made-up decisions follow from the model's name alone, so all agree; the quality of the lead is one that was measured.
-    assert_eq!(told, [Some(true); 3]);
+    assert_eq!(told, [Some(true), Some(false), Some(true)]);
+    let row = store::price_decision::latest(&world.store, &world.version.model_id).await.unwrap();
+    let state: domain::evaluation::PriceState = serde_json::from_str(&row.unwrap().record).unwrap();
+    let own = round.seats[1].report.unwrap();
+    assert!(state.basis.report != own && !state.version.reports.contains(&own));
+    assert_eq!(state.version.reports.len(), 2);
 }
 
 /// Proves that an installation of one evaluator says so, and that its jobs need no round.

@@ -19,8 +19,8 @@ async fn nothing_is_read_before_the_reveal() {
         let run = Measured { slower: 1_000 + 4 * seat as u64, ..HONEST };
         reveals.push(world.reveal_of(&round, seat, run).await);
     }
-    for seat in 0..2 {
-        world.commit(&round, seat, &reveals[seat], 10_001).await.unwrap();
+    for (seat, reveal) in reveals.iter().enumerate().take(2) {
+        world.commit(&round, seat, reveal, 10_001).await.unwrap();
     }
     world.advance(10_002).await;
     let early = world.service.reveal_report(&round.seats[0].job_id, &reveals[0], at(10_003)).await;
@@ -92,8 +92,8 @@ async fn a_false_reveal_is_refused() {
     // The third commits to a report under a signature that is not its own.
     let other = key(9).attest(reveals[2].attestation.report, &round.seats[2].evaluator);
     reveals[2].attestation = other;
-    for seat in 0..3 {
-        world.commit(&round, seat, &reveals[seat], 10_001).await.unwrap();
+    for (seat, reveal) in reveals.iter().enumerate() {
+        world.commit(&round, seat, reveal, 10_001).await.unwrap();
     }
     world.advance(10_002).await;
     let job = &round.seats[0].job_id;

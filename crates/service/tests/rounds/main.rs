@@ -1,10 +1,5 @@
 //! Rounds of several evaluators: who sits, what is committed and revealed, what counts, and what nobody may read.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test stops where it fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod counting;
 mod embargo;

@@ -165,6 +165,7 @@ impl World {
         let right = support::first_right(measured.right, ITEMS);
         let mut model = support::subject("model", &right);
         (model.checkpoint, model.graph) = (self.version.checkpoint, self.version.graph);
+        model.decisions = Digest::of(right.as_bytes());
         let reference = support::subject("reference", &support::first_right(800, ITEMS));
         let seed = measured.seed.unwrap_or(job.seed);
         let mut run = support::measurement(model, Some(reference), 3, seed);

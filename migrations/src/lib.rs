@@ -24,6 +24,7 @@ mod m0023_storage;
 mod m0024_gates;
 mod m0025_webhooks;
 mod m0028_suite_moves;
+mod m0030_evaluators;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -68,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0024_gates::Migration),
             Box::new(m0025_webhooks::Migration),
             Box::new(m0028_suite_moves::Migration),
+            Box::new(m0030_evaluators::Migration),
         ]
     }
 }

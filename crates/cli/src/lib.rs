@@ -28,6 +28,9 @@ enum Command {
     Serve(commands::serve::ServeArguments),
     /// Take evaluation jobs from the database.
     Worker(commands::worker::WorkerArguments),
+    /// Keys of evaluators.
+    #[command(subcommand)]
+    Evaluator(commands::evaluator::EvaluatorCommand),
     /// Evaluate a model folder on a suite folder, without any server.
     Evaluate(commands::evaluate::EvaluateArguments),
     /// Recompute a report, its price included, from its raw samples; no server is trusted for it.
@@ -101,6 +104,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Serve(arguments) => commands::serve::run(arguments).await,
         Command::Worker(arguments) => commands::worker::run(arguments).await,
+        Command::Evaluator(command) => commands::evaluator::run(command),
         Command::Evaluate(arguments) => commands::evaluate::run(arguments).await,
         Command::Verify(arguments) => commands::verify::run(arguments).await,
         Command::Push(arguments) => commands::push::run(arguments).await,

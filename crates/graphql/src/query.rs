@@ -14,8 +14,10 @@ use crate::{
         audit::AuditEntry,
         clock::Clock,
         evaluation::{EvaluationJob, Report},
+        evaluator::{Evaluator, Quorum},
         fund::{Fund, SubscriptionOrder},
         model::Model,
+        round::EvaluationRound,
         storage::Storage,
         suite::Suite,
         version_diff::VersionDiff,
@@ -212,6 +214,34 @@ impl Query {
     async fn evaluation_job(&self, context: &Context<'_>, id: ID) -> Result<Option<EvaluationJob>> {
         let job = service(context)?.get_readable_job(&reader(context)?, &id).await;
         found(job.map(EvaluationJob))
+    }
+
+    /// A round of several evaluators by id; null if there is none.
+    async fn evaluation_round(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+    ) -> Result<Option<EvaluationRound>> {
+        let round = service(context)?.get_readable_round(&reader(context)?, &id).await;
+        found(round.map(EvaluationRound))
+    }
+
+    /// Evaluators by name.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn evaluators(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Evaluator>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?.list_evaluators(page.after.as_deref(), page.limit()).await;
+        page.page(rows, |e| e.name.to_string(), Evaluator)
+    }
+
+    /// How many evaluators a price of this installation rests on.
+    async fn quorum(&self, context: &Context<'_>) -> Result<Quorum> {
+        service(context)?.quorum().await.map(Quorum).map_err(api_error)
     }
 
     /// A report by digest; null if there is none.

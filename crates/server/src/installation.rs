@@ -49,6 +49,9 @@ pub enum OpenError {
     /// A login is no name.
     #[error(transparent)]
     Owner(#[from] domain::name::ParseNameError),
+    /// The evaluator's key.
+    #[error("evaluator key: {0}")]
+    Key(#[from] crate::KeyError),
     /// The token could not be stored.
     #[error(transparent)]
     Token(#[from] ServiceError),

@@ -5,6 +5,8 @@
 mod clock;
 mod garbage;
 mod installation;
+mod key;
+mod rounds;
 mod routes;
 mod serve;
 mod webhooks;
@@ -13,6 +15,7 @@ mod work;
 pub use clock::{Clock, UnknownClock};
 pub use garbage::{GarbageError, GarbageOptions, collect_garbage};
 pub use installation::{Installation, OpenError, mint_token};
+pub use key::{KeyError, load_key, make_key};
 pub use serve::{ServeError, ServeOptions, serve};
 pub use work::{WorkOptions, work};
 

@@ -9,7 +9,7 @@ use poem::{
 };
 use service::Service;
 
-use crate::{Clock, GarbageOptions, Installation, OpenError, garbage, routes, webhooks};
+use crate::{Clock, GarbageOptions, Installation, OpenError, garbage, rounds, routes, webhooks};
 
 /// How long running requests may take after the server was told to end.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
@@ -32,6 +32,10 @@ pub struct ServeOptions {
     pub garbage: GarbageOptions,
     /// Logical bytes that a login may hold, if the operator sets nothing else for it; none without a limit.
     pub storage_quota_default: Option<u64>,
+    /// Evaluators of a round, if it is to be set at the start.
+    pub quorum: Option<u32>,
+    /// Time between two looks for prices that have grown old; zero never looks.
+    pub renewal_interval: Duration,
     /// Whether webhooks may lead to loopback and private addresses.
     pub webhook_allow_private: bool,
 }
@@ -42,6 +46,9 @@ pub enum ServeError {
     /// The installation cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The quorum is none.
+    #[error("--quorum: {0}")]
+    Quorum(#[source] service::ServiceError),
     /// The address cannot be taken.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -73,6 +80,10 @@ pub async fn serve(
     let service = Arc::new(service.with_quota_default(options.storage_quota_default));
     service.sweep().await.map_err(OpenError::Staging)?;
     sweep_uploads(&service, options.clock).await;
+    if let Some(quorum) = options.quorum {
+        let now = options.clock.now(&service).await.map_err(OpenError::Token)?;
+        service.start_with_quorum(quorum, now).await.map_err(ServeError::Quorum)?;
+    }
     let failed = |source| ServeError::Listen { address: options.listen.clone(), source };
     let acceptor =
         TcpListener::bind(options.listen.clone()).into_acceptor().await.map_err(failed)?;
@@ -94,6 +105,9 @@ pub async fn serve(
         clock: options.clock,
         redirect_reads: options.redirect_reads,
     });
+    let advancing = tokio::spawn(rounds::keep_advancing(service.clone(), options.clock));
+    let renewing = rounds::keep_renewing(service.clone(), options.clock, options.renewal_interval);
+    let renewing = tokio::spawn(renewing);
     let collector = garbage::collect_by_timer(service, options.clock, options.garbage);
     // A collection that is cut off is resumed by the next one, here or elsewhere.
     let collector = tokio::spawn(collector);
@@ -104,6 +118,8 @@ pub async fn serve(
     sweeping.abort();
     collector.abort();
     deliveries.abort();
+    advancing.abort();
+    renewing.abort();
     let _ = std::fs::remove_file(&file);
     ran.map_err(failed)
 }

@@ -25,6 +25,8 @@ pub struct WorkOptions {
     pub program: PathBuf,
     /// Whose name the reports bear.
     pub evaluator: String,
+    /// File of the key that signs the reports; without it one in the data folder, made on the first start.
+    pub key: Option<PathBuf>,
     /// The clock that reports and decisions are dated by.
     pub clock: Clock,
 }
@@ -37,6 +39,10 @@ pub async fn work(options: WorkOptions, stop: impl Future<Output = ()>) -> Resul
     let service = options.installation.open().await?;
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|e| OpenError::Random(e.to_string()))?;
+    let key = match &options.key {
+        Some(path) => crate::load_key(path)?,
+        None => crate::key::own_key(&options.installation.data)?,
+    };
     let worker = Worker {
         holder: format!("{}-{}", options.evaluator, to_hex(&random)),
         evaluator: options.evaluator.parse()?,
@@ -44,11 +50,15 @@ pub async fn work(options: WorkOptions, stop: impl Future<Output = ()>) -> Resul
         library: options.library.clone(),
         program: options.program.clone(),
         scratch: options.installation.data.join("scratch"),
+        sealed: options.installation.data.join("sealed"),
+        entropy: crate::rounds::entropy,
+        key: Some(key),
     };
     worker
         .sweep_scratch()
         .map_err(|source| OpenError::Folder { path: worker.scratch.clone(), source })?;
-    tracing::info!(holder = worker.holder, device = worker.device, "worker ready");
+    let public_key = worker.key.as_ref().map(|key| key.public().hex());
+    tracing::info!(holder = worker.holder, device = worker.device, public_key, "worker ready");
     let mut stop = std::pin::pin!(stop);
     loop {
         let date = || options.clock.now(&service);

@@ -2,7 +2,7 @@
 
 use domain::{digest::Digest, name::Name, time::Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{JobRow, evaluation_job, version_yank};
+use store::{JobRow, evaluation_job, round_commitment, round_seat, round_verdict, version_yank};
 
 use crate::roles::Right;
 use crate::rotation::SuiteStage;
@@ -52,6 +52,10 @@ pub struct Job {
     pub confirms: Option<Digest>,
     /// Where it stands.
     pub state: JobState,
+    /// The round in which it is one evaluator's seat, if any.
+    pub round: Option<String>,
+    /// Whether its evaluator has committed to the report and it waits for the reveal.
+    pub is_committed: bool,
     /// Times that it was taken.
     pub attempts: i64,
     /// The report, when done.
@@ -77,6 +81,8 @@ impl Job {
             seed: row.seed.parse().map_err(ServiceError::internal)?,
             confirms: digest(row.confirms)?,
             state: row.state,
+            round: None,
+            is_committed: false,
             attempts: row.attempts,
             report: digest(row.report_digest)?,
             failure_code: row.failure_code,
@@ -115,6 +121,16 @@ pub(crate) fn queued_row(
     }
 }
 
+/// Refuses a protocol that nobody knows.
+pub(crate) fn check_protocol(protocol: &str) -> Result<(), ServiceError> {
+    let known = evaluator::protocols::NAMES;
+    if known.contains(&protocol) {
+        return Ok(());
+    }
+    let reason = format!("{protocol:?} is unknown; expected {}", known.join(" or "));
+    Err(ServiceError::invalid("protocol", reason))
+}
+
 impl Service {
     /// Queues an evaluation; the same version, suite, protocol and seed are one job, whoever asks.
     ///
@@ -133,13 +149,7 @@ impl Service {
         } else {
             self.check_right(caller, &model, Right::Maintain).await?;
         }
-        let known = evaluator::protocols::NAMES;
-        if !known.contains(&input.protocol.as_str()) {
-            return Err(ServiceError::invalid(
-                "protocol",
-                format!("{:?} is unknown; expected {}", input.protocol, known.join(" or ")),
-            ));
-        }
+        check_protocol(&input.protocol)?;
         let version = self.find_version(&model, &input.version).await?;
         let version = version.ok_or_else(|| {
             ServiceError::absent("version", format!("{}/{}", model.name, input.version))
@@ -209,6 +219,16 @@ impl Service {
     /// [`ServiceError::Absent`] if there is none.
     pub async fn get_job(&self, id: &str) -> Result<Job, ServiceError> {
         let row = evaluation_job::find(&self.store, id).await?;
-        Job::read(row.ok_or_else(|| ServiceError::absent("evaluation job", id))?)
+        let mut job = Job::read(row.ok_or_else(|| ServiceError::absent("evaluation job", id))?)?;
+        let Some(seat) = round_seat::find(&self.store, id).await? else { return Ok(job) };
+        let commitment =
+            round_commitment::find(&self.store, &seat.round_id, &seat.public_key).await?;
+        job.is_committed = commitment.is_some() && job.state != JobState::Done;
+        if round_verdict::find(&self.store, &seat.round_id).await?.is_none() {
+            // How a run ended says something of the model to those who have not committed yet.
+            (job.failure_code, job.failure_message) = (None, None);
+        }
+        job.round = Some(seat.round_id);
+        Ok(job)
     }
 }

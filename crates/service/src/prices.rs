@@ -3,11 +3,17 @@
 use domain::{
     amount::PriceNano,
     digest::Digest,
-    evaluation::{Breaker, DecisionError, Evidence, PriceState, Report, Status, decide},
+    evaluation::{
+        Breaker, DecisionError, Evidence, Measurement, PriceState, Report, RoundEvidence, Status,
+        acceptance::Agreed,
+        decide, decide_round,
+        report::{influence, outcomes},
+    },
+    suite::Suite,
     time::Timestamp,
 };
 use store::{
-    JobRow, PriceDecisionRow, StoreTransaction, VersionRow, alias_move, evaluation_job,
+    JobRow, PriceDecisionRow, RoundRow, StoreTransaction, VersionRow, alias_move, evaluation_job,
     model_version, price_decision,
 };
 
@@ -17,6 +23,7 @@ use crate::{
     jobs::queued_row,
     models::Model,
     rotation::{SuiteStage, stage_of},
+    rounds::insert_confirmation,
     versions::{LISTED, list_version},
 };
 
@@ -27,6 +34,8 @@ pub(crate) const BREAKER: Breaker = Breaker::DEMO;
 /// What became of one evaluated price.
 #[derive(Clone, Debug)]
 pub struct PriceDecision {
+    /// The model's row id.
+    pub model_id: String,
     /// Counts the decisions on a model from 1.
     pub seq: i64,
     /// The version's row id.
@@ -67,6 +76,7 @@ impl PriceDecision {
             sigma_delta: float(&row.sigma_delta)?,
             band_ln: float(&row.band_ln)?,
             decided_at: Timestamp::from_millis(row.decided_at),
+            model_id: row.model_id,
             version_id: row.version_id,
             status: row.status,
         })
@@ -84,37 +94,83 @@ pub(crate) struct Run<'a> {
     pub(crate) version: &'a VersionRow,
     pub(crate) job: &'a JobRow,
     pub(crate) report: &'a Report,
-    /// One character an item, of the run's measurement; empty where its metric counts no items.
-    pub(crate) right: &'a str,
-    /// Bits by which each item moves quality otherwise.
-    pub(crate) influence: &'a [f64],
+    /// The items of the run's measurement.
+    pub(crate) items: &'a Items,
     pub(crate) digest: Digest,
     pub(crate) now: Timestamp,
+    /// What several evaluators agreed on, of whom the report is the lead; none for a single one.
+    pub(crate) round: Option<RunRound<'a>>,
 }
 
-/// Decides on the price of a report inside the transaction that records it: one rule, in one place, for a quorum of 1.
+/// The items behind a report, as a decision on its price compares them.
+#[derive(Clone, Debug)]
+pub(crate) struct Items {
+    /// One character an item; empty where the metric counts no items.
+    right: String,
+    /// Bits by which each item moves quality otherwise.
+    influence: Vec<f64>,
+}
+
+impl Items {
+    pub(crate) fn of(report: &Report, measured: &Measurement, suite: &Suite) -> Self {
+        let right = outcomes(suite.task, suite.metric, &measured.model);
+        Self {
+            right: right.unwrap_or_default().to_owned(),
+            influence: influence(report, measured, suite),
+        }
+    }
+
+    pub(crate) fn evidence<'a>(&'a self, report: &'a Report) -> Evidence<'a> {
+        Evidence { report, right: &self.right, influence: &self.influence }
+    }
+}
+
+/// A round whose quorum agreed.
+pub(crate) struct RunRound<'a> {
+    pub(crate) row: &'a RoundRow,
+    /// The other kept reports, each with its items.
+    pub(crate) others: &'a [(&'a Report, &'a Items)],
+    pub(crate) agreed: Agreed,
+}
+
+impl Run<'_> {
+    fn decide(
+        &self,
+        state: Option<&PriceState>,
+    ) -> Result<domain::evaluation::PriceDecision, DecisionError> {
+        let lead = self.items.evidence(self.report);
+        let Some(round) = &self.round else { return decide(state, lead, &BREAKER) };
+        let others: Vec<Evidence<'_>> =
+            round.others.iter().map(|(report, items)| items.evidence(report)).collect();
+        let evidence = RoundEvidence { lead, others: &others, agreed: round.agreed };
+        decide_round(state, evidence, &BREAKER)
+    }
+}
+
+/// Decides on the price of a report or a round inside the transaction that records it: one rule, in one place. The decision's number
+/// comes back; none if the price stays untouched.
 ///
 /// A valid evaluation moves the alias `listed`, unless its price waits for confirmation or is refused.
 /// A tripped price queues its confirmation: the same version with another seed.
 pub(crate) async fn decide_price(
     transaction: &StoreTransaction,
     run: &Run<'_>,
-) -> Result<(), ServiceError> {
+) -> Result<Option<i64>, ServiceError> {
     let Run { version, report, digest, now, .. } = run;
     if let Some(reason) = report.no_price {
         tracing::info!(report = %digest, %reason, "a report without a price");
-        return Ok(());
+        return Ok(None);
     }
     // Two workers may end runs of one model at once: the lock makes one see what the other decided.
     transaction.lock_ledger().await?;
     let stage = stage_of(transaction, &run.job.suite).await?;
     if stage != SuiteStage::Active {
         tracing::info!(report = %digest, stage = stage.as_str(), "a report on a suite that does not price");
-        return Ok(());
+        return Ok(None);
     }
     if let Some(reason) = unlistable(transaction, version).await? {
         tracing::info!(report = %digest, reason, "a report that does not bear on the accepted price");
-        return Ok(());
+        return Ok(None);
     }
     if let Some(listed) = listed_ordinal(transaction, &version.model_id)
         .await?
@@ -122,28 +178,25 @@ pub(crate) async fn decide_price(
     {
         // The version under `listed` prices the model; measuring an older one again is a fact about that one, not about the price.
         tracing::info!(report = %digest, version = version.ordinal, listed, "a report of a version that prices no more");
-        return Ok(());
+        return Ok(None);
     }
     let latest = price_decision::latest(transaction, &version.model_id).await?;
     let state: Option<PriceState> = match &latest {
         Some(row) => serde_json::from_str(&row.record).map_err(ServiceError::internal)?,
         None => None,
     };
-    let decided = match decide(
-        state.as_ref(),
-        Evidence { report, right: run.right, influence: run.influence },
-        &BREAKER,
-    ) {
+    let decided = match run.decide(state.as_ref()) {
         Ok(decided) => decided,
         Err(error @ (DecisionError::OtherTrack { .. } | DecisionError::Counted(_))) => {
             tracing::warn!(report = %digest, cause = %error, "a report that does not bear on the accepted price");
-            return Ok(());
+            return Ok(None);
         }
         Err(error) => return Err(ServiceError::internal(error)),
     };
+    let seq = latest.map_or(1, |row| row.seq + 1);
     let row = PriceDecisionRow {
         model_id: version.model_id.clone(),
-        seq: latest.map_or(1, |row| row.seq + 1),
+        seq,
         version_id: version.id.clone(),
         report_digest: digest.hex(),
         status: decided.status.as_str().to_owned(),
@@ -157,7 +210,8 @@ pub(crate) async fn decide_price(
         decided_at: now.as_millis(),
     };
     price_decision::insert(transaction, row).await?;
-    follow(transaction, run, decided.status).await
+    follow(transaction, run, decided.status).await?;
+    Ok(Some(seq))
 }
 
 /// What a decision brings with it: a confirmation is queued, or the alias `listed` moves.
@@ -168,6 +222,10 @@ async fn follow(
 ) -> Result<(), ServiceError> {
     let Run { version, job, digest, now, .. } = run;
     match status {
+        Status::Tripped if run.round.is_some() => {
+            let Some(round) = &run.round else { return Ok(()) };
+            insert_confirmation(transaction, version, round.row, *digest, now.as_millis()).await?;
+        }
         Status::Tripped => {
             // Id and seed follow from the report, whose digest nobody knows beforehand: nobody can have taken them.
             let id = format!("c-{}", &digest.hex()[..30]);

@@ -7,11 +7,7 @@
 use domain::{
     amount::{Femto, PriceNano},
     digest::Digest,
-    evaluation::{
-        Evidence, PriceState, Report, decide,
-        report::{influence, outcomes},
-        samples,
-    },
+    evaluation::{PriceState, Report, decide, samples},
     name::Name,
     time::Timestamp,
 };
@@ -26,7 +22,7 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request, Unit},
     jobs::queued_row,
-    prices::{BREAKER, Run, decide_price, micro_to_nano},
+    prices::{BREAKER, Items, Run, decide_price, micro_to_nano},
     suites::RegisteredSuite,
     token::{Caller, Scope},
     versions::LISTED,
@@ -276,8 +272,7 @@ struct Counted {
     subject: Subject,
     row: ReportRow,
     report: Report,
-    right: String,
-    influence: Vec<f64>,
+    items: Items,
 }
 
 impl Service {
@@ -339,12 +334,9 @@ impl Service {
             let report: Report = serde_json::from_str(&row.body).map_err(ServiceError::internal)?;
             let blob = self.objects.read(report.samples).await.map_err(ServiceError::Damaged)?;
             let measurement = samples::from_blob(&blob).map_err(ServiceError::internal)?;
-            let rules = &suite.suite;
-            let items = outcomes(rules.task, rules.metric, &measurement.model);
-            let right = items.unwrap_or_default().to_owned();
-            let influence = influence(&report, &measurement, rules);
+            let items = Items::of(&report, &measurement, &suite.suite);
             let before = subject.state.price_micro;
-            let evidence = Evidence { report: &report, right: &right, influence: &influence };
+            let evidence = items.evidence(&report);
             // A report that decides nothing, such as one that is counted already, holds the price.
             let after = match decide(Some(&subject.state), evidence, &BREAKER) {
                 Ok(decision) => decision.price_micro.unwrap_or(before),
@@ -356,7 +348,7 @@ impl Service {
                 shadow: micro_to_nano(after)?,
                 report: row.digest.parse().map_err(ServiceError::internal)?,
             });
-            counted.push(Counted { subject, row, report, right, influence });
+            counted.push(Counted { subject, row, report, items });
         }
         let funds = self.fund_moves(&prices).await?;
         Ok((Rotation { prices, funds, missing }, counted))
@@ -473,7 +465,7 @@ async fn count_report(
     counted: &Counted,
     now: Timestamp,
 ) -> Result<(), ServiceError> {
-    let Counted { subject, row, report, right, influence } = counted;
+    let Counted { subject, row, report, items } = counted;
     let job: JobRow = evaluation_job::find(transaction, &row.job_id)
         .await?
         .ok_or_else(|| ServiceError::internal(format!("report {} without a job", row.digest)))?;
@@ -481,12 +473,12 @@ async fn count_report(
         version: &subject.version,
         job: &job,
         report,
-        right,
-        influence,
+        items,
         digest: row.digest.parse().map_err(ServiceError::internal)?,
         now,
+        round: None,
     };
-    decide_price(transaction, &run).await
+    decide_price(transaction, &run).await.map(drop)
 }
 
 fn check_reason(reason: &str) -> Result<(), ServiceError> {

@@ -16,6 +16,7 @@ use crate::{
     models::Model,
     reports::ReportView,
     roles::{Right, check_publisher_or_operator},
+    rounds::Round,
     token::{Caller, Scope},
     versions::Version,
 };
@@ -213,6 +214,23 @@ impl Service {
             return Err(ServiceError::absent("evaluation job", id));
         }
         Ok(job)
+    }
+
+    /// The round of this id.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] if there is none of a model that the reader may see.
+    pub async fn get_readable_round(
+        &self,
+        reader: &Reader,
+        id: &str,
+    ) -> Result<Round, ServiceError> {
+        let round = self.get_round(id).await?;
+        let version = self.get_version_by_id(&round.version_id).await?;
+        if !self.sees_version(reader, &version).await? {
+            return Err(ServiceError::absent("round", id));
+        }
+        Ok(round)
     }
 
     /// The report of this digest.

@@ -13,11 +13,7 @@ use bytes::Bytes;
 use domain::{
     checkpoint::{INDEX_FILE, ONE_FILE},
     digest::Digest,
-    evaluation::{
-        Report,
-        report::{influence, outcomes},
-        samples,
-    },
+    evaluation::{EvaluatorKey, Report, samples},
     name::Name,
     time::Timestamp,
 };
@@ -32,7 +28,8 @@ use crate::{
     citing::cite,
     folder::{Names, derive},
     jobs::RUNS_MAX,
-    prices::{Run, decide_price},
+    prices::{Items, Run, decide_price},
+    rounds::insert_attestation,
     suites::RegisteredSuite,
 };
 
@@ -56,6 +53,12 @@ pub struct Worker {
     pub program: PathBuf,
     /// Folder for private copies.
     pub scratch: PathBuf,
+    /// The key that signs the reports; without it they are unsigned, and no seat of a round is taken.
+    pub key: Option<EvaluatorKey>,
+    /// Folder for reports that are committed to and not revealed yet.
+    pub sealed: PathBuf,
+    /// Fresh random bytes, for salts and draws; none if the system gives none.
+    pub entropy: fn() -> Option<[u8; 32]>,
 }
 
 /// What a turn did.
@@ -100,11 +103,16 @@ impl Worker {
     where
         F: Future<Output = Result<Timestamp, ServiceError>>,
     {
+        self.tend_rounds(service, date().await.map_err(WorkerError)?).await.map_err(WorkerError)?;
         let Some(job) = self.lease(service, wall()).await.map_err(WorkerError)? else {
             return Ok(Worked::Idle);
         };
         let id = job.id.clone();
         tracing::info!(job = id, attempt = job.attempts, "job taken");
+        let now = date().await.map_err(WorkerError)?;
+        if self.commit_sealed(service, &job, now).await.map_err(WorkerError)? {
+            return Ok(Worked::Job { id });
+        }
         let scratch =
             Scratch::new(&self.scratch).map_err(|e| WorkerError(ServiceError::internal(e)))?;
         let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
@@ -128,8 +136,14 @@ impl Worker {
     ) -> Result<Option<JobRow>, ServiceError> {
         let transaction = service.store.begin().await?;
         let until = now.plus_millis(LEASE_MILLIS).as_millis();
-        let job =
-            evaluation_job::lease_next(&transaction, &self.holder, now.as_millis(), until).await?;
+        let job = evaluation_job::lease_next_for(
+            &transaction,
+            self.key.as_ref().map(|key| key.public().hex()).as_deref(),
+            &self.holder,
+            now.as_millis(),
+            until,
+        )
+        .await?;
         transaction.commit().await?;
         Ok(job)
     }
@@ -270,13 +284,22 @@ impl Worker {
         wall: Timestamp,
     ) -> Result<Recorded, ServiceError> {
         let Finished { version, suite, evaluation } = finished;
-        let names = Names { model: &version.name, evaluator: self.evaluator.as_str() };
+        let seated = service.find_seat(&job.id).await?;
+        let evaluator = match &seated {
+            Some(seated) => seated.evaluator.name.parse().map_err(ServiceError::internal)?,
+            None => self.evaluator.clone(),
+        };
+        let names = Names { model: &version.name, evaluator: evaluator.as_str() };
         let report = match derive(evaluation, &suite.suite, suite.digest, names) {
             Ok(report) => report,
             Err(error) => return Ok(Recorded::Underivable(error.to_string())),
         };
         if report.is_void() {
             return Ok(Recorded::Void(report.void_reasons.join("; ")));
+        }
+        if seated.is_some() {
+            self.seal(service, job, (&report, evaluation, &evaluator), now).await?;
+            return Ok(Recorded::Report);
         }
         // Objects first: a row never names bytes that are not there. If the transaction fails, they are left without a row.
         let blob = samples::to_blob(&evaluation.measurement).map_err(ServiceError::internal)?;
@@ -298,17 +321,11 @@ impl Worker {
         }
         cite(&transaction, &[samples, digest]).await?;
         self.insert_report(&transaction, job, &report, body, digest, now).await?;
-        let measured = &evaluation.measurement;
-        let right = outcomes(suite.suite.task, suite.suite.metric, &measured.model);
-        let run = Run {
-            version,
-            job,
-            report: &report,
-            right: right.unwrap_or_default(),
-            influence: &influence(&report, measured, &suite.suite),
-            digest,
-            now,
-        };
+        if let Some(key) = &self.key {
+            insert_attestation(&transaction, &key.attest(digest, &self.evaluator)).await?;
+        }
+        let items = Items::of(&report, &evaluation.measurement, &suite.suite);
+        let run = Run { version, job, report: &report, items: &items, digest, now, round: None };
         decide_price(&transaction, &run).await?;
         self.log_report(&transaction, &run).await?;
         transaction.commit().await?;

@@ -27,16 +27,15 @@ impl Worker {
             "version": run.version.name, "job": run.job.id, "state": "done", "report": report,
         });
         let about = About { version: run.version, now: run.now };
-        self.log(transaction, &about, "report_record", Some(("evaluation.finished", told))).await?;
-        let decision = price_decision::find_by_report(transaction, &run.digest.hex()).await?;
-        let Some(decision) = decision else { return Ok(()) };
-        let is_accepted = matches!(decision.status.as_str(), "ADMITTED" | "ACCEPTED");
-        let told = json!({
-            "version": run.version.name, "report": report, "status": decision.status,
-            "priceMicro": decision.price_micro,
-        });
-        let event = is_accepted.then_some(("price.accepted", told));
-        self.log(transaction, &about, "price_decide", event).await
+        log(
+            transaction,
+            self.evaluator.as_str(),
+            &about,
+            "report_record",
+            Some(("evaluation.finished", told)),
+        )
+        .await?;
+        log_decision(transaction, self.evaluator.as_str(), run).await
     }
 
     /// Logs an attempt that ended without a report; webhooks hear of it when no other attempt follows.
@@ -54,39 +53,66 @@ impl Worker {
         let told = json!({
             "version": version.name, "job": job.id, "state": "failed", "code": code,
         });
-        let event = is_over.then_some(("evaluation.finished", told));
-        self.log(transaction, &About { version: &version, now }, "evaluation_fail", event).await
-    }
-
-    async fn log(
-        &self,
-        transaction: &StoreTransaction,
-        about: &About<'_>,
-        operation: &str,
-        event: Option<(&'static str, Value)>,
-    ) -> Result<(), ServiceError> {
-        let model = registered_model::find_by_id(transaction, &about.version.model_id).await?;
-        let model: ModelRow =
-            model.ok_or_else(|| ServiceError::internal("a version without a model"))?;
-        let audit = AuditRow {
-            seq: 0,
-            actor: self.evaluator.to_string(),
-            token_id: None,
-            operation: operation.to_owned(),
-            subject: format!("{}/{}", model.name, about.version.name),
-            at: about.now.as_millis(),
-        };
-        let event = event.map(|(event, data)| ModelEvent {
-            model_id: model.id.clone(),
-            model: model.name.clone(),
-            publisher: model.publisher.clone(),
+        // How a seat's run ended is embargoed like its report; the round's verdict tells it.
+        let is_seated = store::round_seat::find(transaction, &job.id).await?.is_some();
+        let event = (is_over && !is_seated).then_some(("evaluation.finished", told));
+        log(
+            transaction,
+            self.evaluator.as_str(),
+            &About { version: &version, now },
+            "evaluation_fail",
             event,
-            data,
-            only: None,
-        });
-        let change = Change { audit, model_id: Some(&model.id), event: event.as_ref() };
-        record_change(transaction, change).await
+        )
+        .await
     }
+}
+
+/// Logs the decision that followed from a report, if there was one.
+pub(crate) async fn log_decision(
+    transaction: &StoreTransaction,
+    actor: &str,
+    run: &Run<'_>,
+) -> Result<(), ServiceError> {
+    let decision = price_decision::find_by_report(transaction, &run.digest.hex()).await?;
+    let Some(decision) = decision else { return Ok(()) };
+    let is_accepted = matches!(decision.status.as_str(), "ADMITTED" | "ACCEPTED");
+    let told = json!({
+        "version": run.version.name, "report": run.digest.to_string(), "status": decision.status,
+        "priceMicro": decision.price_micro,
+    });
+    let event = is_accepted.then_some(("price.accepted", told));
+    let about = About { version: run.version, now: run.now };
+    log(transaction, actor, &about, "price_decide", event).await
+}
+
+async fn log(
+    transaction: &StoreTransaction,
+    actor: &str,
+    about: &About<'_>,
+    operation: &str,
+    event: Option<(&'static str, Value)>,
+) -> Result<(), ServiceError> {
+    let model = registered_model::find_by_id(transaction, &about.version.model_id).await?;
+    let model: ModelRow =
+        model.ok_or_else(|| ServiceError::internal("a version without a model"))?;
+    let audit = AuditRow {
+        seq: 0,
+        actor: actor.to_owned(),
+        token_id: None,
+        operation: operation.to_owned(),
+        subject: format!("{}/{}", model.name, about.version.name),
+        at: about.now.as_millis(),
+    };
+    let event = event.map(|(event, data)| ModelEvent {
+        model_id: model.id.clone(),
+        model: model.name.clone(),
+        publisher: model.publisher.clone(),
+        event,
+        data,
+        only: None,
+    });
+    let change = Change { audit, model_id: Some(&model.id), event: event.as_ref() };
+    record_change(transaction, change).await
 }
 
 /// What a turn was about.

@@ -108,8 +108,23 @@ pub async fn lease_next(
     now: i64,
     lease_until: i64,
 ) -> Result<Option<JobRow>, StoreError> {
+    lease_next_for(transaction, None, holder, now, lease_until).await
+}
+
+/// The same for a worker that has the key of an evaluator: jobs that are seated in a round go to the evaluator of the seat alone, and
+/// only until it has committed to their report.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lease_next_for(
+    transaction: &StoreTransaction,
+    evaluator: Option<&str>,
+    holder: &str,
+    now: i64,
+    lease_until: i64,
+) -> Result<Option<JobRow>, StoreError> {
     for _ in 0..BURIED_JOBS_MAX {
-        let Some(mut job) = next(transaction, now).await? else { return Ok(None) };
+        let Some(mut job) = next(transaction, evaluator, now).await? else { return Ok(None) };
         let expired = job.state == JobState::Leased;
         if expired && job.attempts >= job.attempts_max {
             let message = format!("the lease ended {} times without an answer", job.attempts);
@@ -168,6 +183,52 @@ pub async fn finish(
         .value("failure_message", None::<String>)
         .take();
     Ok(record::update(transaction, held(statement, id, holder)).await? == 1)
+}
+
+/// Gives the lease of a job back without an outcome: its report is committed to and waits for the reveal; `false` if it had ended.
+///
+/// # Errors
+/// Those of the database.
+pub async fn release(
+    transaction: &StoreTransaction,
+    id: &str,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let statement = unleased(JobState::Queued, now);
+    Ok(record::update(transaction, running(statement, id)).await? == 1)
+}
+
+/// Ends a seated job with the report that was revealed; `false` if it had ended.
+///
+/// # Errors
+/// Those of the database.
+pub async fn reveal(
+    transaction: &StoreTransaction,
+    id: &str,
+    report_digest: &str,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let statement = unleased(JobState::Done, now)
+        .value("report_digest", report_digest)
+        .value("failure_code", None::<String>)
+        .value("failure_message", None::<String>)
+        .take();
+    Ok(record::update(transaction, running(statement, id)).await? == 1)
+}
+
+/// Ends a seated job whose evaluator did not do its part, whoever has its lease; `false` if it had ended.
+///
+/// # Errors
+/// Those of the database.
+pub async fn abandon(
+    transaction: &StoreTransaction,
+    id: &str,
+    code: &str,
+    message: &str,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let statement = to_failed(code, message, now);
+    Ok(record::update(transaction, running(statement, id)).await? == 1)
 }
 
 /// Ends an attempt without a report; `false` when the worker has lost the job.
@@ -267,17 +328,48 @@ pub async fn count_by_state<C: Connection>(connection: &C) -> Result<Vec<JobCoun
 }
 
 /// The oldest job that a worker may take, locked until the transaction ends.
-async fn next(transaction: &StoreTransaction, now: i64) -> Result<Option<JobRow>, StoreError> {
+async fn next(
+    transaction: &StoreTransaction,
+    evaluator: Option<&str>,
+    now: i64,
+) -> Result<Option<JobRow>, StoreError> {
     let expired = Condition::all()
         .add(equal("state", JobState::Leased.as_str()))
         .add(Expr::col("lease_until").lt(now));
     let statement = record::select::<JobRow>()
         .cond_where(Condition::any().add(equal("state", JobState::Queued.as_str())).add(expired))
+        .cond_where(open_to(evaluator))
         .order_by("queued_at", Order::Asc)
         .order_by("id", Order::Asc)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .take();
     record::first(transaction, statement).await
+}
+
+/// Jobs of no round, and those of the evaluator's seats to whose report it has not committed.
+fn open_to(evaluator: Option<&str>) -> Condition {
+    let seat = || {
+        Query::select()
+            .expr(Expr::val(1))
+            .from("round_seat")
+            .and_where(Expr::col(("round_seat", "job_id")).equals((TABLE, "id")))
+            .take()
+    };
+    let condition = Condition::any().add(Expr::not_exists(seat()));
+    let Some(evaluator) = evaluator else { return condition };
+    let committed = Query::select()
+        .expr(Expr::val(1))
+        .from("round_commitment")
+        .and_where(Expr::col(("round_commitment", "round_id")).equals(("round_seat", "round_id")))
+        .and_where(
+            Expr::col(("round_commitment", "public_key")).equals(("round_seat", "public_key")),
+        )
+        .take();
+    let own = seat()
+        .and_where(Expr::col(("round_seat", "public_key")).eq(evaluator))
+        .and_where(Expr::not_exists(committed))
+        .take();
+    condition.add(Expr::exists(own))
 }
 
 /// Takes the lease away and sets the state.
@@ -300,6 +392,12 @@ fn to_failed(code: &str, message: &str, now: i64) -> UpdateStatement {
 
 fn of(mut statement: UpdateStatement, id: &str) -> UpdateStatement {
     statement.and_where(equal("id", id)).take()
+}
+
+fn running(statement: UpdateStatement, id: &str) -> UpdateStatement {
+    of(statement, id)
+        .and_where(Expr::col("state").is_in([JobState::Queued.as_str(), JobState::Leased.as_str()]))
+        .take()
 }
 
 fn held(statement: UpdateStatement, id: &str, holder: &str) -> UpdateStatement {

@@ -115,3 +115,15 @@ pub async fn latest_on<C: Connection>(
         .take();
     record::first(connection, statement).await
 }
+
+/// The youngest report of the installation.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest<C: Connection>(connection: &C) -> Result<Option<ReportRow>, StoreError> {
+    let statement = record::select::<ReportRow>()
+        .order_by("recorded_at", Order::Desc)
+        .order_by("digest", Order::Desc)
+        .take();
+    record::first(connection, statement).await
+}

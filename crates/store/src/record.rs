@@ -81,6 +81,18 @@ impl Field for bool {
     }
 }
 
+impl Field for Option<bool> {
+    type Stored = Option<i64>;
+
+    fn store(self) -> Option<i64> {
+        self.map(i64::from)
+    }
+
+    fn restore(stored: Option<i64>) -> Option<Self> {
+        stored.map_or(Some(None), |flag| bool::restore(flag).map(Some))
+    }
+}
+
 /// Reads one column.
 pub(crate) fn read_field<F: Field>(
     row: &QueryResult,

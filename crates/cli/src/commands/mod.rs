@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod evaluate;
+pub(crate) mod evaluator;
 pub(crate) mod gc;
 pub(crate) mod inspect;
 pub(crate) mod pack;

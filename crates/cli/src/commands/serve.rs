@@ -28,6 +28,12 @@ pub(crate) struct ServeArguments {
     /// Bytes that a login may hold unless the operator sets another limit for it, such as `20G`; without it, there is none.
     #[arg(long, value_parser = super::gc::bytes)]
     storage_quota_default: Option<u64>,
+    /// Evaluators that a price rests on from now on: 1, a single machine, or at least 3; without it, what was set before.
+    #[arg(long)]
+    quorum: Option<u32>,
+    /// Time between two looks for prices that are five days old and are to be measured again, such as `1h`; `0s` never looks.
+    #[arg(long, default_value = "1h", value_parser = super::gc::duration)]
+    renewal_interval: Duration,
     /// Let webhooks lead to loopback and private addresses, for tests and closed networks.
     #[arg(long)]
     webhook_allow_private: bool,
@@ -56,6 +62,8 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
             // Without any pause it would do nothing else.
             interval: arguments.garbage_interval.max(Duration::from_secs(1)),
         },
+        quorum: arguments.quorum,
+        renewal_interval: arguments.renewal_interval,
         storage_quota_default: arguments.storage_quota_default,
         webhook_allow_private: arguments.webhook_allow_private,
     };

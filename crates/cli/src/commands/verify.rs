@@ -8,7 +8,7 @@ use std::{
 use client::Client;
 use domain::{
     digest::Digest,
-    evaluation::{Report, verify_blob},
+    evaluation::{Attestation, Report, verify_blob},
 };
 use serde::Serialize;
 use service::verify_on_suite;
@@ -26,6 +26,9 @@ pub(crate) struct VerifyArguments {
     /// Suite folder, to check digest, labels and rules too; without it the report's own word is taken for them.
     #[arg(long)]
     suite: Option<PathBuf>,
+    /// The evaluator's signature of the report; by default what the report's server has, and none for a file.
+    #[arg(long)]
+    attestation: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -44,6 +47,7 @@ struct Verified<'a> {
     sigma_ln_price: Option<f64>,
     no_price: Option<String>,
     evaluator: &'a str,
+    signed_by: Option<String>,
 }
 
 /// Derives every number of a report again from its samples, and says whether it is the same to the last bit.
@@ -64,6 +68,10 @@ pub(crate) async fn run(arguments: VerifyArguments) -> Result<(), Failure> {
         None => verify_blob(&report, &samples).map_err(|e| failed(e.to_string()))?,
     }
     let digest = report.digest().map_err(|e| failed(e.to_string()))?;
+    let signed = signature(&arguments, digest).await?;
+    if let Some(signed) = &signed {
+        signed.verify(digest, &report.evaluator).map_err(|e| failed(e.to_string()))?;
+    }
     if arguments.json {
         let verified = Verified {
             ok: true,
@@ -76,11 +84,17 @@ pub(crate) async fn run(arguments: VerifyArguments) -> Result<(), Failure> {
             sigma_ln_price: report.sigma_ln_price,
             no_price: report.no_price.map(|reason| reason.to_string()),
             evaluator: &report.evaluator,
+            signed_by: signed.map(|signed| signed.public_key.hex()),
         };
         let json = serde_json::to_string(&verified).map_err(Failure::environment)?;
         return print(&format!("{json}\n"));
     }
-    print(&in_words(&report, digest, arguments.suite.is_some()))
+    print(&in_words(&report, digest, arguments.suite.is_some()))?;
+    let words = signed.map_or_else(
+        || "none was given".to_owned(),
+        |signed| format!("by {}, key {}", signed.evaluator, signed.public_key),
+    );
+    print(&format!("signature  {words}\n"))
 }
 
 /// The server and the digest of an address; none for a file.
@@ -122,6 +136,32 @@ async fn fetch(
         None => get(parse(&digest.to_string(), &text)?.samples).await?,
     };
     Ok((text, blob))
+}
+
+/// The signature from a file, or from the report's server.
+async fn signature(
+    arguments: &VerifyArguments,
+    digest: Digest,
+) -> Result<Option<Attestation>, Failure> {
+    if let Some(path) = &arguments.attestation {
+        return serde_json::from_slice(&read(path)?)
+            .map(Some)
+            .map_err(|e| Failure::Input(format!("{}: no attestation: {e}", path.display())));
+    }
+    let Some((client, _)) = remote(&arguments.report)? else { return Ok(None) };
+    let query = "query ($digest: Sha256!) {
+        report(digest: $digest) { attestation { report evaluator public_key: publicKey signature } }
+    }";
+    let answer: serde_json::Value = client
+        .graphql(query, serde_json::json!({ "digest": digest }))
+        .await
+        .map_err(|e| Failure::Environment(crate::exit::chain(&e)))?;
+    match answer.pointer("/report/attestation") {
+        None | Some(serde_json::Value::Null) => Ok(None),
+        Some(signed) => serde_json::from_value(signed.clone())
+            .map(Some)
+            .map_err(|e| Failure::Input(format!("{}: no attestation: {e}", arguments.report))),
+    }
 }
 
 /// Report and samples from files.

@@ -1,5 +1,7 @@
 //! `modelfolio worker`.
 
+use std::path::PathBuf;
+
 use domain::name::Name;
 use server::{Clock, WorkOptions};
 
@@ -17,6 +19,10 @@ pub(crate) struct WorkerArguments {
     /// Whose name the reports bear.
     #[arg(long, default_value = "local", value_parser = clap::value_parser!(Name))]
     evaluator: Name,
+    /// File of the key that signs the reports, as `evaluator keygen` makes it; without it `evaluator.key` in the data folder, made on
+    /// the first start.
+    #[arg(long)]
+    key: Option<PathBuf>,
     /// The clock that reports are dated by: that of the server.
     #[arg(long, default_value = "system", value_parser = clap::value_parser!(Clock))]
     clock: Clock,
@@ -41,6 +47,7 @@ pub(crate) async fn run(arguments: WorkerArguments) -> Result<(), Failure> {
         library,
         program,
         evaluator: arguments.evaluator.to_string(),
+        key: arguments.key,
         clock: arguments.clock,
     };
     server::work(options, told_to_end(arguments.until_stdin_closes))

@@ -67,8 +67,11 @@ impl Process {
         listen: &str,
         place: &Place,
     ) -> Result<(Self, String), Failure> {
-        let mut process =
-            Self::spawn(program, &["serve", "--listen", listen, "--clock", "manual"], place)?;
+        let mut process = Self::spawn(
+            program,
+            &["serve", "--listen", listen, "--clock", "manual", "--renewal-interval", "0s"],
+            place,
+        )?;
         let failed = |why: &str| {
             let log = std::fs::read_to_string(place.data.join("demo.log")).unwrap_or_default();
             let mut last: Vec<_> = log.lines().rev().take(3).collect();

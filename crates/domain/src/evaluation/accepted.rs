@@ -1,19 +1,23 @@
-//! The accepted price: what a new report does to the price of a model, at quorum 1 (EVALUATION 5.6, DESIGN "Price").
+//! The accepted price: what a new report, or a round of several evaluators, does to the price of a model (EVALUATION 5.6, DESIGN "Price").
 //!
-//! In order: consensus (one machine agrees with itself) → pooled estimate over the suite epochs of the version → band → breaker.
+//! In order: consensus (one machine agrees with itself; several do in `committee`) → pooled estimate over the suite epochs of the version → band → breaker.
 //! [`PriceState`] goes in, [`PriceDecision`] with the next state comes out; both are records that cite their reports.
 
 mod compare;
+mod estimate;
+mod round;
 
 use compare::compare;
 use serde::{Deserialize, Serialize};
 
+use estimate::Estimate;
+pub use round::{EpochConsensus, RoundEvidence, decide_round};
+
 use super::{
-    acceptance::{Acceptance, Breaker, Relation, Status, accept, ln_of, pooled},
-    cost::{CostErrors, cost_index},
+    acceptance::{Acceptance, Breaker, Relation, Status, accept, ln_of},
     params::PARAMS,
-    price::{log_sigma, micro, price, price_slope},
-    report::{CostRound, CostSamples, NoPrice, Report, decimal, ratios_of},
+    price::price_slope,
+    report::{CostRound, NoPrice, Report, decimal},
 };
 use crate::{canonical::CanonicalError, digest::Digest};
 
@@ -128,6 +132,9 @@ pub struct EpochEvidence {
     pub q_genesis: f64,
     /// Standard error of model minus reference.
     pub se: f64,
+    /// What several evaluators agreed on; none where one machine measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<EpochConsensus>,
 }
 
 /// A move beyond the breaker.
@@ -225,11 +232,19 @@ pub fn decide(
     new: Evidence<'_>,
     breaker: &Breaker,
 ) -> Result<PriceDecision, DecisionError> {
-    let run = Run::read(new)?;
+    decide_run(previous, &Run::read(new)?, new, breaker)
+}
+
+fn decide_run(
+    previous: Option<&PriceState>,
+    run: &Run,
+    new: Evidence<'_>,
+    breaker: &Breaker,
+) -> Result<PriceDecision, DecisionError> {
     if let Some(state) = previous {
         check_track(&state.track, &run.track)?;
-        if state.version.reports.contains(&run.digest) {
-            return Err(DecisionError::Counted(run.digest));
+        if let Some(known) = run.all().find(|r| state.version.reports.contains(&r.digest)) {
+            return Err(DecisionError::Counted(known.digest));
         }
     }
     let version = run.joined(previous);
@@ -270,7 +285,7 @@ pub fn decide(
         basis,
         version,
         tripped,
-        track: run.track,
+        track: run.track.clone(),
     });
     Ok(PriceDecision {
         status,
@@ -314,9 +329,16 @@ struct Run {
     ln_memory: Vec<f64>,
     ln_energy: Vec<f64>,
     cost_held: Option<f64>,
+    /// The other kept reports of a round of several evaluators.
+    others: Vec<Run>,
 }
 
 impl Run {
+    /// This one and the others.
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
+    }
+
     fn read(new: Evidence<'_>) -> Result<Self, DecisionError> {
         let report = new.report;
         if let Some(reason) = report.no_price {
@@ -357,6 +379,7 @@ impl Run {
                 bits: report.quality_bits.ok_or(lacks("quality_bits"))?,
                 q_genesis: report.suite.q_genesis.ok_or(lacks("q_genesis"))?,
                 se: quality.se_difference.ok_or(lacks("se_difference"))?,
+                agreed: None,
             },
             rounds: report.cost.as_ref().map_or_else(Vec::new, |cost| cost.rounds.clone()),
             ln_memory: report.cost.as_ref().map_or_else(
@@ -368,6 +391,7 @@ impl Run {
             ),
             ln_energy: report.cost.as_ref().map_or_else(Vec::new, |cost| cost.ln_energy.clone()),
             cost_held: report.cost_held,
+            others: Vec::new(),
         })
     }
 
@@ -386,12 +410,14 @@ impl Run {
                 ln_energy: Vec::new(),
                 cost_held: None,
             });
-        joined.reports.push(self.digest);
         joined.epochs.retain(|epoch| epoch.suite != self.epoch.suite);
         joined.epochs.push(self.epoch);
-        joined.rounds.extend_from_slice(&self.rounds);
-        joined.ln_memory.extend_from_slice(&self.ln_memory);
-        joined.ln_energy.extend_from_slice(&self.ln_energy);
+        for run in self.all() {
+            joined.reports.push(run.digest);
+            joined.rounds.extend_from_slice(&run.rounds);
+            joined.ln_memory.extend_from_slice(&run.ln_memory);
+            joined.ln_energy.extend_from_slice(&run.ln_energy);
+        }
         joined.cost_held = self.cost_held;
         joined
     }
@@ -407,58 +433,5 @@ impl Run {
     fn tripped(&self) -> Tripped {
         let Self { digest: report, version, seed, price_micro, sigma, .. } = *self;
         Tripped { report, version, seed, price_micro, sigma }
-    }
-}
-
-/// The pooled estimate of a version.
-struct Estimate {
-    micro: i64,
-    sigma: f64,
-    sigma_cost: f64,
-    cost_index: f64,
-}
-
-impl Estimate {
-    fn of(version: &VersionEvidence) -> Result<Self, DecisionError> {
-        let (index, errors) = match version.cost_held {
-            Some(held) => (held, CostErrors::default()),
-            None => {
-                let samples = CostSamples {
-                    rounds: &version.rounds,
-                    ln_memory: &version.ln_memory,
-                    ln_energy: &version.ln_energy,
-                };
-                let (ratios, errors) =
-                    ratios_of(samples).ok_or(DecisionError::Incomplete("two rounds of cost"))?;
-                (cost_index(&ratios), errors)
-            }
-        };
-        let latest = version.epochs.last().ok_or(DecisionError::Incomplete("an epoch"))?;
-        let credits = price(latest.bits, latest.q_genesis, index);
-        let sigma = |e: &EpochEvidence| log_sigma(e.bits, e.q_genesis, index, e.se, &errors);
-        let own = sigma(latest);
-        // Quality 0 in the latest epoch is a price of 0; older epochs of quality 0 have no logarithm and are left out.
-        let live: Vec<&EpochEvidence> = version.epochs.iter().filter(|e| e.bits > 0.0).collect();
-        if latest.bits <= 0.0 || live.len() == 1 {
-            // One epoch is its own mean: its integer price, without a detour through ln and exp.
-            let sigma = libm::hypot(own.items, own.cost);
-            return Ok(Self {
-                micro: micro(credits),
-                sigma,
-                sigma_cost: own.cost,
-                cost_index: index,
-            });
-        }
-        let epochs: Vec<(f64, f64)> = live
-            .iter()
-            .map(|e| (libm::log(price(e.bits, e.q_genesis, index)), sigma(e).items))
-            .collect();
-        let mean = pooled(&epochs, own.cost).ok_or(DecisionError::Incomplete("an epoch"))?;
-        Ok(Self {
-            micro: micro(libm::exp(mean.ln_price)),
-            sigma: mean.sigma,
-            sigma_cost: own.cost,
-            cost_index: index,
-        })
     }
 }

@@ -11,6 +11,8 @@ pub mod report;
 pub mod samples;
 
 pub mod acceptance;
+pub mod attestation;
+pub mod committee;
 pub mod cost;
 mod params;
 pub mod price;
@@ -22,7 +24,10 @@ pub mod drift;
 pub mod similarity;
 
 pub use acceptance::{Breaker, Relation, Status};
-pub use accepted::{DecisionError, Evidence, PriceDecision, PriceState, decide};
+pub use accepted::{
+    DecisionError, Evidence, PriceDecision, PriceState, RoundEvidence, decide, decide_round,
+};
+pub use attestation::{Attestation, AttestationError, EvaluatorKey, PublicKey};
 pub use cost::{CostErrors, CostRatios};
 pub use measurement::{
     Apart, EnergyBlock, EnergyPair, Gpu, GpuRound, GpuState, Interrupted, Machine, Measurement,

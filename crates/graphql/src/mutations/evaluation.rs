@@ -1,13 +1,13 @@
 //! Requests for evaluation.
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
-use service::RequestEvaluation;
+use service::{RequestEvaluation, RequestRound};
 
 use crate::{
     error::api_error,
     scalars::{NameText, WholeNumber},
     scope::{caller, service},
-    types::evaluation::EvaluationJob,
+    types::{evaluation::EvaluationJob, round::EvaluationRound},
 };
 
 /// Input of `evaluationRequest`.
@@ -21,8 +21,12 @@ struct EvaluationRequestInput {
     suite: String,
     /// The protocol: `quick` (3 rounds), or `full` (16, as a listing wants them).
     protocol: String,
-    /// Seed of every random order in the run.
+    /// Seed of every random order in the run. Where several evaluators measure, each run has a seed that nobody chooses, and this one
+    /// is not used.
     seed: WholeNumber,
+    /// Whether the answer is known: the version is a clone of the reference, and the round tests its evaluators. Scope `operate`.
+    #[graphql(default)]
+    trap: bool,
     /// Makes a repetition harmless.
     idempotency_key: String,
 }
@@ -30,8 +34,10 @@ struct EvaluationRequestInput {
 /// Payload of `evaluationRequest`.
 #[derive(SimpleObject)]
 struct EvaluationRequestPayload {
-    /// The job; ask for it by its id until it is `DONE` or `FAILED`.
-    job: EvaluationJob,
+    /// The job; ask for it by its id until it is `DONE` or `FAILED`. Null where several evaluators measure.
+    job: Option<EvaluationJob>,
+    /// The round; ask for it by its id until it is `settled`. Null at a quorum of 1.
+    round: Option<EvaluationRound>,
 }
 
 /// Requests for evaluation.
@@ -46,6 +52,20 @@ impl EvaluationMutation {
         context: &Context<'_>,
         input: EvaluationRequestInput,
     ) -> Result<EvaluationRequestPayload> {
+        let (service, caller) = (service(context)?, caller(context)?);
+        let quorum = service.quorum().await.map_err(api_error)?.quorum;
+        if quorum > 1 || input.trap {
+            let round = RequestRound {
+                model: input.model.0,
+                version: input.version.0,
+                suite: input.suite,
+                protocol: input.protocol,
+                trap: input.trap,
+            };
+            let round = service.request_round(caller, &input.idempotency_key, &round).await;
+            let round = Some(EvaluationRound(round.map_err(api_error)?));
+            return Ok(EvaluationRequestPayload { job: None, round });
+        }
         let evaluation = RequestEvaluation {
             model: input.model.0,
             version: input.version.0,
@@ -53,9 +73,8 @@ impl EvaluationMutation {
             protocol: input.protocol,
             seed: input.seed.0,
         };
-        let job = service(context)?
-            .request_evaluation(caller(context)?, &input.idempotency_key, &evaluation)
-            .await;
-        Ok(EvaluationRequestPayload { job: EvaluationJob(job.map_err(api_error)?) })
+        let job = service.request_evaluation(caller, &input.idempotency_key, &evaluation).await;
+        let job = Some(EvaluationJob(job.map_err(api_error)?));
+        Ok(EvaluationRequestPayload { job, round: None })
     }
 }

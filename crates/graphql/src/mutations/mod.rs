@@ -4,6 +4,7 @@
 
 mod access;
 mod evaluation;
+mod evaluator;
 mod fund;
 pub(crate) mod manual;
 mod registry;
@@ -21,6 +22,7 @@ pub(crate) struct Mutation(
     release::ReleaseMutation,
     rotation::RotationMutation,
     evaluation::EvaluationMutation,
+    evaluator::EvaluatorMutation,
     fund::FundMutation,
     storage::StorageMutation,
     access::AccessMutation,

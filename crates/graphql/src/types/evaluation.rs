@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, ID, Object, Result};
 use service::{Job, JobState as State, ReportView};
 
-use super::{model::Version, price::PriceDecision};
+use super::{evaluator::Attestation, model::Version, price::PriceDecision};
 use crate::{
     error::api_error,
     scalars::{NameText, Price, Sha256, Time, WholeNumber},
@@ -17,6 +17,8 @@ pub(crate) enum JobState {
     Queued,
     /// A worker has it.
     Leased,
+    /// Its evaluator has committed to a report that nobody sees before the reveal.
+    Committed,
     /// Ended with a report.
     Done,
     /// Ended without one.
@@ -48,6 +50,9 @@ impl EvaluationJob {
 
     /// Where it stands.
     async fn state(&self) -> JobState {
+        if self.0.is_committed && self.0.state != State::Failed {
+            return JobState::Committed;
+        }
         self.0.state.into()
     }
 
@@ -79,6 +84,11 @@ impl EvaluationJob {
     /// Why it failed, in a sentence; null unless it failed.
     async fn failure_message(&self) -> Option<&str> {
         self.0.failure_message.as_deref()
+    }
+
+    /// Id of the round in which it is one evaluator's seat; null at a quorum of 1.
+    async fn round_id(&self) -> Option<ID> {
+        self.0.round.clone().map(ID)
     }
 
     /// When it was queued.
@@ -133,6 +143,12 @@ impl Report {
     /// Who evaluated.
     async fn evaluator(&self) -> NameText {
         NameText(self.0.evaluator.clone())
+    }
+
+    /// The evaluator's signature; null for a report that was not signed.
+    async fn attestation(&self, context: &Context<'_>) -> Result<Option<Attestation>> {
+        let signed = service(context)?.find_attestation(self.0.digest).await;
+        Ok(signed.map_err(api_error)?.map(Attestation))
     }
 
     /// Cases that were scored.

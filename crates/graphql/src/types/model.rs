@@ -9,6 +9,7 @@ use super::{
     evaluation::Report,
     price::PriceDecision,
     release::{AccessGrant, AliasMove, Lineage, ModelCard, Pin, Structure, Yank},
+    round::EvaluationRound,
 };
 use crate::{
     error::api_error,
@@ -282,6 +283,19 @@ impl Version {
         let rows =
             service(context)?.list_reports(&self.0, page.after.as_deref(), page.limit()).await;
         page.page(rows, |r| r.cursor(), Report)
+    }
+
+    /// Rounds of several evaluators that measured this version, oldest first, those that held the price too.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn rounds(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<EvaluationRound>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?.list_rounds(&self.0, page.after_number()?, page.limit()).await;
+        page.page(rows, |r| r.number.to_string(), EvaluationRound)
     }
 }
 

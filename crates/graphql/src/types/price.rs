@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object, Result};
 use service::PriceDecision as Decision;
 
-use super::{evaluation::Report, model::Version};
+use super::{evaluation::Report, model::Version, round::EvaluationRound};
 use crate::{
     error::api_error,
     scalars::{Price, Sha256, Time},
@@ -63,7 +63,20 @@ impl PriceDecision {
         Time(self.0.decided_at)
     }
 
-    /// Digest of the report behind it.
+    /// Evaluators that it rests on: 1 for the word of a single machine.
+    async fn quorum(&self, context: &Context<'_>) -> Result<i64> {
+        let round = service(context)?.find_deciding_round(&self.0.model_id, self.0.seq).await;
+        Ok(round.map_err(api_error)?.map_or(1, |round| round.quorum))
+    }
+
+    /// The round that it followed from, with every evaluator, its owner, its weight and what became of its report. Null at a quorum
+    /// of 1.
+    async fn round(&self, context: &Context<'_>) -> Result<Option<EvaluationRound>> {
+        let round = service(context)?.find_deciding_round(&self.0.model_id, self.0.seq).await;
+        Ok(round.map_err(api_error)?.map(EvaluationRound))
+    }
+
+    /// Digest of the report behind it; of several, the one that stands for their quality.
     async fn report_digest(&self) -> Sha256 {
         Sha256(self.0.report)
     }

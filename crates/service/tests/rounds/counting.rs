@@ -91,10 +91,20 @@ async fn a_copy_is_discarded() {
     assert!((evaluator.mean_deviation - 0.7).abs() < 1e-9, "{}", evaluator.mean_deviation);
 }
 
-/// Proves that a commitment without a reveal counts against the quorum: two of three do not price, three of four do.
+/// Proves that a run of another time, which no seat's seed stands for, is no measurement of this round.
+#[tokio::test]
+async fn an_old_run_is_discarded() {
+    let world = World::new(4, OWNERS).await;
+    let old = Measured { seed: Some(1), ..THREE[1] };
+    let round = world.play("one", &[old, THREE[0], THREE[1], THREE[2]], 10_000).await;
+    assert_eq!(outcomes(&round), ["copied", "kept", "kept", "kept"]);
+}
+
+/// Proves that a commitment without a reveal counts against the quorum: two of three do not price, three of four do, three of
+/// five do not, since that is less than two thirds.
 #[tokio::test]
 async fn a_withheld_reveal_counts() {
-    for (quorum, agreed) in [(3_usize, false), (4, true)] {
+    for (quorum, withheld, agreed) in [(3_usize, 1, false), (4, 1, true), (5, 2, false)] {
         let world = World::new(quorum as u32, OWNERS).await;
         let round = world.drawn("one", 10_000).await;
         let mut reveals = Vec::new();
@@ -103,7 +113,7 @@ async fn a_withheld_reveal_counts() {
             world.commit(&round, seat, &reveals[seat], 10_001).await.unwrap();
         }
         world.advance(10_002).await;
-        for (seat, reveal) in reveals.iter().enumerate().skip(1) {
+        for (seat, reveal) in reveals.iter().enumerate().skip(withheld) {
             let job = &round.seats[seat].job_id;
             world.service.reveal_report(job, reveal, at(10_003)).await.unwrap();
         }

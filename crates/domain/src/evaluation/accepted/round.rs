@@ -36,7 +36,7 @@ pub struct EpochConsensus {
 ///
 /// The epoch's price is their consensus, so that a minority moves it no further than the others lie apart; cost rounds of all kept
 /// reports are pooled for the slope, and quality is the lead's.
-/// Pure, like [`decide`].
+/// Pure, like [`decide`](super::decide).
 ///
 /// # Errors
 /// [`DecisionError`]: the price is held and the state stays.

@@ -121,6 +121,7 @@ async fn every_mutation_leaves_one_entry() {
     let made = walk.step(lab, "tokenCreate", wanted, "token { id }").await;
     walk.step(lab, "tokenRevoke", json!({ "id": made["token"]["id"] }), "token { id }").await;
     funds(&world, &mut walk, lab, operator, ann).await;
+    evaluators(&mut walk, operator).await;
     let pin = json!({ "model": "lab/net", "pinned": true, "reason": "x" });
     walk.step(lab, "listedPinSet", pin, model).await;
     let yank = json!({ "model": "lab/net", "version": "v1", "reason": "x" });
@@ -205,4 +206,18 @@ async fn filters(world: &World) {
     ] {
         assert_eq!(count(client, filter).await.unwrap_err().code(), Some(code), "{filter}");
     }
+}
+
+/// An evaluator comes, stands aside, and the quorum is set to what it is.
+async fn evaluators(walk: &mut Walk<'_>, operator: (&Client, &str)) {
+    // The first public key of RFC 8032, section 7.1.
+    let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let input =
+        json!({ "name": "e1", "owner": "ann", "publicKey": key, "weightPpb": "1000000000" });
+    walk.step(operator, "evaluatorRegister", input, "evaluator { active }").await;
+    let input =
+        json!({ "name": "e1", "active": false, "weightPpb": "1000000000", "reason": "it rests" });
+    walk.step(operator, "evaluatorStandingSet", input, "evaluator { active }").await;
+    let input = json!({ "quorum": 1, "commitSeconds": "3600", "revealSeconds": "600" });
+    walk.step(operator, "quorumSet", input, "quorum { quorum }").await;
 }

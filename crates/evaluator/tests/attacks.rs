@@ -163,9 +163,5 @@ fn a_graph_that_computes_one_case_of_a_batch_is_worth_nothing() {
     let (_, report) = evaluate(&model);
     // One in 32 is its own answer, and the rest is chance.
     assert!(report.metrics["accuracy"].value < 0.2, "{:?}", report.metrics);
-    assert_ne!(
-        report.price_micro.filter(|price| *price > 5_000_000),
-        report.price_micro.or(Some(1))
-    );
     assert!(report.price_micro.is_none_or(|price| price < 5_000_000), "{:?}", report.price_micro);
 }

@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let load = evaluator::load_milli();
     let library = evaluator::runtime::find_or_install(&|line| eprintln!("{line}"), false)?;
     let folder = tempfile::tempdir()?;
-    let bytes = write_models(folder.path())?;
+    let bytes = write_models(folder.path(), LAYERS, WIDTH)?;
     let program = std::env::current_exe()?;
     let mut random = Random::new(2);
     let mut rows = Vec::new();
@@ -150,24 +150,48 @@ fn private_bytes() -> Option<u64> {
 }
 
 /// Writes weights.safetensors with bound.onnx, and embedded.onnx; returns the bytes of the weights.
-fn write_models(folder: &Path) -> Result<u64, Error> {
-    let each = WIDTH * WIDTH * 4;
-    let entries = (0..LAYERS).map(|k| {
+fn write_models(folder: &Path, layers: usize, width: usize) -> Result<u64, Error> {
+    let tensors = write_weights(&folder.join("weights.safetensors"), layers, width)?;
+    let (rows, columns) = (ROWS as i64, width as i64);
+    let embedded = onnx_graphs::layers(rows, columns, tensors);
+    std::fs::write(folder.join("embedded.onnx"), embedded.encode_to_vec())?;
+    let weightless =
+        onnx_graphs::layers(rows, columns, (0..layers).map(|k| tensor(k, width, None)).collect());
+    let graph = Graph::parse(&weightless.encode_to_vec())?;
+    let weights = folder.join("weights.safetensors");
+    let file_bytes = std::fs::metadata(&weights)?.len();
+    let mut length = [0; 8];
+    let mut file = File::open(&weights)?;
+    file.read_exact(&mut length)?;
+    let mut prefix = length.to_vec();
+    file.take(u64::from_le_bytes(length)).read_to_end(&mut prefix)?;
+    let header = Header::parse(&prefix, Some(file_bytes))?;
+    std::fs::write(folder.join("bound.onnx"), graph.bind(&header, "weights.safetensors")?)?;
+    Ok((layers * width * width * 4) as u64)
+}
+
+/// Writes a safetensors file of square layers; returns them as tensors that hold their data.
+pub(crate) fn write_weights(
+    path: &Path,
+    layers: usize,
+    width: usize,
+) -> Result<Vec<TensorProto>, Error> {
+    let each = width * width * 4;
+    let entries = (0..layers).map(|k| {
         format!(
-            r#""w{k}":{{"dtype":"F32","shape":[{WIDTH},{WIDTH}],"data_offsets":[{},{}]}}"#,
+            r#""w{k}":{{"dtype":"F32","shape":[{width},{width}],"data_offsets":[{},{}]}}"#,
             k * each,
             (k + 1) * each
         )
     });
     let mut json = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
     json += &" ".repeat(json.len().wrapping_neg() % 8);
-    let weights = folder.join("weights.safetensors");
-    let mut file = BufWriter::new(File::create(&weights)?);
+    let mut file = BufWriter::new(File::create(path)?);
     file.write_all(&(json.len() as u64).to_le_bytes())?;
     file.write_all(json.as_bytes())?;
     let mut random = Random::new(3);
-    let mut tensors = Vec::with_capacity(LAYERS);
-    for k in 0..LAYERS {
+    let mut tensors = Vec::with_capacity(layers);
+    for k in 0..layers {
         let mut raw = Vec::with_capacity(each);
         while raw.len() < each {
             // Small enough that eight layers neither vanish nor overflow.
@@ -175,27 +199,16 @@ fn write_models(folder: &Path) -> Result<u64, Error> {
             raw.extend_from_slice(&(unit / 32.0).to_le_bytes());
         }
         file.write_all(&raw)?;
-        tensors.push(tensor(k, Some(raw)));
+        tensors.push(tensor(k, width, Some(raw)));
     }
     file.flush()?;
-    let (rows, width) = (ROWS as i64, WIDTH as i64);
-    let embedded = onnx_graphs::layers(rows, width, tensors);
-    std::fs::write(folder.join("embedded.onnx"), embedded.encode_to_vec())?;
-    let weightless =
-        onnx_graphs::layers(rows, width, (0..LAYERS).map(|k| tensor(k, None)).collect());
-    let graph = Graph::parse(&weightless.encode_to_vec())?;
-    let file_bytes = std::fs::metadata(&weights)?.len();
-    let mut prefix = Vec::new();
-    File::open(&weights)?.take(json.len() as u64 + 8).read_to_end(&mut prefix)?;
-    let header = Header::parse(&prefix, Some(file_bytes))?;
-    std::fs::write(folder.join("bound.onnx"), graph.bind(&header, "weights.safetensors")?)?;
-    Ok((LAYERS * each) as u64)
+    Ok(tensors)
 }
 
-fn tensor(number: usize, raw: Option<Vec<u8>>) -> TensorProto {
+pub(crate) fn tensor(number: usize, width: usize, raw: Option<Vec<u8>>) -> TensorProto {
     TensorProto {
         name: Some(format!("w{number}")),
-        dims: vec![WIDTH as i64; 2],
+        dims: vec![width as i64; 2],
         data_type: Some(1),
         data_location: raw.is_none().then_some(1),
         raw_data: raw,

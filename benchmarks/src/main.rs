@@ -1,13 +1,15 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
 //!
-//! `cargo run --release -p benchmarks -- control|dedup|load|loop|transfer|verify` measures and writes a folder under `benchmarks/runs`.
+//! `cargo run --release -p benchmarks -- control|dedup|evaluation|load|loop|transfer|verify` measures and writes a folder under `benchmarks/runs`.
 //! No claim about speed stands anywhere without such a folder.
 
 mod control;
 mod dedup;
+mod evaluation;
 mod load;
 mod noise;
 mod onnx_graphs;
+mod peer;
 mod record;
 mod timing_loop;
 mod transfer;
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         ["control"] => control::run(),
         ["dedup"] => dedup::run(),
+        ["evaluation"] => evaluation::run(),
         ["loop"] => timing_loop::run(),
         ["load"] => load::run(),
         ["transfer"] => transfer::run(),
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
             load::child(graph, prepacking == "on", library)
         }
         _ => {
-            eprintln!("usage: benchmarks control|dedup|load|loop|transfer|verify");
+            eprintln!("usage: benchmarks control|dedup|evaluation|load|loop|transfer|verify");
             return ExitCode::from(2);
         }
     };

@@ -11,7 +11,7 @@ pub(crate) fn identity() -> ModelProto {
     model(vec![node], vec![], value("x", 1, 10), value("y", 1, 10))
 }
 
-/// `x` F32 `[rows, width]` through as many square layers as there are `weights`, to `y`.
+/// `x` F32 `[rows, width]` through as many square layers as there are `weights`, to `y`; no rows leave their number open.
 pub(crate) fn layers(rows: i64, width: i64, weights: Vec<TensorProto>) -> ModelProto {
     let last = weights.len() - 1;
     let nodes = weights.iter().enumerate().map(|(index, weight)| {
@@ -68,7 +68,10 @@ fn node(
 }
 
 fn value(name: &str, rows: i64, width: i64) -> ValueInfoProto {
-    let dim = |length| Dimension { dim_value: Some(length), ..Dimension::default() };
+    let dim = |length| match length {
+        0 => Dimension { dim_param: Some("N".to_owned()), ..Dimension::default() },
+        _ => Dimension { dim_value: Some(length), ..Dimension::default() },
+    };
     let shape = TensorShapeProto { dim: vec![dim(rows), dim(width)] };
     let tensor = TensorTypeProto { elem_type: Some(1), shape: Some(shape) };
     ValueInfoProto {

@@ -8,7 +8,7 @@ use ort::{memory::Allocator, value::Tensor};
 use prost::Message as _;
 use serde_json::json;
 
-use crate::{Error, onnx_graphs, record};
+use crate::{Error, onnx_graphs, peer::Peer, record};
 
 const BLOCKS: usize = 400;
 const SAMPLES: usize = 1_000;
@@ -30,6 +30,8 @@ pub(crate) fn run() -> Result<(), Error> {
     let mut random = Random::new(1);
     let (mut bare, mut ours, mut samples) = (Vec::new(), Vec::new(), Vec::new());
     timed.warm_up()?;
+    let mut peer = Peer::open(&graph, 1, 10)?;
+    let mut python = Vec::new();
     for block in 0..BLOCKS + 20 {
         let mut order = [true, false];
         random.shuffle(&mut order);
@@ -51,8 +53,10 @@ pub(crate) fn run() -> Result<(), Error> {
                 bare_ns = start.elapsed().as_nanos() as f64 / SAMPLES as f64;
             }
         }
-        // The first blocks warm both loops.
+        let python_ns = peer.run(SAMPLES)? / SAMPLES as f64;
+        // The first blocks warm all loops.
         if block >= 20 {
+            python.push(python_ns);
             bare.push(bare_ns);
             ours.push(ours_ns);
         }
@@ -66,6 +70,7 @@ pub(crate) fn run() -> Result<(), Error> {
          | nanoseconds a sample | p10 | p50 | p90 |\n| --- | --- | --- | --- |\n\
          | bare `run_binding` | {:.0} | {:.0} | {:.0} |\n\
          | evaluator's loop | {:.0} | {:.0} | {:.0} |\n\
+         | Python `run_with_iobinding` | {:.0} | {:.0} | {:.0} |\n\
          | difference, block by block | {:.0} | {:.0} | {:.0} |\n\
          | what the loop records | {:.0} | {:.0} | {:.0} |\n\n\
          Limit: a difference of {LIMIT_NS:.0} ns at the median; {}. Load average before and after, in thousandths: {:?}.\n",
@@ -75,6 +80,9 @@ pub(crate) fn run() -> Result<(), Error> {
         q(&ours, 0.1),
         q(&ours, 0.5),
         q(&ours, 0.9),
+        q(&python, 0.1),
+        q(&python, 0.5),
+        q(&python, 0.9),
         q(&overhead, 0.1),
         q(&overhead, 0.5),
         q(&overhead, 0.9),
@@ -84,6 +92,6 @@ pub(crate) fn run() -> Result<(), Error> {
         if q(&overhead, 0.5) <= LIMIT_NS { "held" } else { "MISSED" },
         machine.load_milli,
     );
-    let raw = json!({"samples_per_block": SAMPLES, "bare_ns": bare, "evaluator_ns": ours});
+    let raw = json!({"samples_per_block": SAMPLES, "bare_ns": bare, "evaluator_ns": ours, "python_ns": python});
     record::write("loop", &machine, &raw, &summary)
 }

@@ -61,10 +61,16 @@ pub(crate) fn run() -> Result<(), Error> {
             ours.push(ours_ns);
         }
     }
-    let overhead = ours.iter().zip(&bare).map(|(a, b)| a - b).collect::<Vec<_>>();
     let machine = evaluator::machine(load);
+    let summary = summarise([&bare, &ours, &python, &samples], machine.load_milli);
+    let raw = json!({"samples_per_block": SAMPLES, "bare_ns": bare, "evaluator_ns": ours, "python_ns": python});
+    record::write("loop", &machine, &raw, &summary)
+}
+
+fn summarise([bare, ours, python, samples]: [&[f64]; 4], load: [u64; 2]) -> String {
+    let overhead = ours.iter().zip(bare).map(|(a, b)| a - b).collect::<Vec<_>>();
     let q = record::quantile;
-    let summary = format!(
+    format!(
         "# Timing loop against bare run_binding\n\n\
          Identity `[1, 10]`, {BLOCKS} blocks of {SAMPLES} samples each, blocks of both loops in random order.\n\n\
          | nanoseconds a sample | p10 | p50 | p90 |\n| --- | --- | --- | --- |\n\
@@ -74,24 +80,22 @@ pub(crate) fn run() -> Result<(), Error> {
          | difference, block by block | {:.0} | {:.0} | {:.0} |\n\
          | what the loop records | {:.0} | {:.0} | {:.0} |\n\n\
          Limit: a difference of {LIMIT_NS:.0} ns at the median; {}. Load average before and after, in thousandths: {:?}.\n",
-        q(&bare, 0.1),
-        q(&bare, 0.5),
-        q(&bare, 0.9),
-        q(&ours, 0.1),
-        q(&ours, 0.5),
-        q(&ours, 0.9),
-        q(&python, 0.1),
-        q(&python, 0.5),
-        q(&python, 0.9),
+        q(bare, 0.1),
+        q(bare, 0.5),
+        q(bare, 0.9),
+        q(ours, 0.1),
+        q(ours, 0.5),
+        q(ours, 0.9),
+        q(python, 0.1),
+        q(python, 0.5),
+        q(python, 0.9),
         q(&overhead, 0.1),
         q(&overhead, 0.5),
         q(&overhead, 0.9),
-        q(&samples, 0.1),
-        q(&samples, 0.5),
-        q(&samples, 0.9),
+        q(samples, 0.1),
+        q(samples, 0.5),
+        q(samples, 0.9),
         if q(&overhead, 0.5) <= LIMIT_NS { "held" } else { "MISSED" },
-        machine.load_milli,
-    );
-    let raw = json!({"samples_per_block": SAMPLES, "bare_ns": bare, "evaluator_ns": ours, "python_ns": python});
-    record::write("loop", &machine, &raw, &summary)
+        load,
+    )
 }

@@ -5,7 +5,10 @@ use std::{
     os::unix::process::ExitStatusExt as _,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -18,8 +21,10 @@ use crate::{
     timing::now,
 };
 
-/// Between two looks at a child.
+/// Between two looks at a child that computes.
 const POLL: Duration = Duration::from_millis(5);
+/// Between two looks at a child that has closed its answer: it ends within microseconds, and an evaluation has dozens of children.
+const POLL_ENDING: Duration = Duration::from_micros(100);
 /// Between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// Largest answer, in bytes: a round of 10,000 triples has well under 1 MB.
@@ -69,13 +74,20 @@ pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answered, EvaluationEr
         .stderr(Stdio::piped())
         .spawn()
         .map_err(spawn_error)?;
-    let stdout = child.stdout.take().map(|pipe| thread::spawn(move || read_limited(pipe)));
+    let (answering, answer_closed) = mpsc::channel::<()>();
+    let stdout = child.stdout.take().map(|pipe| {
+        thread::spawn(move || {
+            let bytes = read_limited(pipe);
+            drop(answering);
+            bytes
+        })
+    });
     let stderr = child.stderr.take().map(|pipe| thread::spawn(move || read_tail(pipe)));
     if let Some(mut stdin) = child.stdin.take() {
         // A child that is dead already breaks the pipe; how it died is told below.
         let _ = stdin.write_all(&text);
     }
-    let ended = wait(&mut child, watch).map_err(spawn_error)?;
+    let ended = wait(&mut child, watch, &answer_closed).map_err(spawn_error)?;
     let join = |handle: Option<thread::JoinHandle<Vec<u8>>>| {
         handle.and_then(|h| h.join().ok()).unwrap_or_default()
     };
@@ -93,8 +105,13 @@ pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answered, EvaluationEr
     }
 }
 
-/// Waits for the end, beats, and kills at the limit or when cancelled.
-fn wait(child: &mut Child, watch: &Watch<'_>) -> io::Result<Result<ExitStatus, Stopped>> {
+/// Waits for the end, beats, and kills at the limit or when cancelled. The other end of `answer_closed` is dropped when the child has
+/// closed its answer, upon which it is looked at more often.
+fn wait(
+    child: &mut Child,
+    watch: &Watch<'_>,
+    answer_closed: &mpsc::Receiver<()>,
+) -> io::Result<Result<ExitStatus, Stopped>> {
     let start = now();
     let mut beat = start;
     loop {
@@ -119,7 +136,9 @@ fn wait(child: &mut Child, watch: &Watch<'_>) -> io::Result<Result<ExitStatus, S
             beat = now();
             (watch.heartbeat)();
         }
-        thread::sleep(POLL);
+        if answer_closed.recv_timeout(POLL) == Err(mpsc::RecvTimeoutError::Disconnected) {
+            thread::sleep(POLL_ENDING);
+        }
     }
 }
 
@@ -221,8 +240,9 @@ mod tests {
             cancel: &AtomicBool::new(false),
             heartbeat: &|| (),
         };
+        let (_answering, answer_closed) = mpsc::channel();
         assert!(resident_bytes(child.id()) < LIMIT);
-        assert_eq!(wait(&mut child, &watch).unwrap(), Err(Stopped::OutOfMemory));
+        assert_eq!(wait(&mut child, &watch, &answer_closed).unwrap(), Err(Stopped::OutOfMemory));
         assert_eq!(resident_bytes(child.id()), 0);
     }
 }

@@ -18,6 +18,9 @@ pub const ONNXRUNTIME_VERSION: &str = "1.31.1";
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
 /// Name of the library in the wheel and in the cache.
 const LIBRARY: &str = "libonnxruntime.so.1.31.1";
+/// With 1 in this variable ONNX Runtime 1.31.1 collects and sends nothing. Its function that turns telemetry off takes an environment, and by then
+/// an identifier of the machine lies in the home of its user (decision 0027).
+pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 /// Largest library that is unpacked, in bytes; the CUDA provider of 1.31.1 has 284 MB.
 const MEMBER_BYTES_MAX: u64 = 1 << 30;
 
@@ -70,6 +73,10 @@ pub enum RuntimeError {
     PipFailed { package: &'static str, said: String },
     #[error("the wheel of {package} {ONNXRUNTIME_VERSION} is not as expected: {reason}")]
     BadWheel { package: &'static str, reason: String },
+    #[error(
+        "{TELEMETRY_VARIABLE} is not 1: ONNX Runtime would write an identifier of this machine and send reports; it is not loaded"
+    )]
+    Telemetry,
     #[error("{LIBRARY} has SHA-256 {given}, expected {expected}; it was not installed")]
     WrongDigest { expected: &'static str, given: String },
     #[error("{what} {path:?}: {source}")]
@@ -163,15 +170,23 @@ fn install_into(
 /// Loads the library into this process and starts ONNX Runtime, without telemetry.
 ///
 /// # Errors
-/// [`RuntimeError::Load`] if it is no such library, is too old, or another one is loaded already.
+/// [`RuntimeError::Telemetry`] unless this process was started with [`TELEMETRY_VARIABLE`] = 1. [`RuntimeError::Load`] if it is no such library, is too old, or another one is loaded already.
 pub fn load(path: &Path) -> Result<ort::environment::Environment, RuntimeError> {
     let fail = |reason: String| RuntimeError::Load { path: path.to_owned(), reason };
+    if !telemetry_is_off(std::env::var_os(TELEMETRY_VARIABLE).as_deref()) {
+        return Err(RuntimeError::Telemetry);
+    }
     ort::init_from(path)
         .map_err(|e| fail(e.to_string()))?
         .with_name("modelfolio")
         .with_telemetry(false)
         .build()
         .map_err(|e| fail(e.to_string()))
+}
+
+/// Whether a value of [`TELEMETRY_VARIABLE`] turns telemetry off.
+fn telemetry_is_off(value: Option<&std::ffi::OsStr>) -> bool {
+    value.is_some_and(|value| value == "1")
 }
 
 /// The wheel for this machine, and the folder that keeps what is inside.

@@ -17,7 +17,7 @@ use crate::{
     device::Device,
     error::{EvaluationError, Stage},
     protocol::{Answer, Answered, CHILD_ARGUMENT, FailureKind, Job},
-    runtime::RuntimeError,
+    runtime::{RuntimeError, TELEMETRY_VARIABLE},
     timing::now,
 };
 
@@ -62,12 +62,13 @@ enum Stopped {
 pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answered, EvaluationError> {
     let spawn_error = |source| EvaluationError::Spawn { stage: watch.stage, source };
     let text = serde_json::to_vec(job).map_err(|e| spawn_error(e.into()))?;
-    // The libraries of CUDA are found by this variable; of the environment a child has nothing else.
+    // The libraries of CUDA are found by this variable; of our environment a child has nothing else.
     let search = std::env::var_os(LIBRARY_PATH).filter(|_| job.cuda.is_some());
     let mut child = Command::new(watch.program)
         .arg(CHILD_ARGUMENT)
         .current_dir(watch.folder)
         .env_clear()
+        .env(TELEMETRY_VARIABLE, "1")
         .envs(search.map(|path| (LIBRARY_PATH, path)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -277,6 +277,15 @@ mod tests {
 
     use super::*;
 
+    /// Proves that only the value with which the library is known to be silent counts as silence.
+    #[test]
+    fn telemetry_is_off_by_one_value() {
+        assert!(telemetry_is_off(Some("1".as_ref())));
+        for value in [None, Some("0"), Some(""), Some("true")] {
+            assert!(!telemetry_is_off(value.map(str::as_ref)), "{value:?}");
+        }
+    }
+
     const FAKE: Wheel = Wheel { package: "fake", folder: "fake", library_sha256: "no digest" };
 
     fn wheel(folder: &Path, members: &[(&str, &str)]) -> PathBuf {

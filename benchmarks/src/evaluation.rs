@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     Error,
-    load::{tensor, write_weights},
+    load::{bind, tensor, write_weights},
     onnx_graphs,
     peer::Peer,
     record, transfer,
@@ -60,11 +60,12 @@ impl Made {
     fn write((layers, width): (usize, usize)) -> Result<Self, Error> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name);
-        write_weights(&at("model.safetensors"), layers, width)?;
+        write_weights(&at("weights.safetensors"), layers, width)?;
         let tensors = (0..layers).map(|k| tensor(k, width, None)).collect();
         let graph = onnx_graphs::layers(0, width as i64, tensors);
         std::fs::write(at("graph.onnx"), graph.encode_to_vec())?;
-        let digest = Digest::of(&std::fs::read(at("model.safetensors"))?);
+        bind(folder.path(), &graph)?;
+        let digest = Digest::of(&std::fs::read(at("weights.safetensors"))?);
         std::fs::write(at("cases.safetensors"), cases(width))?;
         let suite = format!(
             "id = \"layers\"\nversion = 1\ntask = \"classification\"\nmetric = \"accuracy\"\nchance = 0.5\n\
@@ -77,12 +78,12 @@ impl Made {
 
     fn evaluate(&self, with: &Programs<'_>, protocol: Protocol) -> Result<Evaluation, Error> {
         let at = |name: &str| self.folder.path().join(name);
-        let subject = Subject { checkpoint: at("model.safetensors"), graph: at("graph.onnx") };
+        let subject = Subject { checkpoint: at("weights.safetensors"), graph: at("graph.onnx") };
         evaluate(with, &self.suite, [&subject, &subject], &at("cases.safetensors"), protocol)
     }
 }
 
-/// Inputs and labels: small values, and one label for every case.
+/// Inputs and labels: small values, and the first two classes in turn.
 fn cases(width: usize) -> Vec<u8> {
     let inputs = ITEMS * width * 4;
     let mut json = format!(
@@ -126,12 +127,6 @@ fn evaluate(
 fn memory(with: &Programs<'_>) -> Result<(String, serde_json::Value), Error> {
     let made = Made::write(LARGE)?;
     let bound = made.folder.path().join("bound.onnx");
-    let text = std::fs::read(made.folder.path().join("graph.onnx"))?;
-    let file = std::fs::read(made.folder.path().join("model.safetensors"))?;
-    let header = domain::checkpoint::Header::parse(&file, Some(file.len() as u64))?;
-    drop(file);
-    let graph = evaluator::graph::Graph::parse(&text)?;
-    std::fs::write(&bound, graph.bind(&header, "model.safetensors")?)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for seed in 0..CHILDREN as u64 {
         let protocol = Protocol { rounds: 0, memory_children: Some(1), ..protocols::quick(seed) };

@@ -13,7 +13,7 @@ use std::{
 use domain::{checkpoint::Header, digest::Digest};
 use evaluator::{
     graph::Graph,
-    onnx::TensorProto,
+    onnx::{ModelProto, TensorProto},
     timing::{Random, now},
 };
 use ort::value::Tensor;
@@ -157,6 +157,12 @@ fn write_models(folder: &Path, layers: usize, width: usize) -> Result<u64, Error
     std::fs::write(folder.join("embedded.onnx"), embedded.encode_to_vec())?;
     let weightless =
         onnx_graphs::layers(rows, columns, (0..layers).map(|k| tensor(k, width, None)).collect());
+    bind(folder, &weightless)?;
+    Ok((layers * width * width * 4) as u64)
+}
+
+/// Writes bound.onnx: the graph with its weights in weights.safetensors of the same folder.
+pub(crate) fn bind(folder: &Path, weightless: &ModelProto) -> Result<(), Error> {
     let graph = Graph::parse(&weightless.encode_to_vec())?;
     let weights = folder.join("weights.safetensors");
     let file_bytes = std::fs::metadata(&weights)?.len();
@@ -167,7 +173,7 @@ fn write_models(folder: &Path, layers: usize, width: usize) -> Result<u64, Error
     file.take(u64::from_le_bytes(length)).read_to_end(&mut prefix)?;
     let header = Header::parse(&prefix, Some(file_bytes))?;
     std::fs::write(folder.join("bound.onnx"), graph.bind(&header, "weights.safetensors")?)?;
-    Ok((layers * width * width * 4) as u64)
+    Ok(())
 }
 
 /// Writes a safetensors file of square layers; returns them as tensors that hold their data.

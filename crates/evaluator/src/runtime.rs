@@ -170,7 +170,8 @@ fn install_into(
 /// Loads the library into this process and starts ONNX Runtime, without telemetry.
 ///
 /// # Errors
-/// [`RuntimeError::Telemetry`] unless this process was started with [`TELEMETRY_VARIABLE`] = 1. [`RuntimeError::Load`] if it is no such library, is too old, or another one is loaded already.
+/// [`RuntimeError::Telemetry`] unless this process was started with [`TELEMETRY_VARIABLE`] = 1.
+/// [`RuntimeError::Load`] if it is no such library, is too old, or another one is loaded already.
 pub fn load(path: &Path) -> Result<ort::environment::Environment, RuntimeError> {
     let fail = |reason: String| RuntimeError::Load { path: path.to_owned(), reason };
     if !telemetry_is_off(std::env::var_os(TELEMETRY_VARIABLE).as_deref()) {

@@ -25,6 +25,7 @@ mod m0024_gates;
 mod m0025_webhooks;
 mod m0028_suite_moves;
 mod m0030_evaluators;
+mod m0031_likeness;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_webhooks::Migration),
             Box::new(m0028_suite_moves::Migration),
             Box::new(m0030_evaluators::Migration),
+            Box::new(m0031_likeness::Migration),
         ]
     }
 }

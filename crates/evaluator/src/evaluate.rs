@@ -11,7 +11,9 @@ use std::{
 };
 
 use domain::{
-    evaluation::{Machine, Measurement, Protocol, Runtime, SubjectMeasurement},
+    evaluation::{
+        Machine, Measurement, Protocol, Runtime, SubjectMeasurement, fingerprint::Probes,
+    },
     suite::Suite,
 };
 use tempfile::TempDir;
@@ -105,6 +107,8 @@ pub struct Evaluation {
     pub measurement: Measurement,
     /// The labels of the items that were scored.
     pub labels: LabelFacts,
+    /// The model's answers to the first cases, to compare it with others; none where its output is no row of numbers.
+    pub probes: Option<Probes>,
     /// Time that all children spent inside ONNX Runtime: loading it, opening sessions, warming up, running.
     pub inside: Duration,
 }
@@ -166,7 +170,8 @@ pub fn evaluate(request: &Request<'_>) -> Result<Evaluation, EvaluationError> {
         ..machine(load_before)
     };
     let inside = Duration::from_nanos(evaluator.inside_ns.get());
-    Ok(Evaluation { measurement, labels: LabelFacts { counts }, inside })
+    let probes = evaluator.scored.borrow().as_ref().and_then(OutputTensor::probes);
+    Ok(Evaluation { measurement, labels: LabelFacts { counts }, probes, inside })
 }
 
 /// An evaluation whose inputs are checked and laid out.

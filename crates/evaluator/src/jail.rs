@@ -108,6 +108,8 @@ const CALLS: &[i64] = &[
     libc::SYS_fcntl,
     libc::SYS_fadvise64,
     libc::SYS_ppoll,
+    // The answer is closed once it is written.
+    libc::SYS_dup3,
     // Memory.
     libc::SYS_munmap,
     libc::SYS_mremap,
@@ -148,6 +150,8 @@ const CALLS: &[i64] = &[
     libc::SYS_geteuid,
     libc::SYS_getgid,
     libc::SYS_getegid,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_dup2,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_open,
     #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,9 @@
 //! What a child wrote of one output, as one tensor with the cases on its first axis.
 
-use domain::{checkpoint::Dtype, evaluation::Apart};
+use domain::{
+    checkpoint::Dtype,
+    evaluation::{Apart, fingerprint::Probes},
+};
 
 use crate::{
     protocol::{OutputFacts, TimedOutputs},
@@ -25,6 +28,12 @@ impl OutputTensor {
     pub(crate) fn values(&self) -> Option<Vec<f64>> {
         let (read, width) = (element_reader(self.dtype)?, self.dtype.bits() as usize / 8);
         Some(self.bytes.chunks_exact(width).map(read).collect())
+    }
+
+    /// The first cases' answers, for comparing models; none where a case is not a row of numbers that one keeps.
+    pub(crate) fn probes(&self) -> Option<Probes> {
+        let classes = self.shape.get(1..)?.iter().product::<u64>();
+        Probes::of(&self.values()?, usize::try_from(classes).ok()?)
     }
 }
 

@@ -73,8 +73,18 @@ impl SafetensorsFile {
         let length = usize::try_from(tensor.end - tensor.begin)
             .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, self.header.data_offset() + tensor.begin)?;
+        self.read_part(tensor, 0, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Fills `bytes` with those of a tensor from its byte `offset` on.
+    pub(crate) fn read_part(
+        &self,
+        tensor: &TensorEntry,
+        offset: u64,
+        bytes: &mut [u8],
+    ) -> io::Result<()> {
+        self.file.read_exact_at(bytes, self.header.data_offset() + tensor.begin + offset)
     }
 
     /// SHA-256 of the whole file.

@@ -55,6 +55,15 @@ enum Stopped {
     Cancelled,
 }
 
+/// How a child came to its end.
+#[derive(Debug)]
+enum Ended {
+    /// It closed a whole answer; it is gone, or on its way.
+    Answered(Box<Answered>),
+    /// It ended without one; the bytes are what it wrote.
+    Exited(ExitStatus, Vec<u8>),
+}
+
 /// Runs one job to its end.
 ///
 /// # Errors
@@ -75,49 +84,53 @@ pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answered, EvaluationEr
         .stderr(Stdio::piped())
         .spawn()
         .map_err(spawn_error)?;
-    let (answering, answer_closed) = mpsc::channel::<()>();
-    let stdout = child.stdout.take().map(|pipe| {
-        thread::spawn(move || {
-            let bytes = read_limited(pipe);
-            drop(answering);
-            bytes
-        })
-    });
+    let (answering, answer_closed) = mpsc::channel();
+    if let Some(pipe) = child.stdout.take() {
+        // Nobody listens any more where the child was stopped.
+        thread::spawn(move || answering.send(read_limited(pipe)));
+    }
     let stderr = child.stderr.take().map(|pipe| thread::spawn(move || read_tail(pipe)));
     if let Some(mut stdin) = child.stdin.take() {
         // A child that is dead already breaks the pipe; how it died is told below.
         let _ = stdin.write_all(&text);
     }
     let ended = wait(&mut child, watch, &answer_closed).map_err(spawn_error)?;
-    let join = |handle: Option<thread::JoinHandle<Vec<u8>>>| {
-        handle.and_then(|h| h.join().ok()).unwrap_or_default()
+    let (status, stdout) = match ended {
+        Ok(Ended::Answered(answered)) => {
+            // What is left of it is taking down libraries and memory, some milliseconds that nobody needs to wait for.
+            let _ = child.kill();
+            thread::spawn(move || child.wait());
+            return told(watch, job, *answered, String::new());
+        }
+        Ok(Ended::Exited(status, stdout)) => (status, stdout),
+        Err(Stopped::Cancelled) => return Err(EvaluationError::Cancelled),
+        Err(Stopped::TimedOut) => return Err(timed_out(watch)),
+        Err(Stopped::OutOfMemory) => {
+            return Err(EvaluationError::OutOfMemory {
+                stage: watch.stage,
+                limit: watch.resident_bytes,
+                message: "its resident memory passed the limit".to_owned(),
+            });
+        }
     };
-    let (stdout, stderr) = (join(stdout), join(stderr));
-    let stderr = String::from_utf8_lossy(&stderr).into_owned();
-    match ended {
-        Err(Stopped::Cancelled) => Err(EvaluationError::Cancelled),
-        Err(Stopped::TimedOut) => Err(timed_out(watch)),
-        Err(Stopped::OutOfMemory) => Err(EvaluationError::OutOfMemory {
-            stage: watch.stage,
-            limit: watch.resident_bytes,
-            message: "its resident memory passed the limit".to_owned(),
-        }),
-        Ok(status) => judge(watch, job, status, &stdout, stderr),
-    }
+    let stderr = stderr.and_then(|handle| handle.join().ok()).unwrap_or_default();
+    judge(watch, job, status, &stdout, String::from_utf8_lossy(&stderr).into_owned())
 }
 
-/// Waits for the end, beats, and kills at the limit or when cancelled. The other end of `answer_closed` is dropped when the child has
-/// closed its answer, upon which it is looked at more often.
+/// Waits for the answer or the end, beats, and kills at the limit or when cancelled.
 fn wait(
     child: &mut Child,
     watch: &Watch<'_>,
-    answer_closed: &mpsc::Receiver<()>,
-) -> io::Result<Result<ExitStatus, Stopped>> {
+    answer_closed: &mpsc::Receiver<Vec<u8>>,
+) -> io::Result<Result<Ended, Stopped>> {
     let start = now();
     let mut beat = start;
+    let mut written = None::<Vec<u8>>;
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Ok(status));
+            // The pipe has ended with the process: its bytes are there, or come at once.
+            let written = written.or_else(|| answer_closed.recv().ok()).unwrap_or_default();
+            return Ok(Ok(Ended::Exited(status, written)));
         }
         let stop = if watch.cancel.load(Ordering::Relaxed) {
             Some(Stopped::Cancelled)
@@ -137,10 +150,21 @@ fn wait(
             beat = now();
             (watch.heartbeat)();
         }
-        if answer_closed.recv_timeout(POLL) == Err(mpsc::RecvTimeoutError::Disconnected) {
+        if written.is_some() {
             thread::sleep(POLL_ENDING);
+        } else if let Ok(bytes) = answer_closed.recv_timeout(POLL) {
+            if let Ok(answered) = read_answer(&bytes) {
+                return Ok(Ok(Ended::Answered(Box::new(answered))));
+            }
+            written = Some(bytes);
         }
     }
+}
+
+/// Libraries may print; the answer is the last line.
+fn read_answer(stdout: &[u8]) -> serde_json::Result<Answered> {
+    let line = stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    serde_json::from_slice(line)
 }
 
 /// Bytes of memory of its own, without files, that a process has resident; 0 once it is gone.
@@ -177,25 +201,36 @@ fn judge(
     if !status.success() {
         return Err(bad(format!("it ended with {status}"), stderr));
     }
-    // Libraries may print; the answer is the last line.
-    let line = stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    match serde_json::from_slice(line) {
+    match read_answer(stdout) {
         Err(error) => Err(bad(format!("its answer cannot be read: {error}"), stderr)),
-        Ok(Answered { answer: Answer::Failed { kind, message }, .. }) => Err(match kind {
-            FailureKind::Library => EvaluationError::Runtime(RuntimeError::Load {
-                path: job.library.clone(),
-                reason: message,
-            }),
-            FailureKind::Device => EvaluationError::DeviceUnusable {
-                device: job.cuda.map_or(Device::Cpu, Device::Cuda).to_string(),
-                reason: message,
-            },
-            FailureKind::Inference => EvaluationError::Inference { stage, message },
-            FailureKind::OutOfMemory => EvaluationError::OutOfMemory { stage, limit, message },
-            FailureKind::Job => bad(message, stderr),
-        }),
-        Ok(answer) => Ok(answer),
+        Ok(answered) => told(watch, job, answered, stderr),
     }
+}
+
+/// Tells what an answer means.
+fn told(
+    watch: &Watch<'_>,
+    job: &Job,
+    answered: Answered,
+    stderr: String,
+) -> Result<Answered, EvaluationError> {
+    let (stage, limit) = (watch.stage, job.limits.address_space_bytes);
+    let Answered { answer: Answer::Failed { kind, message }, .. } = answered else {
+        return Ok(answered);
+    };
+    Err(match kind {
+        FailureKind::Library => EvaluationError::Runtime(RuntimeError::Load {
+            path: job.library.clone(),
+            reason: message,
+        }),
+        FailureKind::Device => EvaluationError::DeviceUnusable {
+            device: job.cuda.map_or(Device::Cpu, Device::Cuda).to_string(),
+            reason: message,
+        },
+        FailureKind::Inference => EvaluationError::Inference { stage, message },
+        FailureKind::OutOfMemory => EvaluationError::OutOfMemory { stage, limit, message },
+        FailureKind::Job => EvaluationError::BadAnswer { stage, reason: message, stderr },
+    })
 }
 
 fn timed_out(watch: &Watch<'_>) -> EvaluationError {
@@ -243,7 +278,8 @@ mod tests {
         };
         let (_answering, answer_closed) = mpsc::channel();
         assert!(resident_bytes(child.id()) < LIMIT);
-        assert_eq!(wait(&mut child, &watch, &answer_closed).unwrap(), Err(Stopped::OutOfMemory));
+        let ended = wait(&mut child, &watch, &answer_closed).unwrap();
+        assert_eq!(ended.unwrap_err(), Stopped::OutOfMemory);
         assert_eq!(resident_bytes(child.id()), 0);
     }
 }

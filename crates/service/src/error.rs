@@ -102,6 +102,14 @@ pub enum ServiceError {
         /// Why.
         reason: &'static str,
     },
+    /// The model is like another publisher's, says nothing of it, and nobody has looked yet.
+    #[error("model {model:?} is not eligible: {reason}")]
+    NotEligible {
+        /// The model.
+        model: String,
+        /// Which other, and how like.
+        reason: String,
+    },
     /// Subscriptions wait: a price is known to be open.
     #[error("fund {fund} takes no subscriptions for now: {reason}")]
     Suspended {
@@ -144,6 +152,7 @@ impl ServiceError {
             Self::Yanked(_) => "yanked",
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::Unpriced { .. } => "unpriced",
+            Self::NotEligible { .. } => "not_eligible",
             Self::Suspended { .. } => "suspended",
             Self::Busy(_) => "busy",
             Self::Damaged(_) => "object_damaged",

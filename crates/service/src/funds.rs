@@ -15,6 +15,7 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     ledger::LedgerUnit,
+    likeness::ineligible_model,
     prices::{BREAKER, micro_to_nano},
     suspension::unknown_version,
     token::{Caller, Scope},
@@ -147,7 +148,8 @@ impl Service {
     /// Admits a model to a fund at its accepted price; its units are issued with it.
     ///
     /// # Errors
-    /// [`ServiceError::Unpriced`] without an accepted price or at price 0, [`ServiceError::Rejected`] with the ledger's code.
+    /// [`ServiceError::Unpriced`] without an accepted price or at price 0, [`ServiceError::NotEligible`] for what is like another
+    /// publisher's until a person has looked, [`ServiceError::Rejected`] with the ledger's code.
     pub async fn admit_model(
         &self,
         caller: &Caller,
@@ -164,6 +166,9 @@ impl Service {
                 "model",
                 format!("{} is private; a fund holds what everybody can read", model.name),
             ));
+        }
+        if let Some(reason) = ineligible_model(&ledger.unit.transaction, &model.id).await? {
+            return Err(ServiceError::NotEligible { model: model.name.to_string(), reason });
         }
         let accepted = price_decision::latest_accepted(&ledger.unit.transaction, &model.id).await?;
         let micro = accepted.and_then(|row| row.price_micro).filter(|micro| *micro > 0);
@@ -295,6 +300,7 @@ fn check_enforced(rules: &Methodology) -> Result<(), ServiceError> {
 /// Accepted price and estimate of a model, as the ledger counts them.
 pub(crate) struct ModelMark {
     pub(crate) model: Name,
+    pub(crate) model_id: String,
     pub(crate) publisher: Name,
     pub(crate) price: PriceNano,
     pub(crate) estimate: Option<PriceNano>,
@@ -331,6 +337,7 @@ pub(crate) async fn accepted_marks(
             estimate: nano(latest.and_then(|d| d.est_micro))?,
             publisher: row.publisher.parse().map_err(ServiceError::internal)?,
             model: name,
+            model_id: row.id,
         });
     }
     Ok(marks)

@@ -17,6 +17,7 @@ use crate::{
     command::{Begun, Request},
     funds::{accepted_marks, ledger_command},
     ledger::LedgerUnit,
+    likeness::ineligible_model,
     suspension::tripped_names,
     token::{Caller, Scope},
 };
@@ -186,6 +187,12 @@ impl Service {
         let prices = marked_prices(&ledger, fund)?;
         let mut scores = Vec::new();
         for mark in accepted_marks(&ledger, fund).await? {
+            // What is like another publisher's and says nothing of it gets no weight until a person has looked; its mark stays.
+            if let Some(reason) = ineligible_model(&ledger.unit.transaction, &mark.model_id).await?
+            {
+                tracing::warn!(%fund, model = %mark.model, reason, "no weight at this rebalance");
+                continue;
+            }
             let price = prices.get(&mark.model).copied().unwrap_or(mark.price);
             scores.push((mark.model, mark.publisher, price));
         }

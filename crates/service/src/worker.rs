@@ -13,7 +13,7 @@ use bytes::Bytes;
 use domain::{
     checkpoint::{INDEX_FILE, ONE_FILE},
     digest::Digest,
-    evaluation::{EvaluatorKey, Report, samples},
+    evaluation::{EvaluatorKey, Report, fingerprint::Fingerprint, samples},
     name::Name,
     time::Timestamp,
 };
@@ -28,6 +28,7 @@ use crate::{
     citing::cite,
     folder::{Names, derive},
     jobs::RUNS_MAX,
+    likeness::{Measured, record_likeness},
     prices::{Items, Run, decide_price},
     rounds::insert_attestation,
     suites::RegisteredSuite,
@@ -206,7 +207,7 @@ impl Worker {
         let (worker, scratch) = (self.clone(), scratch.to_owned());
         let manifest = suite.suite.clone();
         let evaluated = tokio::task::spawn_blocking(move || {
-            evaluator::evaluate(&evaluator::Request {
+            let evaluation = evaluator::evaluate(&evaluator::Request {
                 model: &model,
                 reference: Some(&reference),
                 panel: &[],
@@ -220,13 +221,14 @@ impl Worker {
                 limits: evaluator::Limits::default(),
                 cancel: &cancel,
                 progress: &|_| {},
-            })
+            })?;
+            // After the children: nothing else computes while they are timed.
+            let weights = evaluator::fingerprint(&model.checkpoint)?;
+            Ok::<_, EvaluationError>((evaluation, weights))
         });
-        let evaluation = match evaluated.await.map_err(ServiceError::internal)? {
-            Ok(evaluation) => evaluation,
-            Err(error) => return Ok(Err(error)),
-        };
-        Ok(Ok(Finished { version, suite, evaluation }))
+        let finished = evaluated.await.map_err(ServiceError::internal)?;
+        let finish = |(evaluation, weights)| Finished { version, suite, evaluation, weights };
+        Ok(finished.map(finish))
     }
 
     /// Writes how the job ended: report, decision, alias and the job's state together, if the lease is still ours.
@@ -283,7 +285,7 @@ impl Worker {
         now: Timestamp,
         wall: Timestamp,
     ) -> Result<Recorded, ServiceError> {
-        let Finished { version, suite, evaluation } = finished;
+        let Finished { version, suite, evaluation, .. } = finished;
         let seated = service.find_seat(&job.id).await?;
         let evaluator = match &seated {
             Some(seated) => seated.evaluator.name.parse().map_err(ServiceError::internal)?,
@@ -299,6 +301,9 @@ impl Worker {
         }
         if seated.is_some() {
             self.seal(service, job, (&report, evaluation, &evaluator), now).await?;
+            let transaction = service.store.begin().await?;
+            record_likeness(&transaction, &finished.measured(job, false, now)).await?;
+            transaction.commit().await?;
             return Ok(Recorded::Report);
         }
         // Objects first: a row never names bytes that are not there. If the transaction fails, they are left without a row.
@@ -328,6 +333,7 @@ impl Worker {
         let run = Run { version, job, report: &report, items: &items, digest, now, round: None };
         decide_price(&transaction, &run).await?;
         self.log_report(&transaction, &run).await?;
+        record_likeness(&transaction, &finished.measured(job, true, now)).await?;
         transaction.commit().await?;
         Ok(Recorded::Report)
     }
@@ -402,6 +408,21 @@ struct Finished {
     version: VersionRow,
     suite: RegisteredSuite,
     evaluation: evaluator::Evaluation,
+    /// What others are compared with.
+    weights: Fingerprint,
+}
+
+impl Finished {
+    /// What likenesses are found by; answers are told with the report, and not before.
+    fn measured<'a>(&'a self, job: &'a JobRow, is_told: bool, now: Timestamp) -> Measured<'a> {
+        Measured {
+            version: &self.version,
+            suite: &job.suite,
+            weights: &self.weights,
+            probes: self.evaluation.probes.as_ref().filter(|_| is_told),
+            now,
+        }
+    }
 }
 
 enum Recorded {

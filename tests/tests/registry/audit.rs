@@ -13,7 +13,8 @@ use crate::{
 const SCHEMA: &str = include_str!("../../../schema/schema.graphql");
 
 /// Mutations whose entry is not looked for here, with the reason.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("likenessReview", "likeness.rs looks for it"),
     ("suiteRegister", "its input is made by the helper that every test of suites uses"),
     ("suiteActivate", "tests/rotation.rs looks for it"),
     ("suiteReveal", "tests/rotation.rs looks for it"),

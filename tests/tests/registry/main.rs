@@ -8,6 +8,7 @@
 
 mod audit;
 mod gates;
+mod likeness;
 mod private;
 mod shards;
 mod shards_hub;

@@ -21,6 +21,7 @@ pub mod resampling;
 pub mod statistics;
 
 pub mod drift;
+pub mod fingerprint;
 pub mod similarity;
 
 pub use acceptance::{Breaker, Relation, Status};

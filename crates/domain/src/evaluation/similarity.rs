@@ -1,6 +1,8 @@
 //! How alike two models are, and what that does to fees. It bears on eligibility, flags and fee share, never on the mark
 //! (EVALUATION 6).
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
 use super::{PARAMS, statistics::SplitMix64};
 
 /// A model that was listed earlier, by another publisher.
@@ -61,6 +63,37 @@ impl Sketch {
         let differ: u32 = self.0.iter().zip(&other.0).map(|(a, b)| (a ^ b).count_ones()).sum();
         1.0 - f64::from(differ) / SKETCH_BITS as f64
     }
+
+    /// 64 hexadecimal digits.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|word| format!("{word:016x}")).collect()
+    }
+
+    /// Reads [`hex`](Self::hex); none for another text.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits = text.len() == SKETCH_BITS / 4 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let word = |at: usize| u64::from_str_radix(text.get(at * 16..(at + 1) * 16)?, 16).ok();
+        if !digits {
+            return None;
+        }
+        Some(Self([word(0)?, word(1)?, word(2)?, word(3)?]))
+    }
+}
+
+/// 64 hexadecimal digits: four words, the first first.
+impl Serialize for Sketch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for Sketch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::from_hex(&text).ok_or_else(|| D::Error::custom("expected 64 hexadecimal digits"))
+    }
 }
 
 /// Where the signs of all sketches start: sketches are comparable because it is one number for all.
@@ -75,6 +108,37 @@ pub fn score(sketches: Option<f64>, aligned: Option<f64>, logits: Option<f64>) -
     };
     let same = logits.is_some_and(|correlation| correlation >= PARAMS.logits_same);
     by(sketches, 0.5, 0.45).max(by(aligned, 0.6, 0.35)).max(if same { 1.0 } else { 0.0 })
+}
+
+/// What is known of two models side by side; none where it could not be compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Likeness {
+    /// Agreement of their weights, by sketches.
+    pub sketches: Option<f64>,
+    /// Correlation of their answers to the same cases.
+    pub logits: Option<f64>,
+    /// The same beyond what unrelated models say too.
+    pub residual: Option<f64>,
+}
+
+impl Likeness {
+    /// As [`score`].
+    #[must_use]
+    pub fn score(&self) -> f64 {
+        score(self.sketches, None, self.logits)
+    }
+
+    /// Whether it is so close that, undeclared, a person must look.
+    #[must_use]
+    pub fn is_close(&self) -> bool {
+        self.score() >= UNDECLARED_MAX || self.residual.is_some_and(wants_review)
+    }
+
+    /// Whether it bears on anything: fees, or a review.
+    #[must_use]
+    pub fn is_notable(&self) -> bool {
+        self.score() > PARAMS.similarity_tau || self.is_close()
+    }
 }
 
 /// The correlation of two models' logits, each row centred.
@@ -101,7 +165,7 @@ pub struct Logits<'a> {
 
 impl Logits<'_> {
     /// The values with the mean of their row taken away; none if they are no whole rows of finite numbers.
-    fn centred(&self) -> Option<Vec<f64>> {
+    pub(super) fn centred(&self) -> Option<Vec<f64>> {
         let whole = self.classes > 0 && self.values.len().is_multiple_of(self.classes);
         if !whole || self.values.iter().any(|value| !value.is_finite()) {
             return None;
@@ -153,6 +217,9 @@ pub fn residual_correlation(a: Logits<'_>, b: Logits<'_>, panel: &[Logits<'_>]) 
 pub fn wants_review(residual_correlation: f64) -> bool {
     residual_correlation >= PARAMS.residual_review
 }
+
+/// From this similarity on, a model that declares no lineage is not eligible until a person has looked (EVALUATION 6).
+pub const UNDECLARED_MAX: f64 = 0.8;
 
 fn product(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()

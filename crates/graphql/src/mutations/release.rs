@@ -1,7 +1,7 @@
 //! Aliases, yanks, cards, visibility and grants of models.
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
-use service::{MoveAlias, WriteCard, YankVersion};
+use service::{MoveAlias, ReviewLikeness, WriteCard, YankVersion};
 
 use crate::{
     error::api_error,
@@ -59,6 +59,28 @@ struct VersionYankInput {
     reason: String,
     /// Makes a repetition harmless.
     idempotency_key: String,
+}
+
+/// Input of `likenessReview`.
+#[derive(InputObject)]
+struct LikenessReviewInput {
+    /// The model.
+    model: NameText,
+    /// Its version, which was flagged.
+    version: NameText,
+    /// Whether a fund may hold it from now on.
+    cleared: bool,
+    /// Why, in words.
+    reason: String,
+    /// Makes a repetition harmless.
+    idempotency_key: String,
+}
+
+/// Payload of `likenessReview`.
+#[derive(SimpleObject)]
+struct LikenessReviewPayload {
+    /// The version.
+    version: Version,
 }
 
 /// Payload of `versionYank`.
@@ -162,6 +184,25 @@ impl ReleaseMutation {
         let version =
             service(context)?.yank_version(caller(context)?, &input.idempotency_key, &wanted).await;
         Ok(VersionYankPayload { version: Version(version.map_err(api_error)?) })
+    }
+
+    /// Says of a version that was found like another publisher's whether a fund may hold it; the last word counts, until more is found.
+    /// Scope `operate`.
+    async fn likeness_review(
+        &self,
+        context: &Context<'_>,
+        input: LikenessReviewInput,
+    ) -> Result<LikenessReviewPayload> {
+        let wanted = ReviewLikeness {
+            model: input.model.0,
+            version: input.version.0,
+            cleared: input.cleared,
+            reason: input.reason,
+        };
+        let version = service(context)?
+            .review_likeness(caller(context)?, &input.idempotency_key, &wanted)
+            .await;
+        Ok(LikenessReviewPayload { version: Version(version.map_err(api_error)?) })
     }
 
     /// Writes a new revision of a model's card, licence and tags; the ones before stay. Scope `publish`.

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod evaluation;
 pub(crate) mod evaluator;
 pub(crate) mod fund;
+pub(crate) mod likeness;
 pub(crate) mod model;
 pub(crate) mod price;
 pub(crate) mod release;

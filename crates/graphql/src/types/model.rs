@@ -7,6 +7,7 @@ use service::{LISTED, Model as ModelValue, Shard as ShardValue, Version as Versi
 use super::{
     access::{AccessRequest, Contributors, GateMode, Maintainer},
     evaluation::Report,
+    likeness::{Eligibility, FeeShare, SimilarVersion},
     price::PriceDecision,
     release::{AccessGrant, AliasMove, Lineage, ModelCard, Pin, Structure, Yank},
     round::EvaluationRound,
@@ -269,6 +270,38 @@ impl Version {
     async fn lineage(&self, context: &Context<'_>) -> Result<Option<Lineage>> {
         let found = service(context)?.find_lineage(&reader(context)?, &self.0).await;
         Ok(found.map_err(api_error)?.map(Lineage::from))
+    }
+
+    /// Earlier versions of other models that it is like, as far as the bearer sees them: by sketches of the weights and by answers to
+    /// the same cases.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn similar(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<SimilarVersion>> {
+        let page = PageArguments::new(first, after)?;
+        let reader = reader(context)?;
+        let rows = service(context)?
+            .list_similar(&reader, &self.0, page.after.as_deref(), page.limit())
+            .await;
+        page.page(rows, |s| s.prior.id.clone(), SimilarVersion)
+    }
+
+    /// Whether a fund may hold it, as far as likeness is concerned. It bears on eligibility and fees, never on a mark.
+    async fn eligibility(&self, context: &Context<'_>) -> Result<Eligibility> {
+        let service = service(context)?;
+        let reason = service.find_ineligibility(&self.0).await.map_err(api_error)?;
+        let review = service.find_likeness_review(&self.0).await.map_err(api_error)?;
+        Ok(Eligibility::new(reason, review))
+    }
+
+    /// The part of its evaluated price on which its publisher earns fees: what nobody has listed before, beyond the noise. Null
+    /// without a price.
+    async fn fee_share(&self, context: &Context<'_>) -> Result<Option<FeeShare>> {
+        let share = service(context)?.find_fee_share(&self.0).await;
+        Ok(share.map_err(api_error)?.map(FeeShare::from))
     }
 
     /// Evaluation reports of this version, oldest first.

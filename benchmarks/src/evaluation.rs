@@ -168,7 +168,7 @@ fn total(with: &Programs<'_>) -> Result<(String, serde_json::Value), Error> {
     let reference = subject("suite/reference/model.safetensors", "suite/reference/graph.onnx");
     let middle = Made::write(MIDDLE)?;
     let mut text = "## Time\n\nA full evaluation from files to measurement, against what its children spent inside ONNX Runtime: loading it, \
-         opening sessions, warming up, running.\n\n| model | wall s | inside s | ratio |\n| --- | --- | --- | --- |\n"
+         opening and closing sessions, binding, warming up, running. The memory children of both sides run at the same time.\n\n| model | wall s | inside s | ratio |\n| --- | --- | --- | --- |\n"
         .to_owned();
     let (mut raw, mut worst) = (Vec::new(), 0.0_f64);
     for (name, small) in

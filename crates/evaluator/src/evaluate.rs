@@ -30,7 +30,7 @@ use crate::{
     protocol::{Answer, Answered, ChildLimits, INPUTS_FILE, Job, JobInput, Task, outputs_file},
     safetensors_file::SafetensorsFile,
     score::{Scored, score},
-    spawn::{Watch, run},
+    spawn::{Started, Watch, start},
     subject::{Prepared, Subject, io_error, link_or_copy},
 };
 
@@ -186,6 +186,8 @@ struct Evaluator<'a> {
     reference: Option<Prepared>,
     panel: Vec<Prepared>,
     folder: TempDir,
+    /// The children's program.
+    program: PathBuf,
     done: std::cell::Cell<u32>,
     inside_ns: std::cell::Cell<u64>,
 }
@@ -229,6 +231,7 @@ impl<'a> Evaluator<'a> {
             reference,
             panel,
             folder,
+            program: absolute(request.child)?,
             done: std::cell::Cell::new(0),
             inside_ns: std::cell::Cell::new(0),
         })
@@ -331,14 +334,21 @@ impl<'a> Evaluator<'a> {
         task: Task,
         subjects: &[&Prepared],
     ) -> Result<(Answer, TempDir), EvaluationError> {
+        self.collect(self.launch(stage, task, subjects)?)
+    }
+
+    /// Starts one child in a fresh folder.
+    fn launch(
+        &self,
+        stage: Stage,
+        task: Task,
+        subjects: &[&Prepared],
+    ) -> Result<Launched, EvaluationError> {
         let request = self.request;
         if request.cancel.load(Ordering::Relaxed) {
             return Err(EvaluationError::Cancelled);
         }
-        let report = || {
-            (request.progress)(Progress { stage, done: self.done.get(), total: self.total() });
-        };
-        report();
+        self.report(stage);
         let fresh = TempDir::new_in(self.folder.path())
             .map_err(io_error("cannot create a folder in", self.folder.path()))?;
         let names = subjects.iter().flat_map(|s| s.files().into_iter().map(|f| (f, s.is_moved())));
@@ -373,23 +383,52 @@ impl<'a> Evaluator<'a> {
             cuda: request.device.cuda(),
             task,
         };
-        let watch = Watch {
-            program: &absolute(request.child)?,
-            folder: fresh.path(),
-            stage,
-            wall: request.limits.wall,
-            // On CUDA the limit of addresses says nothing, and this one stands in for it.
-            resident_bytes: request.device.cuda().map(|_| memory_bytes),
-            cancel: request.cancel,
-            heartbeat: &report,
-        };
-        let answered = run(&watch, &job);
+        let mut launched = Launched { stage, job, memory_bytes, moved, fresh, started: None };
+        launched.started = Some(start(&self.watch(&launched, &|| ()), &launched.job)?);
+        Ok(launched)
+    }
+
+    /// Waits for a child's answer.
+    fn collect(&self, mut launched: Launched) -> Result<(Answer, TempDir), EvaluationError> {
+        let stage = launched.stage;
+        let Some(started) = launched.started.take() else { return Err(wrong_answer(stage)) };
+        let beat = || self.report(stage);
+        let answered = started.finish(&self.watch(&launched, &beat), &launched.job);
+        let Launched { moved, fresh, .. } = launched;
         drop(moved);
         let Answered { answer, inside_ns } = answered?;
         self.done.set(self.done.get() + 1);
         self.inside_ns.set(self.inside_ns.get().saturating_add(inside_ns));
         Ok((answer, fresh))
     }
+
+    fn watch<'w>(&'w self, launched: &'w Launched, heartbeat: &'w dyn Fn()) -> Watch<'w> {
+        Watch {
+            program: &self.program,
+            folder: launched.fresh.path(),
+            stage: launched.stage,
+            wall: self.request.limits.wall,
+            // On CUDA the limit of addresses says nothing, and this one stands in for it.
+            resident_bytes: self.request.device.cuda().map(|_| launched.memory_bytes),
+            cancel: self.request.cancel,
+            heartbeat,
+        }
+    }
+
+    fn report(&self, stage: Stage) {
+        (self.request.progress)(Progress { stage, done: self.done.get(), total: self.total() });
+    }
+}
+
+/// A child at work, and what it works in.
+struct Launched {
+    stage: Stage,
+    job: Job,
+    memory_bytes: u64,
+    // In the order of dropping: the child dies, its files go back, its folder goes.
+    started: Option<Started>,
+    moved: Moved,
+    fresh: TempDir,
 }
 
 /// Files that are lent to a child, and go back when it has ended: (where it is, where it was).

@@ -62,7 +62,7 @@ fn open(path: &Path) -> Result<Vec<SafetensorsFile>, EvaluationError> {
 /// What is no number counts as nothing, so that one such element does not hide all others of its sum.
 fn sketch(file: &SafetensorsFile, tensor: &TensorEntry) -> io::Result<Sketch> {
     let Some(read) = element_reader(tensor.dtype) else { return Ok(Sketch::of([])) };
-    let (bytes, width) = (tensor.end - tensor.begin, u64::from(tensor.dtype.bits() / 8).max(1));
+    let (bytes, width) = (tensor.end - tensor.begin, (tensor.dtype.bits() / 8).max(1));
     let mut failure = None;
     let part = |offset: u64| {
         let mut part = vec![0; PART_BYTES.min(bytes - offset) as usize];

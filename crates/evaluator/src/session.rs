@@ -255,6 +255,20 @@ pub(crate) fn bind_io(
     rows: u64,
     residence: Residence,
 ) -> ort::Result<IoBinding> {
+    let start = now();
+    let binding = bind_call(session, inputs, tensors, output, rows, residence);
+    count_inside(since(start));
+    binding
+}
+
+fn bind_call(
+    session: &Session,
+    inputs: &[JobInput],
+    tensors: &[DynTensor],
+    output: &str,
+    rows: u64,
+    residence: Residence,
+) -> ort::Result<IoBinding> {
     let mut binding = bind_inputs(session, inputs, tensors, residence)?;
     if let Residence::Cuda(number) = residence {
         let memory = MemoryInfo::new(

@@ -10,7 +10,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -69,6 +69,32 @@ enum Ended {
 /// # Errors
 /// How the child failed; see [`EvaluationError`].
 pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answered, EvaluationError> {
+    start(watch, job)?.finish(watch, job)
+}
+
+/// A child that was given its job. Dropped before its end, it is killed.
+pub(crate) struct Started {
+    child: Child,
+    since: Instant,
+    answer_closed: mpsc::Receiver<Vec<u8>>,
+    stderr: Option<thread::JoinHandle<Vec<u8>>>,
+    is_over: bool,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Starts a child and gives it its job.
+///
+/// # Errors
+/// [`EvaluationError::Spawn`].
+pub(crate) fn start(watch: &Watch<'_>, job: &Job) -> Result<Started, EvaluationError> {
     let spawn_error = |source| EvaluationError::Spawn { stage: watch.stage, source };
     let text = serde_json::to_vec(job).map_err(|e| spawn_error(e.into()))?;
     // The libraries of CUDA are found by this variable; of our environment a child has nothing else.
@@ -94,37 +120,61 @@ pub(crate) fn run(watch: &Watch<'_>, job: &Job) -> Result<Answered, EvaluationEr
         // A child that is dead already breaks the pipe; how it died is told below.
         let _ = stdin.write_all(&text);
     }
-    let ended = wait(&mut child, watch, &answer_closed).map_err(spawn_error)?;
-    let (status, stdout) = match ended {
-        Ok(Ended::Answered(answered)) => {
-            // What is left of it is taking down libraries and memory, some milliseconds that nobody needs to wait for.
-            let _ = child.kill();
-            thread::spawn(move || child.wait());
-            return told(watch, job, *answered, String::new());
-        }
-        Ok(Ended::Exited(status, stdout)) => (status, stdout),
-        Err(Stopped::Cancelled) => return Err(EvaluationError::Cancelled),
-        Err(Stopped::TimedOut) => return Err(timed_out(watch)),
-        Err(Stopped::OutOfMemory) => {
-            return Err(EvaluationError::OutOfMemory {
-                stage: watch.stage,
-                limit: watch.resident_bytes,
-                message: "its resident memory passed the limit".to_owned(),
-            });
-        }
-    };
-    let stderr = stderr.and_then(|handle| handle.join().ok()).unwrap_or_default();
-    judge(watch, job, status, &stdout, String::from_utf8_lossy(&stderr).into_owned())
+    Ok(Started { child, since: now(), answer_closed, stderr, is_over: false })
+}
+
+impl Started {
+    /// Waits for the answer, or the end.
+    ///
+    /// # Errors
+    /// How the child failed; see [`EvaluationError`].
+    pub(crate) fn finish(
+        mut self,
+        watch: &Watch<'_>,
+        job: &Job,
+    ) -> Result<Answered, EvaluationError> {
+        let ended = wait(&mut self.child, self.since, watch, &self.answer_closed);
+        let ended =
+            ended.map_err(|source| EvaluationError::Spawn { stage: watch.stage, source })?;
+        let (status, stdout) = match ended {
+            Ok(Ended::Answered(answered)) => {
+                // What is left of it is taking down libraries and memory, some milliseconds that nobody needs to wait for.
+                let _ = self.child.kill();
+                thread::spawn(move || drop(self));
+                return told(watch, job, *answered, String::new());
+            }
+            Ok(Ended::Exited(status, stdout)) => (status, stdout),
+            Err(stopped) => {
+                self.is_over = true;
+                return Err(stopped_error(watch, &stopped));
+            }
+        };
+        self.is_over = true;
+        let stderr = self.stderr.take().and_then(|handle| handle.join().ok()).unwrap_or_default();
+        judge(watch, job, status, &stdout, String::from_utf8_lossy(&stderr).into_owned())
+    }
+}
+
+fn stopped_error(watch: &Watch<'_>, stopped: &Stopped) -> EvaluationError {
+    match stopped {
+        Stopped::Cancelled => EvaluationError::Cancelled,
+        Stopped::TimedOut => timed_out(watch),
+        Stopped::OutOfMemory => EvaluationError::OutOfMemory {
+            stage: watch.stage,
+            limit: watch.resident_bytes,
+            message: "its resident memory passed the limit".to_owned(),
+        },
+    }
 }
 
 /// Waits for the answer or the end, beats, and kills at the limit or when cancelled.
 fn wait(
     child: &mut Child,
+    start: Instant,
     watch: &Watch<'_>,
     answer_closed: &mpsc::Receiver<Vec<u8>>,
 ) -> io::Result<Result<Ended, Stopped>> {
-    let start = now();
-    let mut beat = start;
+    let mut beat = now();
     let mut written = None::<Vec<u8>>;
     loop {
         if let Some(status) = child.try_wait()? {
@@ -278,7 +328,7 @@ mod tests {
         };
         let (_answering, answer_closed) = mpsc::channel();
         assert!(resident_bytes(child.id()) < LIMIT);
-        let ended = wait(&mut child, &watch, &answer_closed).unwrap();
+        let ended = wait(&mut child, now(), &watch, &answer_closed).unwrap();
         assert_eq!(ended.unwrap_err(), Stopped::OutOfMemory);
         assert_eq!(resident_bytes(child.id()), 0);
     }

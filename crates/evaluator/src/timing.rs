@@ -22,12 +22,20 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Nanoseconds that this process spent inside ONNX Runtime so far, as far as [`count_inside`] was told.
+/// Nanoseconds that this process spent inside ONNX Runtime so far (loading it, opening and closing sessions, binding, running), as far as
+/// [`count_inside`] was told.
 static INSIDE_NS: AtomicU64 = AtomicU64::new(0);
 
 /// Counts time inside ONNX Runtime; never called while a sample is timed.
 pub(crate) fn count_inside(ns: u64) {
     INSIDE_NS.fetch_add(ns, Ordering::Relaxed);
+}
+
+/// Drops what ONNX Runtime holds, and counts the time that it takes.
+pub(crate) fn release<T>(held: T) {
+    let start = now();
+    drop(held);
+    count_inside(since(start));
 }
 
 /// What [`count_inside`] was told so far.

@@ -9,7 +9,7 @@ use crate::{
     gpu,
     protocol::{Answer, Job, JobSubject},
     session::open,
-    timing::{Timed, count_inside},
+    timing::{Timed, count_inside, release},
 };
 
 /// Runs one offline batch of one subject, without prepacking, and reports the largest resident size.
@@ -33,6 +33,7 @@ pub(super) fn memory(
             after.zip(before).map(|(after, before)| after.saturating_sub(before))
         }
     };
+    release(side);
     Ok(Answer::Memory { peak_bytes })
 }
 

@@ -14,7 +14,7 @@ use crate::{
     gpu,
     protocol::{Answer, FailureKind, Job, JobSubject, Task, TimedOutputs},
     session::{Residence, bind_io, open, read_inputs},
-    timing::{Enough, Interleaved, Random, Timed, interleave},
+    timing::{Enough, Interleaved, Random, Timed, interleave, release},
 };
 
 /// Runs of one input again and again (EVALUATION 4, rule 12), as many as the shortest series of distinct ones has at least.
@@ -66,6 +66,7 @@ pub(super) fn round(
         offline_items: offline_items[0],
     };
     let timed = timed_outputs(job, inputs, model, &mut sides[0], files, spots)?;
+    release(sides);
     let marks = (single.interrupted.clone()).zip(offline.interrupted.clone());
     let round = Box::new(RoundMeasurement {
         number: *number,

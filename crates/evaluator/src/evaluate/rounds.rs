@@ -7,7 +7,7 @@ use domain::evaluation::{
     report::{fastest, wants_round},
 };
 
-use super::{Evaluator, read_outputs, wrong_answer};
+use super::{Evaluator, Launched, read_outputs, wrong_answer};
 use crate::{
     error::{EvaluationError, Stage},
     outputs::apart,
@@ -57,12 +57,24 @@ impl Evaluator<'_> {
     }
 
     /// Peak memory of both sides, child after child in turns, so that a drift of the machine meets both.
+    ///
+    /// On the processor both sides' children run at the same time: each has its memory to itself and nothing is timed. A device's
+    /// memory is counted for all processes together, so there they take turns.
     fn measure_memory(&self, measurement: &mut Measurement) -> Result<(), EvaluationError> {
         let (mut model, mut reference) = (Vec::new(), Vec::new());
         for _ in 0..self.request.protocol.memory_children.unwrap_or(1) {
-            model.push(self.peak_bytes(&self.model)?);
-            if let Some(prepared) = &self.reference {
-                reference.push(self.peak_bytes(prepared)?);
+            let first = self.launch_memory(&self.model)?;
+            let Some(prepared) = &self.reference else {
+                model.push(self.peak_bytes(first)?);
+                continue;
+            };
+            if self.request.device.cuda().is_some() {
+                model.push(self.peak_bytes(first)?);
+                reference.push(self.peak_bytes(self.launch_memory(prepared)?)?);
+            } else {
+                let second = self.launch_memory(prepared)?;
+                model.push(self.peak_bytes(first)?);
+                reference.push(self.peak_bytes(second)?);
             }
         }
         put_peaks(&mut measurement.model, &model);
@@ -72,11 +84,15 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    fn peak_bytes(&self, subject: &Prepared) -> Result<Option<u64>, EvaluationError> {
-        let stage = Stage::Memory(subject.side);
+    fn launch_memory(&self, subject: &Prepared) -> Result<Launched, EvaluationError> {
         let offline_batch_items = u64::from(self.request.protocol.offline_batch_items);
         let task = Task::Memory { subject: subject.job(), offline_batch_items };
-        match self.child(stage, task, &[subject])?.0 {
+        self.launch(Stage::Memory(subject.side), task, &[subject])
+    }
+
+    fn peak_bytes(&self, launched: Launched) -> Result<Option<u64>, EvaluationError> {
+        let stage = launched.stage;
+        match self.collect(launched)?.0 {
             Answer::Memory { peak_bytes } => Ok(peak_bytes),
             _ => Err(wrong_answer(stage)),
         }

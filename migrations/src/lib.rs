@@ -26,6 +26,7 @@ mod m0025_webhooks;
 mod m0028_suite_moves;
 mod m0030_evaluators;
 mod m0031_likeness;
+mod m0032_orders;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -72,6 +73,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0028_suite_moves::Migration),
             Box::new(m0030_evaluators::Migration),
             Box::new(m0031_likeness::Migration),
+            Box::new(m0032_orders::Migration),
         ]
     }
 }

@@ -61,6 +61,11 @@ fn events() -> impl Strategy<Value = Event> {
         8 => (fund(), prices(), prices()).prop_map(|(fund, prices, estimates)| Event::MarkSet { fund, prices, estimates }),
         8 => (fund(), who(), cash()).prop_map(|(fund, who, amount)| Event::Subscribe { fund, who, amount }),
         8 => (fund(), who(), amount()).prop_map(|(fund, who, shares)| Event::Redeem { fund, who, shares: Shares::from_nano(shares) }),
+        3 => (fund(), who(), 0..4_u64, any::<bool>()).prop_map(|(fund, who, place, joins)| match joins {
+            true => Event::CancelSubscription { fund, who, place },
+            false => Event::CancelRedemption { fund, who, place },
+        }),
+        1 => (fund(), any::<bool>()).prop_map(|(fund, held)| Event::HoldSubscriptions { fund, held }),
         8 => (fund(), day()).prop_map(|(fund, day)| Event::Strike { fund, day }),
         3 => (fund(), who(), amount(), day(), prop::collection::vec(model(), 0..2)).prop_map(
             |(fund, who, shares, day, skip)| Event::InKind { fund, who, shares: Shares::from_nano(shares), day, skip }
@@ -135,7 +140,10 @@ fn hold_strike(after: &State, fund: &FundState, strike: &StrikeOutcome) {
     let frozen = i128::from(strike.shares.as_nano());
     assert!(not_below(nav, shares, steps(strike.nav), frozen), "dealing diluted the holders");
     assert!(strike.ask >= strike.nav);
-    assert!(fund.pending_subscriptions().is_empty() && fund.pending_redemptions().is_empty());
+    assert!(fund.pending_redemptions().is_empty(), "a leaver was kept waiting");
+    let waits = fund.holds_subscriptions() && !strike.winding;
+    assert!(waits || fund.pending_subscriptions().is_empty());
+    assert!(!waits || strike.fills.is_empty(), "somebody joined at a price in doubt");
     for fill in &strike.fills {
         let paid = fill.cost.as_micro() + fill.levy.as_micro();
         assert!(paid <= fill.cash.as_micro() && (fill.shares.as_nano() > 0 || paid == 0));
@@ -213,6 +221,58 @@ proptest! {
                 }
             }
         }
+    }
+
+    /// Proves that an order that is taken back leaves no trace in the books, whatever waits beside it, and that nobody takes back
+    /// another's.
+    #[test]
+    fn cancelling(
+        sizes in prop::collection::vec((0..4_usize, any::<bool>(), 1..2_000_000_000_i64), 1..12),
+        picked in any::<Index>(),
+    ) {
+        let mut state = ledger();
+        let fund = name("f");
+        for who in &INVESTORS[1..] {
+            let (who, to) = (name("ANN"), name(who));
+            let asset = Asset::Share(fund.clone());
+            commit(&mut state, &Event::Transfer { who, to, asset, amount: 2_000_000_000_000 }).unwrap();
+        }
+        let place_order = |state: &mut State, (who, joins, size): (usize, bool, i64)| {
+            let (fund, who) = (fund.clone(), name(INVESTORS[who]));
+            let event = if joins {
+                Event::Subscribe { fund, who, amount: Cash::from_micro(size) }
+            } else {
+                Event::Redeem { fund, who, shares: Shares::from_nano(size) }
+            };
+            commit(state, &event).unwrap();
+        };
+        let picked = picked.index(sizes.len());
+        let (mut with, mut without) = (state.clone(), state);
+        for (at, order) in sizes.iter().enumerate() {
+            place_order(&mut with, *order);
+            if at != picked {
+                place_order(&mut without, *order);
+            }
+        }
+        let (who, joins, _) = sizes[picked];
+        let place = sizes[..picked].iter().filter(|order| order.1 == joins).count() as u64;
+        let cancel = |who: &str| {
+            let (fund, who) = (fund.clone(), name(who));
+            match joins {
+                true => Event::CancelSubscription { fund, who, place },
+                false => Event::CancelRedemption { fund, who, place },
+            }
+        };
+        let refused = commit(&mut with, &cancel(INVESTORS[(who + 1) % 4])).unwrap_err();
+        prop_assert_eq!(refused.code(), "nothing");
+        commit(&mut with, &cancel(INVESTORS[who])).unwrap();
+        prop_assert_eq!(with.check(), Ok(()));
+        prop_assert!(with.balances().eq(without.balances()));
+        let queues = |state: &State| {
+            let fund = state.fund(&fund).unwrap();
+            (fund.pending_subscriptions().to_vec(), fund.pending_redemptions().to_vec())
+        };
+        prop_assert_eq!(queues(&with), queues(&without));
     }
 
     /// Proves that the order of orders does not matter at a strike: same balances, same pools, same NAV.

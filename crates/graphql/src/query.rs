@@ -15,8 +15,9 @@ use crate::{
         clock::Clock,
         evaluation::{EvaluationJob, Report},
         evaluator::{Evaluator, Quorum},
-        fund::{Fund, SubscriptionOrder},
+        fund::Fund,
         model::Model,
+        order::Order,
         round::EvaluationRound,
         storage::Storage,
         suite::Suite,
@@ -285,18 +286,33 @@ impl Query {
         Ok(used.map_err(api_error)?.into())
     }
 
-    /// A subscription order of the bearer's, or anybody's for the operator; null if there is none.
-    async fn subscription_order(
-        &self,
-        context: &Context<'_>,
-        id: ID,
-    ) -> Result<Option<SubscriptionOrder>> {
+    /// An order of the bearer's, or anybody's for the operator; null if there is none.
+    async fn order(&self, context: &Context<'_>, id: ID) -> Result<Option<Order>> {
         let caller = caller(context)?;
         let id: i64 = id.parse().map_err(|_| invalid("id", "is no order id"))?;
-        let owner = service(context)?.find_order_owner(id).await.map_err(api_error)?;
+        let order = service(context)?.find_order(id).await.map_err(api_error)?;
         let visible =
-            owner.is_some_and(|owner| owner == caller.owner || caller.may(Scope::Operate));
-        Ok(visible.then_some(SubscriptionOrder { id }))
+            |order: &service::Order| order.owner == caller.owner || caller.may(Scope::Operate);
+        Ok(order.filter(visible).map(Order))
+    }
+
+    /// The bearer's orders in all funds, the youngest first; with `owner` anybody's for the operator.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn orders(
+        &self,
+        context: &Context<'_>,
+        owner: Option<NameText>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Order>> {
+        let caller = caller(context)?;
+        let owner = owner.map_or_else(|| caller.owner.clone(), |name| name.0);
+        if owner != caller.owner && !caller.may(Scope::Operate) {
+            return Err(api_error(ServiceError::NotOwner(format!("account {owner}"))));
+        }
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?.list_orders(&owner, page.after_number()?, page.limit()).await;
+        page.page(rows, |order| order.id.to_string(), Order)
     }
 }
 

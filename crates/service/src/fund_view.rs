@@ -6,7 +6,7 @@ use domain::{
     index::IndexLevel,
     name::Name,
 };
-use store::{fund, index_basket, ledger, price_decision, registered_model};
+use store::{fund, index_basket, price_decision, registered_model};
 
 use crate::{Service, ServiceError, funds::Fund};
 
@@ -140,20 +140,6 @@ impl Service {
             Some(decision) => decision.sigma_ln.parse().map_err(ServiceError::internal),
             None => Err(ServiceError::internal(format!("model {model} is held without a price"))),
         }
-    }
-
-    /// Who placed a subscription order, by its number in the journal.
-    ///
-    /// # Errors
-    /// [`ServiceError::Internal`] if the database fails.
-    pub async fn find_order_owner(&self, order: i64) -> Result<Option<Name>, ServiceError> {
-        let Some(row) = ledger::find_event(&self.store, order).await? else { return Ok(None) };
-        let event: domain::fund::Event =
-            serde_json::from_str(&row.body).map_err(ServiceError::internal)?;
-        Ok(match event {
-            domain::fund::Event::Subscribe { who, .. } => Some(who),
-            _ => None,
-        })
     }
 }
 

@@ -8,7 +8,7 @@ use domain::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use store::{FundRow, fund, model_access, price_decision, registered_model};
+use store::{FundRow, OrderSide, fund, model_access, price_decision, registered_model};
 
 use crate::contributors::ledger_split;
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     command::{Begun, Request},
     ledger::LedgerUnit,
     likeness::ineligible_model,
+    orders::record_order,
     prices::{BREAKER, micro_to_nano},
     suspension::unknown_version,
     token::{Caller, Scope},
@@ -247,6 +248,8 @@ impl Service {
         }
         let event = Event::Subscribe { fund: fund.clone(), who: caller.owner.clone(), amount };
         let (order, _) = ledger.post(&event).await?;
+        let transaction = &ledger.unit.transaction;
+        record_order(transaction, order, fund, OrderSide::Subscription, &caller.owner).await?;
         ledger.finish(fund.as_str(), order).await
     }
 

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use domain::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares},
-    fund::{Event, Kind, Outcome, nav_per_share_nano},
+    fund::{Event, FundState, Kind, Outcome, StrikeOutcome, nav_per_share_nano},
     index::IndexLevel,
     name::Name,
     time::Timestamp,
 };
 use serde::Serialize;
-use store::{BasketRow, FillRow, StrikeRow, index_basket, ledger, order_fill, strike};
+use store::{
+    BasketRow, FillRow, OrderSide, SliceRow, StrikeRow, fund_order, index_basket, order_fill,
+    order_slice, strike,
+};
 
 use crate::{
     Service, ServiceError,
@@ -18,6 +21,7 @@ use crate::{
     funds::{accepted_marks, ledger_command},
     ledger::LedgerUnit,
     likeness::ineligible_model,
+    orders::waiting,
     suspension::tripped_names,
     token::{Caller, Scope},
 };
@@ -85,8 +89,9 @@ pub struct Rebalanced {
 impl Service {
     /// Strikes a fund on the day of the caller's clock; the number of the strike comes back.
     ///
+    /// While tripped names are more than a tenth of NAV, subscription orders wait on; redemptions are settled all the same.
+    ///
     /// # Errors
-    /// [`ServiceError::Suspended`] while orders wait and tripped names are more than a tenth of NAV,
     /// [`ServiceError::Rejected`] with the ledger's code.
     pub async fn strike_fund(
         &self,
@@ -98,10 +103,7 @@ impl Service {
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
-        let orders = pending_orders(&ledger, fund).await?;
-        if let Some(reason) = tripped_names(&ledger, fund).await?.filter(|_| !orders.is_empty()) {
-            return Err(ServiceError::Suspended { fund: fund.to_string(), reason });
-        }
+        hold_in_doubt(&mut ledger, fund).await?;
         let marks = accepted_marks(&ledger, fund).await?;
         if !marks.is_empty() {
             let prices = marks.iter().map(|m| (m.model.clone(), m.price)).collect();
@@ -134,28 +136,7 @@ impl Service {
             struck_at: ledger.unit.now(),
         };
         strike::insert(&ledger.unit.transaction, row).await?;
-        if orders.len() != outcome.fills.len() {
-            return Err(ServiceError::internal(format!(
-                "{} orders, {} fills",
-                orders.len(),
-                outcome.fills.len()
-            )));
-        }
-        let fill = |(order, fill): (&i64, &domain::fund::Fill)| FillRow {
-            fund: fund.to_string(),
-            strike_number: number,
-            order_event_seq: *order,
-            owner: fill.who.to_string(),
-            amount_micro: fill.cash.as_micro(),
-            shares_nano: fill.shares.as_nano(),
-            cost_micro: fill.cost.as_micro(),
-            levy_micro: fill.levy.as_micro(),
-        };
-        order_fill::insert_all(
-            &ledger.unit.transaction,
-            orders.iter().zip(&outcome.fills).map(fill).collect(),
-        )
-        .await?;
+        close_orders(&ledger, fund, (number, event_seq), outcome).await?;
         ledger.finish(&format!("{fund}/{number}"), number).await
     }
 
@@ -260,20 +241,6 @@ impl Service {
             .map(Strike::read)
             .collect()
     }
-
-    /// The shares that an order got, once a strike has settled it.
-    ///
-    /// # Errors
-    /// [`ServiceError::Internal`] if the database fails.
-    pub async fn find_fill(&self, order: i64) -> Result<Option<OrderFill>, ServiceError> {
-        let fill = |row: FillRow| OrderFill {
-            strike: row.strike_number,
-            shares: Shares::from_nano(row.shares_nano),
-            cost: Cash::from_micro(row.cost_micro),
-            levy: Cash::from_micro(row.levy_micro),
-        };
-        Ok(order_fill::find(&self.store, order).await?.map(fill))
-    }
 }
 
 /// How an order was settled.
@@ -289,25 +256,81 @@ pub struct OrderFill {
     pub levy: Cash,
 }
 
-/// The journal numbers of the subscriptions that wait, in the order of the queue: those since the last strike.
-async fn pending_orders(
-    ledger_unit: &LedgerUnit<'_>,
-    fund: &Name,
-) -> Result<Vec<i64>, ServiceError> {
-    const PAGE: u64 = 500;
-    let transaction = &ledger_unit.unit.transaction;
-    let mut after =
-        strike::latest(transaction, fund.as_str()).await?.map_or(0, |row| row.event_seq);
-    let mut orders = Vec::new();
-    loop {
-        let rows = ledger::list_events(transaction, Some(after), PAGE).await?;
-        let Some(last) = rows.last() else { return Ok(orders) };
-        after = last.seq;
-        let ours = rows
-            .iter()
-            .filter(|row| row.op == "subscribe" && row.fund.as_deref() == Some(fund.as_str()));
-        orders.extend(ours.map(|row| row.seq));
+impl OrderFill {
+    pub(crate) const fn read(row: &FillRow) -> Self {
+        Self {
+            strike: row.strike_number,
+            shares: Shares::from_nano(row.shares_nano),
+            cost: Cash::from_micro(row.cost_micro),
+            levy: Cash::from_micro(row.levy_micro),
+        }
     }
+}
+
+/// While too much of NAV waits for confirmation, subscriptions are held back and redemptions go on; a ledger event says when it begins
+/// and ends.
+async fn hold_in_doubt(ledger: &mut LedgerUnit<'_>, fund: &Name) -> Result<(), ServiceError> {
+    let reason = tripped_names(ledger, fund).await?;
+    let is_held = ledger.state.fund(fund).is_some_and(FundState::holds_subscriptions);
+    if reason.is_some() != is_held {
+        let held = reason.is_some();
+        if let Some(reason) = reason {
+            tracing::warn!(%fund, reason, "subscriptions are held back at this strike");
+        }
+        ledger.post(&Event::HoldSubscriptions { fund: fund.clone(), held }).await?;
+    }
+    Ok(())
+}
+
+/// Writes down what every order got, and that it waits no more.
+async fn close_orders(
+    ledger: &LedgerUnit<'_>,
+    fund: &Name,
+    (number, event_seq): (i64, i64),
+    outcome: &StrikeOutcome,
+) -> Result<(), ServiceError> {
+    let transaction = &ledger.unit.transaction;
+    let close = async |side: OrderSide, settled: usize| {
+        // None is settled where none waits, or where they are held back.
+        if settled == 0 {
+            return Ok(Vec::new());
+        }
+        let orders = waiting(transaction, fund, side).await?;
+        if orders.len() != settled {
+            let reason = format!("{} {side} orders wait, {settled} settled", orders.len());
+            return Err(ServiceError::internal(reason));
+        }
+        fund_order::close_all(transaction, fund.as_str(), side, event_seq).await?;
+        Ok::<_, ServiceError>(orders)
+    };
+    let joined = close(OrderSide::Subscription, outcome.fills.len()).await?;
+    let left = close(OrderSide::Redemption, outcome.slices.len()).await?;
+    let fill = |(order, fill): (i64, &domain::fund::Fill)| FillRow {
+        fund: fund.to_string(),
+        strike_number: number,
+        order_event_seq: order,
+        owner: fill.who.to_string(),
+        amount_micro: fill.cash.as_micro(),
+        shares_nano: fill.shares.as_nano(),
+        cost_micro: fill.cost.as_micro(),
+        levy_micro: fill.levy.as_micro(),
+    };
+    let fills = joined.into_iter().zip(&outcome.fills).map(fill).collect();
+    order_fill::insert_all(transaction, fills).await?;
+    let slice = |(order, slice): (i64, &domain::fund::Slice)| {
+        Ok(SliceRow {
+            fund: fund.to_string(),
+            strike_number: number,
+            order_event_seq: order,
+            owner: slice.who.to_string(),
+            shares_nano: slice.shares.as_nano(),
+            cash_micro: slice.cash.as_micro(),
+            units: serde_json::to_string(&slice.units).map_err(ServiceError::internal)?,
+        })
+    };
+    let slices: Result<Vec<SliceRow>, ServiceError> =
+        left.into_iter().zip(&outcome.slices).map(slice).collect();
+    Ok(order_slice::insert_all(transaction, slices?).await?)
 }
 
 fn marked_prices(

@@ -168,8 +168,42 @@ async fn funds(
     walk.step(ann, "subscriptionOrderPlace", order, "order { id }").await;
     walk.step(operator, "fundStrike", json!({ "fund": "F" }), "strike { number }").await;
     walk.step(operator, "fundRebalance", json!({ "fund": "F" }), "trades").await;
+    exits(world, walk, lab, operator, ann).await;
     let quota = json!({ "login": "lab", "bytes": "1000000000" });
     walk.step(operator, "storageQuotaSet", quota, "storage { login }").await;
+}
+
+/// What an owner does with what is his, and what a model's end does.
+async fn exits(
+    world: &World,
+    walk: &mut Walk<'_>,
+    lab: (&Client, &str),
+    operator: (&Client, &str),
+    ann: (&Client, &str),
+) {
+    let order = json!({ "fund": "F", "shares": "10.000000000" });
+    let placed = walk.step(ann, "redemptionOrderPlace", order.clone(), "order { id }").await;
+    let cancel = json!({ "order": placed["order"]["id"] });
+    walk.step(ann, "orderCancel", cancel, "order { state }").await;
+    let mut again = order.clone();
+    again["idempotencyKey"] = json!("again");
+    mutate(ann.0, "redemptionOrderPlace", again, "order { id }").await.unwrap();
+    let strike = json!({ "fund": "F", "idempotencyKey": "second" });
+    mutate(operator.0, "fundStrike", strike, "strike { number }").await.unwrap();
+    walk.step(ann, "cashClaim", json!({}), "account { owner }").await;
+    walk.step(ann, "inKindRedeem", order, "cash").await;
+    let gift = json!({ "to": "bob", "asset": "CASH", "amount": "1.000000" });
+    walk.step(ann, "assetTransfer", gift, "account { owner }").await;
+    walk.step(ann, "cashWithdraw", json!({ "amount": "1.000000" }), "account { owner }").await;
+    let income = json!({ "model": "lab/net", "amount": "1.000000" });
+    walk.step(operator, "royaltyPay", income, "model").await;
+    let day = ask(&world.operator, "{ clock { day } }").await["clock"]["day"].to_string();
+    let day: u64 = day.trim_matches('"').parse().unwrap();
+    let later = json!({ "day": (day + 400).to_string() });
+    mutate(operator.0, "clockAdvance", later, "clock { day }").await.unwrap();
+    let sold = json!({ "fund": "F", "model": "lab/net" });
+    walk.step(lab, "modelVest", sold.clone(), "paid").await;
+    walk.step(operator, "modelDelist", sold, "model").await;
 }
 
 async fn filters(world: &World) {

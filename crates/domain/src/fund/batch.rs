@@ -97,6 +97,10 @@ pub enum Kind {
     SubRequest,
     /// A redemption order was placed.
     RedRequest,
+    /// A subscription order was taken back.
+    SubCancel,
+    /// A redemption order was taken back.
+    RedCancel,
     /// The official valuation; no legs.
     Strike,
     /// Subscription orders were settled.
@@ -137,6 +141,8 @@ impl Kind {
             Self::Mark => "mark",
             Self::SubRequest => "sub_request",
             Self::RedRequest => "red_request",
+            Self::SubCancel => "sub_cancel",
+            Self::RedCancel => "red_cancel",
             Self::Strike => "strike",
             Self::SettleSubs => "settle_subs",
             Self::SettleReds => "settle_reds",
@@ -280,6 +286,32 @@ pub enum Effect {
         shares: Shares,
         /// Whose.
         who: Name,
+    },
+    /// A subscription order waits no more.
+    SubscriptionCancelled {
+        /// The fund.
+        fund: Name,
+        /// Its place in the queue, from 0.
+        place: u64,
+    },
+    /// A redemption order waits no more.
+    RedemptionCancelled {
+        /// The fund.
+        fund: Name,
+        /// Its place in the queue, from 0.
+        place: u64,
+    },
+    /// Subscription orders wait beyond strikes, or are settled again.
+    SubscriptionsHeld {
+        /// The fund.
+        fund: Name,
+        /// Whether they are held.
+        held: bool,
+    },
+    /// No redemption order waits any more; held subscription orders do.
+    RedemptionsSettled {
+        /// The fund.
+        fund: Name,
     },
     /// No order waits any more.
     QueuesSettled {

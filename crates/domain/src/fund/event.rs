@@ -110,6 +110,31 @@ pub enum Event {
         /// How many shares.
         shares: Shares,
     },
+    /// Takes back a subscription order that waits.
+    CancelSubscription {
+        /// The fund.
+        fund: Name,
+        /// Whose order.
+        who: Name,
+        /// Its place among the waiting subscription orders, from 0.
+        place: u64,
+    },
+    /// Takes back a redemption order that waits.
+    CancelRedemption {
+        /// The fund.
+        fund: Name,
+        /// Whose order.
+        who: Name,
+        /// Its place among the waiting redemption orders, from 0.
+        place: u64,
+    },
+    /// Holds subscription orders back at strikes while a valuation is in doubt, or lets them be settled again (FUND 1.3, 6).
+    HoldSubscriptions {
+        /// The fund.
+        fund: Name,
+        /// Whether they are held from now on.
+        held: bool,
+    },
     /// The official valuation: fees, freeze, settlement of all waiting orders.
     Strike {
         /// The fund.
@@ -185,6 +210,9 @@ impl Event {
             Self::MarkSet { .. } => "mark_set",
             Self::Subscribe { .. } => "subscribe",
             Self::Redeem { .. } => "redeem",
+            Self::CancelSubscription { .. } => "cancel_subscription",
+            Self::CancelRedemption { .. } => "cancel_redemption",
+            Self::HoldSubscriptions { .. } => "hold_subscriptions",
             Self::Strike { .. } => "strike",
             Self::InKind { .. } => "in_kind",
             Self::Rebalance { .. } => "rebalance",

@@ -53,6 +53,7 @@ pub struct FundState {
     pub(super) subscriptions: Vec<(Name, Cash)>,
     pub(super) redemptions: Vec<(Name, Shares)>,
     pub(super) pools: BTreeMap<u64, Pool>,
+    pub(super) held: bool,
     pub(super) progress: Progress,
 }
 
@@ -110,6 +111,12 @@ impl FundState {
     #[must_use]
     pub const fn winding(&self) -> bool {
         self.progress.winding
+    }
+
+    /// Whether strikes leave subscription orders waiting, because a valuation is in doubt.
+    #[must_use]
+    pub const fn holds_subscriptions(&self) -> bool {
+        self.held
     }
 
     /// Subscription orders that wait, in the order of placing.
@@ -235,6 +242,12 @@ impl FundState {
             Effect::RedemptionQueued { shares, who, .. } => {
                 self.redemptions.push((who.clone(), *shares));
             }
+            Effect::SubscriptionCancelled { place, .. } => {
+                remove(&mut self.subscriptions, *place);
+            }
+            Effect::RedemptionCancelled { place, .. } => remove(&mut self.redemptions, *place),
+            Effect::SubscriptionsHeld { held, .. } => self.held = *held,
+            Effect::RedemptionsSettled { .. } => self.redemptions.clear(),
             Effect::QueuesSettled { .. } => {
                 self.subscriptions.clear();
                 self.redemptions.clear();
@@ -252,5 +265,11 @@ impl FundState {
             | Effect::TrancheSold { .. }
             | Effect::TranchesVested { .. } => {}
         }
+    }
+}
+/// Takes an order out of a queue; those behind it move up.
+fn remove<T>(queue: &mut Vec<T>, place: u64) {
+    if let Some(place) = usize::try_from(place).ok().filter(|place| *place < queue.len()) {
+        queue.remove(place);
     }
 }

@@ -72,6 +72,13 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         }
         Event::Subscribe { fund, who, amount } => orders::subscribe(state, fund, who, *amount),
         Event::Redeem { fund, who, shares } => orders::redeem(state, fund, who, *shares),
+        Event::CancelSubscription { fund, who, place } => {
+            orders::cancel_subscription(state, fund, who, *place)
+        }
+        Event::CancelRedemption { fund, who, place } => {
+            orders::cancel_redemption(state, fund, who, *place)
+        }
+        Event::HoldSubscriptions { fund, held } => orders::hold_subscriptions(state, fund, *held),
         Event::Strike { fund, day } => strike::strike(state, fund, *day),
         Event::InKind { fund, who, shares, day, skip } => {
             let (shares, day) = (*shares, *day);

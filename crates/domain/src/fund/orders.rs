@@ -57,6 +57,62 @@ pub(super) fn redeem(
     Ok(book.finish(Outcome::None))
 }
 
+pub(super) fn cancel_subscription(
+    state: &State,
+    fund: &Name,
+    who: &Name,
+    place: u64,
+) -> Result<Batch, Rejection> {
+    let fund = find_fund(state, fund)?;
+    let amount = own(&fund.subscriptions, who, place)?;
+    let escrow = Account::EscrowSubscriptions(fund.name.clone());
+    let leg = (Asset::Cash, escrow, Account::Person(who.clone()), i128::from(amount.as_micro()));
+    let mut book = Book::over(state);
+    let facts = Meta::Request { who: who.clone() };
+    book.post(Kind::SubCancel, Some(&fund.name), vec![leg], Vec::new(), facts)?;
+    book.effect(Effect::SubscriptionCancelled { fund: fund.name.clone(), place });
+    Ok(book.finish(Outcome::None))
+}
+
+pub(super) fn cancel_redemption(
+    state: &State,
+    fund: &Name,
+    who: &Name,
+    place: u64,
+) -> Result<Batch, Rejection> {
+    let fund = find_fund(state, fund)?;
+    let shares = own(&fund.redemptions, who, place)?;
+    let escrow = Account::EscrowRedemptions(fund.name.clone());
+    let asset = Asset::Share(fund.name.clone());
+    let leg = (asset, escrow, Account::Person(who.clone()), i128::from(shares.as_nano()));
+    let mut book = Book::over(state);
+    let facts = Meta::Request { who: who.clone() };
+    book.post(Kind::RedCancel, Some(&fund.name), vec![leg], Vec::new(), facts)?;
+    book.effect(Effect::RedemptionCancelled { fund: fund.name.clone(), place });
+    Ok(book.finish(Outcome::None))
+}
+
+pub(super) fn hold_subscriptions(
+    state: &State,
+    fund: &Name,
+    held: bool,
+) -> Result<Batch, Rejection> {
+    let fund = find_fund(state, fund)?;
+    if fund.held == held {
+        return Err(Rejection::Nothing { what: "hold or release: it is so already" });
+    }
+    let mut book = Book::over(state);
+    book.effect(Effect::SubscriptionsHeld { fund: fund.name.clone(), held });
+    Ok(book.finish(Outcome::None))
+}
+
+/// The order at a place of a queue, which is its owner's.
+fn own<T: Copy>(queue: &[(Name, T)], who: &Name, place: u64) -> Result<T, Rejection> {
+    let order = usize::try_from(place).ok().and_then(|place| queue.get(place));
+    let own = order.filter(|(owner, _)| owner == who).map(|(_, size)| *size);
+    own.ok_or(Rejection::Nothing { what: "cancel: no order of this owner waits at this place" })
+}
+
 fn check_queue(fund: &Name, waiting: usize) -> Result<(), Rejection> {
     if waiting < ORDERS_MAX {
         return Ok(());

@@ -216,6 +216,7 @@ impl State {
                     subscriptions: Vec::new(),
                     redemptions: Vec::new(),
                     pools: BTreeMap::new(),
+                    held: false,
                     progress: Progress::default(),
                 };
                 self.funds.insert(fund.clone(), made);
@@ -238,6 +239,10 @@ impl State {
             Effect::Priced { fund, .. }
             | Effect::SubscriptionQueued { fund, .. }
             | Effect::RedemptionQueued { fund, .. }
+            | Effect::SubscriptionCancelled { fund, .. }
+            | Effect::RedemptionCancelled { fund, .. }
+            | Effect::SubscriptionsHeld { fund, .. }
+            | Effect::RedemptionsSettled { fund }
             | Effect::QueuesSettled { fund }
             | Effect::Progressed { fund, .. }
             | Effect::PoolSet { fund, .. }

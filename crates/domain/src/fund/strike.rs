@@ -76,9 +76,15 @@ pub(super) fn strike(state: &State, name: &Name, day: i64) -> Result<Batch, Reje
     let StrikeOutcome { ask, epoch, nav, shares, winding, .. } = outcome;
     let facts = Meta::Strike { ask, day, epoch, nav, shares, winding };
     book.post(Kind::Strike, Some(name), Vec::new(), Vec::new(), facts)?;
-    outcome.fills = settle_subscriptions(&mut book, fund, &frozen, &progress)?;
+    // A fund that winds up gives all subscriptions back, whatever was in doubt.
+    let holds = fund.held && !winding;
+    if !holds {
+        outcome.fills = settle_subscriptions(&mut book, fund, &frozen, &progress)?;
+    }
     outcome.slices = settle_redemptions(&mut book, fund, &frozen, epoch)?;
-    if !(fund.subscriptions.is_empty() && fund.redemptions.is_empty()) {
+    if holds && !fund.redemptions.is_empty() {
+        book.effect(Effect::RedemptionsSettled { fund: name.clone() });
+    } else if !(holds || fund.subscriptions.is_empty() && fund.redemptions.is_empty()) {
         book.effect(Effect::QueuesSettled { fund: name.clone() });
     }
     progress.last = Some(standing(&book, fund)?);

@@ -10,7 +10,8 @@ use crate::{
     scope::{caller, service},
     types::{
         account::Account,
-        fund::{Fund, Strike, SubscriptionOrder},
+        fund::{Fund, Strike},
+        order::{Order, order_of},
     },
 };
 
@@ -91,7 +92,7 @@ struct SubscriptionOrderPlaceInput {
 #[derive(SimpleObject)]
 struct SubscriptionOrderPlacePayload {
     /// The order.
-    order: SubscriptionOrder,
+    order: Order,
 }
 
 /// Input of `fundStrike`.
@@ -211,7 +212,7 @@ impl FundMutation {
             input.amount.0,
         );
         let id = placed.await.map_err(api_error)?;
-        Ok(SubscriptionOrderPlacePayload { order: SubscriptionOrder { id } })
+        Ok(SubscriptionOrderPlacePayload { order: order_of(context, id).await? })
     }
 
     /// Strikes a fund: marks prices, charges fees, fixes NAV, settles orders. Scope `operate`.

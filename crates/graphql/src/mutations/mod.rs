@@ -5,6 +5,7 @@
 mod access;
 mod evaluation;
 mod evaluator;
+mod exit;
 mod fund;
 pub(crate) mod manual;
 mod registry;
@@ -24,6 +25,7 @@ pub(crate) struct Mutation(
     evaluation::EvaluationMutation,
     evaluator::EvaluatorMutation,
     fund::FundMutation,
+    exit::ExitMutation,
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,

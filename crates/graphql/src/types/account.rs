@@ -39,6 +39,13 @@ impl Account {
         Ok(Credits(Cash::from_micro(state.balance(&self.ledger_account(), &Asset::Cash))))
     }
 
+    /// Credits that redemptions and recoveries have left for it: `cashClaim` fetches them.
+    async fn claim(&self, context: &Context<'_>) -> Result<Credits> {
+        let state = service(context)?.ledger().await.map_err(api_error)?;
+        let account = LedgerAccount::Claim(self.owner.0.clone());
+        Ok(Credits(Cash::from_micro(state.balance(&account, &Asset::Cash))))
+    }
+
     /// Shares of a fund.
     async fn shares(&self, context: &Context<'_>, fund: NameText) -> Result<ShareQuantity> {
         let state = service(context)?.ledger().await.map_err(api_error)?;

@@ -1,10 +1,9 @@
 //! Funds, holdings, strikes, orders.
 
-use async_graphql::{Context, ID, Object, Result, SimpleObject};
-use service::{FundView, Holding as HoldingValue, Strike as StrikeValue};
+use async_graphql::{Context, Object, Result, SimpleObject};
+use service::{FundView, Holding as HoldingValue, OrderFill as FillValue, Strike as StrikeValue};
 
 use crate::{
-    error::api_error,
     pagination::{Page, PageArguments},
     scalars::{Credits, Decimal9, NameText, Nav, Price, Sha256, ShareQuantity, Time, UnitQuantity},
     scope::service,
@@ -204,33 +203,7 @@ impl Strike {
     }
 }
 
-/// A subscription order.
-#[derive(Clone, Debug)]
-pub(crate) struct SubscriptionOrder {
-    pub(crate) id: i64,
-}
-
-/// A subscription order.
-#[Object]
-impl SubscriptionOrder {
-    /// Its id: the number of its event in the journal.
-    async fn id(&self) -> ID {
-        ID(self.id.to_string())
-    }
-
-    /// How it was settled; null until a strike.
-    async fn fill(&self, context: &Context<'_>) -> Result<Option<OrderFill>> {
-        let fill = service(context)?.find_fill(self.id).await.map_err(api_error)?;
-        Ok(fill.map(|f| OrderFill {
-            strike: f.strike,
-            shares: ShareQuantity(f.shares),
-            cost: Credits(f.cost),
-            levy: Credits(f.levy),
-        }))
-    }
-}
-
-/// How an order was settled.
+/// How a subscription order was settled.
 #[derive(SimpleObject, Clone, Debug)]
 pub(crate) struct OrderFill {
     /// The strike.
@@ -241,4 +214,15 @@ pub(crate) struct OrderFill {
     cost: Credits,
     /// The entry levy, which stays in the fund.
     levy: Credits,
+}
+
+impl From<&FillValue> for OrderFill {
+    fn from(fill: &FillValue) -> Self {
+        Self {
+            strike: fill.strike,
+            shares: ShareQuantity(fill.shares),
+            cost: Credits(fill.cost),
+            levy: Credits(fill.levy),
+        }
+    }
 }

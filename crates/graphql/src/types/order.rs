@@ -1,0 +1,129 @@
+//! Orders of both sides.
+
+use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
+use service::{Order as OrderValue, OrderSize, OrderSlice as SliceValue, OrderState as StateValue};
+
+use super::fund::OrderFill;
+use crate::{
+    error::api_error,
+    scalars::{Credits, NameText, ShareQuantity, Time, UnitQuantity},
+    scope::service,
+};
+
+/// Where an order stands.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrderState {
+    /// The next strike settles it; a subscription waits longer while a price is in doubt.
+    Waiting,
+    /// A strike settled it.
+    Settled,
+    /// Its owner took it back.
+    Cancelled,
+}
+
+/// An order for a strike: credits for shares, or shares for a slice of what the fund holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Order(pub(crate) OrderValue);
+
+/// An order for a strike: credits for shares, or shares for a slice of what the fund holds.
+#[Object]
+impl Order {
+    /// Its id: the number of its event in the journal. Orders with a smaller number than the strike's are in the strike.
+    async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// The fund.
+    async fn fund(&self) -> NameText {
+        NameText(self.0.fund.clone())
+    }
+
+    /// Whose it is.
+    async fn owner(&self) -> NameText {
+        NameText(self.0.owner.clone())
+    }
+
+    /// Credits to be turned into shares; null for a redemption.
+    async fn amount(&self) -> Option<Credits> {
+        match self.0.size {
+            OrderSize::Subscription(amount) => Some(Credits(amount)),
+            OrderSize::Redemption(_) => None,
+        }
+    }
+
+    /// Shares to be given back; null for a subscription.
+    async fn shares(&self) -> Option<ShareQuantity> {
+        match self.0.size {
+            OrderSize::Subscription(_) => None,
+            OrderSize::Redemption(shares) => Some(ShareQuantity(shares)),
+        }
+    }
+
+    /// Where it stands.
+    async fn state(&self) -> OrderState {
+        match self.0.state {
+            StateValue::Waiting => OrderState::Waiting,
+            StateValue::Filled(_) | StateValue::Sliced(_) => OrderState::Settled,
+            StateValue::Cancelled => OrderState::Cancelled,
+        }
+    }
+
+    /// What a subscription got; null otherwise.
+    async fn fill(&self) -> Option<OrderFill> {
+        match &self.0.state {
+            StateValue::Filled(fill) => Some(OrderFill::from(fill)),
+            _ => None,
+        }
+    }
+
+    /// What a redemption got; null otherwise.
+    async fn slice(&self) -> Option<OrderSlice> {
+        match &self.0.state {
+            StateValue::Sliced(slice) => Some(OrderSlice::from(slice)),
+            _ => None,
+        }
+    }
+
+    /// When it was placed.
+    async fn placed_at(&self) -> Time {
+        Time(self.0.placed_at)
+    }
+}
+
+/// What a redemption order got: a part of everything, at no mark.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct OrderSlice {
+    /// The strike.
+    strike: i64,
+    /// Cash, to be claimed at once.
+    cash: Credits,
+    /// Units, sold for the leavers in the next three batches and delivered where they are not.
+    units: Vec<UnitsOfModel>,
+}
+
+impl From<&SliceValue> for OrderSlice {
+    fn from(slice: &SliceValue) -> Self {
+        let units = slice.units.iter().map(|(model, units)| UnitsOfModel {
+            model: NameText(model.clone()),
+            units: UnitQuantity(*units),
+        });
+        Self { strike: slice.strike, cash: Credits(slice.cash), units: units.collect() }
+    }
+}
+
+/// Units of one model.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct UnitsOfModel {
+    /// The model.
+    pub(crate) model: NameText,
+    /// Units.
+    pub(crate) units: UnitQuantity,
+}
+
+/// The order of an id, which exists.
+pub(crate) async fn order_of(context: &Context<'_>, id: i64) -> Result<Order> {
+    let order = service(context)?.find_order(id).await.map_err(api_error)?;
+    let absent =
+        || api_error(service::ServiceError::Absent { kind: "order", name: id.to_string() });
+    order.map(Order).ok_or_else(absent)
+}

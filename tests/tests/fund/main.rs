@@ -1,0 +1,15 @@
+//! The fund, end to end: joining, waiting, taking back, leaving, being paid.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops where it fails"
+)]
+
+mod exits;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "support is shared with tests that use more of it")]
+mod support;
+#[path = "../registry/world.rs"]
+#[expect(dead_code, reason = "the world is shared with tests that use more of it")]
+mod world;

@@ -15,6 +15,7 @@ mod harness;
 mod hub;
 mod jobs;
 mod ledger;
+mod orders;
 mod registry;
 mod rows;
 mod schema;
@@ -69,6 +70,8 @@ on_both_databases! {
     ledger::a_dropped_transaction_leaves_nothing,
     ledger::writers_of_the_ledger_take_turns,
     ledger::strikes_baskets_and_fills_are_paged,
+    orders::orders_wait_until_they_are_closed,
+    orders::likenesses_are_kept_once,
     rows::numbers_survive_at_their_limits,
     rows::pages_are_complete_and_ordered_by_bytes,
     rows::replies_clock_and_audit_are_told_again,

@@ -1,0 +1,152 @@
+//! Orders that wait, slices, and which versions are alike.
+
+use store::{
+    LikenessReviewRow, LikenessRow, ModelRow, ObjectKind, OrderRow, OrderSide, PrintRow, SliceRow,
+    Store, StoreError, SuiteRow, fund_order, ledger::append_event, likeness_review, order_slice,
+    version_likeness, version_print,
+};
+
+use crate::rows::{event, fund, model, object, version};
+
+/// Proves that orders wait by fund and side in the order of placing, are closed one by one or all at once and never twice, and that an
+/// order gets one slice.
+pub(crate) async fn orders_wait_until_they_are_closed(store: Store) {
+    let order = |event_seq: i64, side: OrderSide| OrderRow {
+        event_seq,
+        fund: "f".into(),
+        side,
+        owner: if event_seq % 2 == 0 { "ann" } else { "bob" }.into(),
+        closed_by: None,
+    };
+    let transaction = store.begin().await.unwrap();
+    store::fund::insert(&transaction, fund("f")).await.unwrap();
+    for seq in 1..=9 {
+        append_event(&transaction, event(seq), Vec::new()).await.unwrap();
+    }
+    for seq in 1..=4 {
+        fund_order::insert(&transaction, order(seq, OrderSide::Subscription)).await.unwrap();
+    }
+    fund_order::insert(&transaction, order(5, OrderSide::Redemption)).await.unwrap();
+    transaction.commit().await.unwrap();
+    let waiting = async |side, after| {
+        let rows = fund_order::list_waiting(&store, "f", side, after, 2).await.unwrap();
+        rows.into_iter().map(|row| row.event_seq).collect::<Vec<_>>()
+    };
+    assert_eq!(waiting(OrderSide::Subscription, None).await, [1, 2]);
+    assert_eq!(waiting(OrderSide::Subscription, Some(2)).await, [3, 4]);
+    assert_eq!(waiting(OrderSide::Redemption, None).await, [5]);
+    let transaction = store.begin().await.unwrap();
+    assert!(fund_order::close(&transaction, 2, 6).await.unwrap());
+    assert!(!fund_order::close(&transaction, 2, 7).await.unwrap(), "closed twice");
+    let closed = fund_order::close_all(&transaction, "f", OrderSide::Subscription, 8).await;
+    assert_eq!(closed.unwrap(), 3);
+    transaction.commit().await.unwrap();
+    assert!(waiting(OrderSide::Subscription, None).await.is_empty());
+    assert_eq!(waiting(OrderSide::Redemption, None).await, [5], "the other side waits on");
+    let by = |row: OrderRow| (row.event_seq, row.closed_by);
+    let found = fund_order::find(&store, 2).await.unwrap().map(by);
+    assert_eq!(found, Some((2, Some(6))), "the first word stays");
+    let own = fund_order::list_by_owner(&store, "bob", Some(5), 9).await.unwrap();
+    assert_eq!(own.into_iter().map(by).collect::<Vec<_>>(), [(3, Some(8)), (1, Some(8))]);
+
+    let slice = SliceRow {
+        fund: "f".into(),
+        strike_number: 1,
+        order_event_seq: 5,
+        owner: "bob".into(),
+        shares_nano: 7,
+        cash_micro: 8,
+        units: "{}".into(),
+    };
+    let transaction = store.begin().await.unwrap();
+    order_slice::insert_all(&transaction, vec![slice.clone()]).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(order_slice::find(&store, 5).await.unwrap(), Some(slice.clone()));
+    let transaction = store.begin().await.unwrap();
+    let again = order_slice::insert_all(&transaction, vec![slice]).await;
+    let Err(StoreError::Conflict { constraint }) = again else { panic!("{again:?}") };
+    assert_eq!(constraint, "order_slice_pkey");
+}
+
+/// Proves that prints are listed without those of the model itself, that a pair is kept once, and that the last review counts.
+pub(crate) async fn likenesses_are_kept_once(store: Store) {
+    let print = |model: &str, seq: i64| PrintRow {
+        version_id: format!("{model}-1"),
+        suite: "suite".into(),
+        seq,
+        model_id: model.into(),
+        weights: "{}".into(),
+        answers_sketch: Some("00".into()),
+        answers_classes: Some(2),
+        recorded_at: seq,
+    };
+    let transaction = store.begin().await.unwrap();
+    for (digest, kind) in [("checkpoint", ObjectKind::Checkpoint), ("graph", ObjectKind::Graph)] {
+        store::stored_object::insert(&transaction, object(digest, kind)).await.unwrap();
+    }
+    for id in ["m", "n", "o"] {
+        let row: ModelRow = model(id);
+        store::registered_model::insert(&transaction, row).await.unwrap();
+        store::model_version::insert(&transaction, version(id, 1)).await.unwrap();
+    }
+    let suite = SuiteRow {
+        id: "suite".into(),
+        suite_id: "suite".into(),
+        version: 1,
+        epoch: 1,
+        digest: "digest".into(),
+        manifest: "id = \"suite\"".into(),
+        cases_digest: "cases".into(),
+        reference_checkpoint_digest: None,
+        reference_graph_digest: None,
+        registered_by: "operator".into(),
+        registered_at: 1,
+    };
+    store::suite::insert(&transaction, suite).await.unwrap();
+    for (seq, id) in (1..).zip(["m", "n", "o"]) {
+        version_print::insert(&transaction, print(id, seq), Some("3f80".into())).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    assert_eq!(version_print::max_seq(&store).await.unwrap(), 3);
+    let others = version_print::list_others(&store, "n", 0, 9).await.unwrap();
+    assert_eq!(others, [print("m", 1), print("o", 3)]);
+    assert_eq!(version_print::find(&store, "o-1", "suite").await.unwrap(), Some(print("o", 3)));
+    let answers = version_print::find_answers(&store, "m-1", "suite").await.unwrap();
+    assert_eq!(answers.unwrap().body, "3f80");
+
+    let like = |prior: &str, flagged: bool| LikenessRow {
+        version_id: "o-1".into(),
+        prior_version_id: prior.into(),
+        sketches: Some("0.99".into()),
+        logits: None,
+        residual: None,
+        flagged,
+        recorded_at: 5,
+    };
+    let transaction = store.begin().await.unwrap();
+    for (row, is_new) in
+        [(like("m-1", true), true), (like("n-1", false), true), (like("m-1", false), false)]
+    {
+        let written = version_likeness::insert_if_absent(&transaction, row).await.unwrap();
+        assert_eq!(written, is_new);
+    }
+    for (seq, cleared) in [(1, false), (2, true)] {
+        let review = LikenessReviewRow {
+            version_id: "o-1".into(),
+            seq,
+            cleared,
+            reason: "x".into(),
+            reviewed_by: "ann".into(),
+            reviewed_at: seq,
+        };
+        likeness_review::insert(&transaction, review).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let rows = version_likeness::list(&store, "o-1", None, 9).await.unwrap();
+    assert_eq!(rows, [like("m-1", true), like("n-1", false)]);
+    let flagged = version_likeness::latest_flagged(&store, "o-1").await.unwrap();
+    assert_eq!(flagged, Some(like("m-1", true)));
+    assert!(version_likeness::latest_flagged(&store, "m-1").await.unwrap().is_none());
+    let review = likeness_review::current(&store, "o-1").await.unwrap().unwrap();
+    assert!(review.cleared);
+}

@@ -1,0 +1,233 @@
+//! Strikes that prove themselves: an honest one, one that is changed in one field, and ones whose operator did what he should not.
+#![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
+
+mod strikes;
+mod support;
+
+use domain::{
+    amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
+    digest::Digest,
+    proof::{Bundle, LogKey, OrderKind, StrikeRecord, verify_bundle},
+};
+use strikes::{Twist, World, key, name};
+
+/// Proves that both strikes verify, the first and one that follows another, with and without a trusted key, and through JSON.
+#[test]
+fn honest_strikes_verify() {
+    let world = World::new(Twist::Honest);
+    let trusted = key().public().unwrap();
+    for number in [1, 2] {
+        let bundle = world.bundle(number);
+        let found = verify_bundle(&bundle, Some(&trusted)).unwrap();
+        assert_eq!((found.number, found.trusted), (number as u64, true));
+        assert_eq!(found.decisions, 2 * number as u64);
+        assert_eq!((found.reports, found.reports_from_samples), (2 * number as u64, number as u64));
+        assert_eq!(found.reports_signed, found.reports);
+        assert_eq!(found.record, bundle.record.digest().unwrap());
+        assert!(!verify_bundle(&bundle, None).unwrap().trusted);
+        let text = serde_json::to_string(&bundle).unwrap();
+        let read: Bundle = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, bundle);
+        assert_eq!(verify_bundle(&read, Some(&trusted)).unwrap(), found);
+    }
+}
+
+/// Proves what the record of the second strike says: both kinds of orders with their numbers, the cut-off before the prices, fees, level.
+#[test]
+fn record() {
+    let world = World::new(Twist::Honest);
+    let facts = &world.records[1].facts;
+    let orders: Vec<_> = facts.orders.iter().map(|o| (o.kind, o.who.as_str())).collect();
+    let (buy, leave) = (OrderKind::Subscription, OrderKind::Redemption);
+    assert_eq!(orders, [(buy, "BOB"), (leave, "ALICE"), (buy, "BOB")]);
+    let last = facts.orders.last().unwrap().sequence;
+    assert_eq!((facts.cut_off, facts.sequence), (last, last + 2));
+    assert_eq!((facts.fills.len(), facts.slices.len()), (2, 1));
+    assert!(facts.fees.days == 10 && facts.fees.management > Shares::ZERO);
+    assert!(facts.fees.performance > Shares::ZERO && facts.fees.levy > Cash::ZERO);
+    assert!(facts.level.unwrap() > PriceNano::from_nano(1_000_000_000_000));
+    assert_eq!(world.records[0].facts.level, None);
+    let weights = facts.weights.as_ref().unwrap();
+    assert_eq!(weights.values().map(|weight| weight.as_ppb()).sum::<i64>(), 1_000_000_000);
+    let value = facts.units.iter().map(|(m, units)| units.value_at(facts.prices[m].price));
+    assert_eq!(facts.cash.to_femto() + value.sum(), facts.nav);
+    assert_ne!(facts.nav, facts.ask);
+    let text = world.records[1].to_canonical().unwrap();
+    assert_eq!(serde_json::from_str::<StrikeRecord>(&text).unwrap(), world.records[1]);
+}
+
+type Change = fn(&mut Bundle);
+
+/// One change each, and how the refusal begins.
+const CHANGES: &[(&str, Change)] = &[
+    ("bundle_version: 2;", |b| b.bundle_version = 2),
+    ("record.record_version: 0;", |b| b.record.record_version = 0),
+    ("record.methodology: ", |b| b.methodology.name_cap_ppb += 1),
+    ("methodology: cash_ppb is -1", |b| b.methodology.cash_ppb = -1),
+    // The record says something else than its journal.
+    ("record.facts.prices.m/a.price_nano: ", |b| {
+        b.record.facts.prices.get_mut(&name("m/a")).unwrap().price = PriceNano::from_nano(1);
+    }),
+    ("record.facts.prices.m/b.estimate_nano: ", |b| {
+        b.record.facts.prices.get_mut(&name("m/b")).unwrap().estimate = None;
+    }),
+    ("record.facts.fills[1].shares_nano: ", |b| {
+        b.record.facts.fills[1].shares = Shares::from_nano(1);
+    }),
+    ("record.facts.fills[0].cost_micro: ", |b| b.record.facts.fills[0].cost = Cash::ZERO),
+    ("record.facts.slices[0].cash_micro: ", |b| {
+        b.record.facts.slices[0].cash = Cash::from_micro(1);
+    }),
+    ("record.facts.slices[0].units_micro.m/a: ", |b| {
+        b.record.facts.slices[0].units.insert(name("m/a"), Units::from_micro(1));
+    }),
+    ("record.facts.nav_femto: ", |b| {
+        b.record.facts.nav = b.record.facts.nav + Femto::from_femto(1);
+    }),
+    ("record.facts.ask_femto: ", |b| b.record.facts.ask = b.record.facts.nav),
+    ("record.facts.shares_nano: ", |b| b.record.facts.shares = Shares::ZERO),
+    ("record.facts.nav_per_share_nano: ", |b| b.record.facts.nav_per_share = None),
+    ("record.facts.cash_micro: ", |b| b.record.facts.cash = Cash::ZERO),
+    ("record.facts.units_micro.m/b: ", |b| {
+        b.record.facts.units.insert(name("m/b"), Units::from_micro(7));
+    }),
+    ("record.facts.units_micro.m/c: ", |b| {
+        b.record.facts.units.insert(name("m/c"), Units::ZERO);
+    }),
+    ("record.facts.weights_ppb.m/a: ", |b| {
+        let weights = b.record.facts.weights.as_mut().unwrap();
+        weights.insert(name("m/a"), Ppb::from_ppb(1));
+    }),
+    ("record.facts.level_nano: ", |b| b.record.facts.level = None),
+    ("record.facts.high_water.nav_femto: ", |b| b.record.facts.high_water.nav = Femto::ZERO),
+    ("record.facts.fees.levy_micro: ", |b| b.record.facts.fees.levy = Cash::ZERO),
+    ("record.facts.winding: ", |b| b.record.facts.winding = true),
+    ("record.facts.day: ", |b| b.record.facts.day += 1),
+    ("record.facts.state_before: ", |b| b.record.facts.state_before = Digest::of(b"")),
+    ("record.facts.state_after: ", |b| b.record.facts.state_after = Digest::of(b"")),
+    ("record.balances.holders: ", |b| b.record.balances.as_mut().unwrap().holders += 1),
+    // Orders: dropped, moved, changed; in the record or in the journal.
+    ("record.facts.orders: ", |b| drop(b.record.facts.orders.remove(1))),
+    ("record.facts.orders[0].sequence: ", |b| b.record.facts.orders[0].sequence -= 1),
+    ("record.facts.orders[0].amount: ", |b| b.record.facts.orders[0].amount = 1),
+    ("record.facts.cut_off: ", |b| b.record.facts.cut_off += 1),
+    // The journal lacks its third from the end, the last order: everything after it has another number.
+    ("record.facts.sequence: ", |b| drop(b.journal.remove(b.journal.len() - 3))),
+    ("record.facts.orders[0].amount: ", |b| {
+        let last = b.journal.len() - 1;
+        b.journal.swap(last - 2, last - 3);
+        b.journal.swap(last - 3, last - 4);
+        b.journal.swap(last - 2, last - 3);
+        b.record.facts.orders[0].amount -= 1;
+    }),
+    ("journal: order 21 is in the strike of event 22, whose prices were set after event 19", |b| {
+        let last = b.journal.len() - 1;
+        b.journal.swap(last - 1, last - 2);
+    }),
+    ("journal: ends with subscribe; ", |_| {}),
+    ("journal, event 2, deposit: ", |b| {
+        let domain::fund::Event::Deposit { amount, .. } = &mut b.journal[1] else { return };
+        *amount = Cash::from_micro(-1);
+    }),
+    // Reports and decisions.
+    ("report sha256:", |b| b.reports[3].report.price_micro = Some(1)),
+    ("report sha256:", |b| b.reports[3].report.quality_bits = Some(3.0)),
+    ("report sha256:", |b| b.reports[1].report.cost.as_mut().unwrap().ratios.time *= 1.01),
+    ("report sha256:", |b| b.reports[0].report.machine.processors += 1),
+    ("report sha256:", |b| b.reports[1].report.machine.processors += 1),
+    ("report sha256:", |b| b.reports[2].samples.as_mut().unwrap().push(' ')),
+    ("reports[0].right: ", |b| {
+        let right = &b.reports[0].right;
+        b.reports[0].right = right.chars().rev().collect();
+    }),
+    ("report sha256:", |b| {
+        let signature = &mut b.reports[1].attestation.as_mut().unwrap().signature;
+        let first = if signature.starts_with('0') { "1" } else { "0" };
+        signature.replace_range(..1, first);
+    }),
+    ("report sha256:", |b| drop(b.reports.remove(1))),
+    ("decisions.m/a is not in the bundle", |b| drop(b.decisions.remove(&name("m/a")))),
+    ("decisions.m/a[0].number: ", |b| {
+        drop(b.decisions.get_mut(&name("m/a")).unwrap().remove(0));
+    }),
+    ("record.sources.m/a.decision: ", |b| {
+        drop(b.decisions.get_mut(&name("m/a")).unwrap().remove(1));
+    }),
+    ("record.sources.m/b.report: ", |b| {
+        b.record.sources.get_mut(&name("m/b")).unwrap().report = Digest::of(b"");
+    }),
+    ("record.sources: ", |b| drop(b.record.sources.remove(&name("m/b")))),
+    // The log.
+    ("log.head: the signature is not one of head ", |b| {
+        b.log.head.at = b.log.head.at.plus_millis(1);
+    }),
+    ("log.head: the signature is not one of head ", |b| b.log.head.size += 1),
+    ("log.head: the signature is not one of head ", |b| {
+        let first = if b.log.head.signature.starts_with('0') { "1" } else { "0" };
+        b.log.head.signature.replace_range(..1, first);
+    }),
+    ("log.head: the head is signed by key ", |b| {
+        let head = &b.log.head;
+        let other = LogKey::from_secret(&[8; 32]);
+        b.log.head = other.sign(&head.log, head.size, head.root, head.at).unwrap();
+    }),
+    ("log.leaves[10], strike: the path leads to root ", |b| {
+        b.log.leaves[10].path[0] = Digest::of(b"");
+    }),
+    ("log.leaves[10], strike: a path of ", |b| drop(b.log.leaves[10].path.pop())),
+    ("log.leaves[0], methodology: ", |b| b.log.leaves[0].path[1] = Digest::of(b"")),
+    ("log.leaves[1], report: ", |b| b.log.leaves[1].path[1] = Digest::of(b"")),
+    ("log.leaves[9], accepted_price: ", |b| b.log.leaves[9].index = 8),
+    ("the leaf of strike 2 of main is not in the bundle", |b| drop(b.log.leaves.remove(10))),
+    ("the leaf of methodology sha256:", |b| drop(b.log.leaves.remove(0))),
+    ("the leaf of report sha256:", |b| drop(b.log.leaves.remove(1))),
+    ("the leaf sha256:", |b| drop(b.log.leaves.remove(2))),
+    ("the leaf of strike 1 of main is not in the bundle", |b| drop(b.log.leaves.remove(5))),
+    ("log.strike.record: ", |b| b.record.previous = None),
+    ("log.strike.record: ", |b| b.record.balances = None),
+    ("log.older, the head at the strike before is not in the bundle", |b| b.log.older = None),
+    ("log.older: the path leads to root ", |b| {
+        b.log.older.as_mut().unwrap().path[0] = Digest::of(b"");
+    }),
+    ("log.older: the signature is not one of head ", |b| {
+        b.log.older.as_mut().unwrap().head.root = Digest::of(b"");
+    }),
+    ("log.older.head.size: ", |b| {
+        let older = b.log.older.as_mut().unwrap();
+        (older.head, older.path) = (b.log.head.clone(), Vec::new());
+    }),
+];
+
+/// Proves that every change of one thing is refused, and that the refusal names it.
+#[test]
+fn every_change_is_named() {
+    let honest = World::new(Twist::Honest).bundle(2);
+    let trusted = key().public().unwrap();
+    for (number, (wanted, change)) in CHANGES.iter().enumerate() {
+        let mut bundle = honest.clone();
+        change(&mut bundle);
+        if wanted.starts_with("journal: ends with") {
+            bundle.journal.truncate(bundle.journal.len() - 2);
+        }
+        let error = verify_bundle(&bundle, Some(&trusted)).map(drop).unwrap_err().to_string();
+        assert!(error.starts_with(wanted), "change {number}: {error}\nwanted: {wanted}");
+    }
+}
+
+/// Proves that an operator who signs whatever he did is refused all the same, for what he did.
+#[test]
+fn an_operator_cannot_prove_what_he_should_not_do() {
+    let trusted = key().public().unwrap();
+    for (twist, wanted) in [
+        (Twist::Mark, "record.facts.prices.m/a.price_nano: "),
+        (Twist::Estimate, "record.facts.prices.m/a.estimate_nano: "),
+        (Twist::LateOrder, "journal: order 22 is in the strike of event 23, "),
+        (Twist::Weights, "journal: event 14, weights.m/a: the journal says 600000000, "),
+        (Twist::Fee, "journal: event 1, params.management_fee: "),
+        (Twist::Accept, "decisions.m/a[1].price_micro: "),
+    ] {
+        let bundle = World::new(twist).bundle(2);
+        let error = verify_bundle(&bundle, Some(&trusted)).map(drop).unwrap_err().to_string();
+        assert!(error.starts_with(wanted), "{twist:?}: {error}");
+    }
+}

@@ -104,7 +104,7 @@ impl World {
             counterparties: world.rules.counterparties.clone(),
         });
         world.evaluate("m/a", 860, 3);
-        world.evaluate("m/b", 700, 4);
+        world.evaluate("m/b", 651, 4);
         let (bob, amount) = (name("BOB"), Cash::from_micro(77_000_001));
         world.post(Event::Subscribe { fund: fund.clone(), who: bob.clone(), amount });
         let shares = Shares::from_nano(123_456_789_012);
@@ -256,7 +256,12 @@ impl World {
         let day = number as i64 * 10;
         let facts = self.post(Event::Strike { fund: fund.clone(), day });
         // Where the watch refuses, an operator who goes on has nothing better than the facts of before.
-        let facts = facts.unwrap_or_else(|| self.records[0].facts.clone());
+        let sequence = self.journal.len() as u64;
+        let facts = facts.unwrap_or_else(|| StrikeFacts {
+            number,
+            sequence,
+            ..self.records[0].facts.clone()
+        });
         let salt = |owner: &Account| *Digest::of(owner.to_string().as_bytes()).as_bytes();
         let balances = Balances::of(&self.state, fund, number, salt);
         let record = StrikeRecord {

@@ -64,6 +64,7 @@ fn leaves() -> Vec<LeafRecord> {
             previous_micro: None,
             price_micro: Some(9_000_000_000_000_000_000),
             est_micro: 100_000_000,
+            round: None,
             state: Some(digest("state")),
         }),
         LeafRecord::Methodology { at, fund: name("main"), methodology: digest("rules") },
@@ -81,7 +82,7 @@ fn leaf_text() {
         texts[4],
         format!(
             "{{\"at\":1767571200000,\"est_micro\":\"100000000\",\"leaf\":\"accepted_price\",\"model\":\"org/mlp\",\"number\":1,\
-             \"previous_micro\":null,\"price_micro\":\"9000000000000000000\",\"report\":\"{report}\",\"state\":\"{state}\",\"status\":\"ADMITTED\"}}"
+             \"previous_micro\":null,\"price_micro\":\"9000000000000000000\",\"report\":\"{report}\",\"round\":null,\"state\":\"{state}\",\"status\":\"ADMITTED\"}}"
         )
     );
     for (leaf, text) in leaves().iter().zip(&texts) {

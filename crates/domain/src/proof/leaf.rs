@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{merkle::leaf_hash, steps};
+use super::{bundle::RoundVotes, merkle::leaf_hash, steps};
 use crate::{
     canonical::{self, CanonicalError},
     digest::Digest,
@@ -123,6 +123,8 @@ pub struct AcceptedPrice {
     /// The pooled estimate beside it.
     #[serde(with = "steps")]
     pub est_micro: i64,
+    /// Digest of the canonical JSON of the round's [`RoundVotes`]; none where one evaluator measured.
+    pub round: Option<Digest>,
     /// Digest of the canonical JSON of the price's state, from which the next decision starts; none after a refusal.
     pub state: Option<Digest>,
 }
@@ -137,6 +139,7 @@ impl AcceptedPrice {
         model: Name,
         number: u64,
         decision: &PriceDecision,
+        round: Option<&RoundVotes>,
     ) -> Result<Self, CanonicalError> {
         Ok(Self {
             at,
@@ -147,6 +150,7 @@ impl AcceptedPrice {
             previous_micro: decision.previous_micro,
             price_micro: decision.price_micro,
             est_micro: decision.est_micro,
+            round: round.map(canonical::digest_of).transpose()?,
             state: decision.state.as_ref().map(canonical::digest_of).transpose()?,
         })
     }

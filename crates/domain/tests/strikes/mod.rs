@@ -6,14 +6,18 @@ use domain::{
     amount::{Cash, Ppb, PriceNano, Shares},
     digest::Digest,
     evaluation::{
-        Breaker, EvaluatorKey, Evidence, Measurement, PriceState, Report, ReportContext, decide,
-        samples,
+        Breaker, EvaluatorKey, Evidence, Measurement, PriceDecision, PriceState, Report,
+        ReportContext, RoundEvidence,
+        acceptance::Vote,
+        committee::{count, quorum_of},
+        decide, decide_round, samples,
     },
     fund::{Account, Event, Methodology, State, apply},
     name::Name,
     proof::{
         AcceptedPrice, Balances, Bundle, LeafProof, LeafRecord, LogEvidence, LogKey, OlderHead,
-        PriceSource, PriceStep, ReportEvidence, SignedHead, StrikeFacts, StrikeRecord, Tree, Watch,
+        PriceSource, PriceStep, ReportEvidence, RoundVote, RoundVotes, SignedHead, StrikeFacts,
+        StrikeRecord, Tree, Watch,
     },
     time::{DAY_MS, Timestamp},
 };
@@ -52,6 +56,12 @@ pub(crate) enum Twist {
     Fee,
     /// Accepts a price that the report does not give.
     Accept,
+    /// Lets one evaluator decide where the methodology wants two.
+    Quorum,
+}
+
+fn evidence(of: &ReportEvidence) -> Evidence<'_> {
+    Evidence { report: &of.report, right: &of.right, influence: &of.influence }
 }
 
 /// Everything that happened.
@@ -73,7 +83,10 @@ pub(crate) struct World {
 impl World {
     /// Two strikes, each after a report on each model, with a rebalance between them and orders of both kinds.
     pub(crate) fn new(twist: Twist) -> Self {
-        let (fund, rules) = (name("main"), rules());
+        let (fund, mut rules) = (name("main"), rules());
+        if twist == Twist::Quorum {
+            rules.quorum = 2;
+        }
         let mut world = Self {
             twist,
             state: State::new(),
@@ -103,7 +116,7 @@ impl World {
             spread: Ppb::from_ppb(world.rules.spread_ppb),
             counterparties: world.rules.counterparties.clone(),
         });
-        world.evaluate("m/a", 860, 3);
+        world.evaluate_round("m/a", 860, [3, 5, 7]);
         world.evaluate("m/b", 651, 4);
         let (bob, amount) = (name("BOB"), Cash::from_micro(77_000_001));
         world.post(Event::Subscribe { fund: fund.clone(), who: bob.clone(), amount });
@@ -179,26 +192,17 @@ impl World {
         self.rules.target_weights(&scored).unwrap()
     }
 
-    /// A new version, measured, decided on, logged.
-    fn evaluate(&mut self, model: &str, right: usize, seed: u64) {
+    /// A report on a new version, with the evidence that the bundle has of it.
+    fn measure(&mut self, model: &str, right: usize, seed: u64) -> ReportEvidence {
         let answers = "0".repeat(20) + &first_right(right, ITEMS - 20);
         let version = subject(&format!("{model} {right}"), &answers);
         let reference = subject("reference", &first_right(800, ITEMS));
         let measured: Measurement = measurement(version, Some(reference), 3, seed);
         let (suite, counts) = (suite(ITEMS as u64), label_counts(ITEMS as u64));
-        let report =
-            Report::derive(&measured, &ReportContext { model, ..context(&suite, &counts) });
-        let report = report.unwrap();
+        let evaluator = format!("eval-{seed}");
+        let context = ReportContext { model, evaluator: &evaluator, ..context(&suite, &counts) };
+        let report = Report::derive(&measured, &context).unwrap();
         let digest = report.digest().unwrap();
-        let model = name(model);
-        let known = self.prices.remove(&model);
-        let previous = known.as_ref().map(|(state, ..)| state);
-        let evidence = Evidence { report: &report, right: &answers, influence: &[] };
-        let breaker = Breaker {
-            re_evaluation_ppb: self.rules.breaker_reevaluation_ppb as u64,
-            new_version_ppb: self.rules.breaker_new_version_ppb as u64,
-        };
-        let decision = decide(previous, evidence, &breaker).unwrap();
         let at = self.at();
         self.log(LeafRecord::Report {
             at,
@@ -209,29 +213,72 @@ impl World {
             samples: report.samples,
             evaluator: report.evaluator.clone(),
         });
-        let mut steps = known.map_or_else(Vec::new, |(_, steps, ..)| steps);
+        let key = EvaluatorKey::from_secret(&[seed as u8; 32]);
+        // Those with an odd seed come with their samples.
+        let blob = samples::to_blob(&measured).unwrap();
+        let samples = (seed % 2 == 1).then(|| String::from_utf8(blob).unwrap());
+        let attestation = Some(key.attest(digest, &name(&evaluator)));
+        let evidence =
+            ReportEvidence { attestation, report, samples, right: answers, influence: Vec::new() };
+        self.reports.push(evidence.clone());
+        evidence
+    }
+
+    fn breaker(&self) -> Breaker {
+        Breaker {
+            re_evaluation_ppb: self.rules.breaker_reevaluation_ppb as u64,
+            new_version_ppb: self.rules.breaker_new_version_ppb as u64,
+        }
+    }
+
+    /// A new version, measured by one, decided on, logged.
+    fn evaluate(&mut self, model: &str, right: usize, seed: u64) {
+        let measured = self.measure(model, right, seed);
+        let previous = self.prices.get(&name(model)).map(|(state, ..)| state);
+        let decision = decide(previous, evidence(&measured), &self.breaker()).unwrap();
+        self.decided(model, decision, None);
+    }
+
+    /// A new version, measured by three, who agree.
+    fn evaluate_round(&mut self, model: &str, right: usize, seeds: [u64; 3]) {
+        let measured = seeds.map(|seed| self.measure(model, right, seed));
+        let votes = measured.each_ref().map(|evidence| Vote {
+            evaluator: evidence.report.evaluator.clone(),
+            price_micro: evidence.report.price_micro.unwrap(),
+            weight: 0.25,
+            sigma: evidence.report.sigma_ln_price.unwrap(),
+            samples: evidence.report.samples,
+        });
+        let agreed = count(&votes, 0.25, quorum_of(3)).agreed.unwrap();
+        let others = [evidence(&measured[0]), evidence(&measured[2])];
+        let round = RoundEvidence { lead: evidence(&measured[1]), others: &others, agreed };
+        let previous = self.prices.get(&name(model)).map(|(state, ..)| state);
+        let decision = decide_round(previous, round, &self.breaker()).unwrap();
+        let vote = |evidence: &ReportEvidence| RoundVote {
+            report: evidence.report.digest().unwrap(),
+            weight: 0.25,
+        };
+        let votes = measured.iter().map(vote).collect();
+        self.decided(model, decision, Some(RoundVotes { wanted: 3, absent: 0.25, votes }));
+    }
+
+    fn decided(&mut self, model: &str, decision: PriceDecision, round: Option<RoundVotes>) {
+        let model = name(model);
+        let mut steps = self.prices.remove(&model).map_or_else(Vec::new, |(_, steps, ..)| steps);
         let number = steps.len() as u64 + 1;
-        let mut leaf = AcceptedPrice::of(at, model.clone(), number, &decision).unwrap();
+        let at = self.at();
+        let mut leaf =
+            AcceptedPrice::of(at, model.clone(), number, &decision, round.as_ref()).unwrap();
         let mut state = decision.state.unwrap();
-        if self.twist == Twist::Accept && seed == 3 {
+        if self.twist == Twist::Accept && round.is_some() {
             state.price_micro += 1;
             leaf.price_micro = Some(state.price_micro);
         }
-        let decision = self.log(LeafRecord::AcceptedPrice(leaf.clone()));
-        steps.push(PriceStep { decision, round: None });
-        let source = PriceSource { decision, report: digest };
-        self.prices.insert(model, (state, steps, source, leaf.est_micro));
-        let key = EvaluatorKey::from_secret(&[5; 32]);
-        // Two reports come with their samples, two without.
-        let blob = samples::to_blob(&measured).unwrap();
-        let samples = (seed % 2 == 1).then(|| String::from_utf8(blob).unwrap());
-        self.reports.push(ReportEvidence {
-            attestation: Some(key.attest(digest, &name(&report.evaluator))),
-            report,
-            samples,
-            right: answers,
-            influence: Vec::new(),
-        });
+        let (report, est_micro) = (leaf.report, leaf.est_micro);
+        let decision = self.log(LeafRecord::AcceptedPrice(leaf));
+        steps.push(PriceStep { decision, round });
+        let source = PriceSource { decision, report };
+        self.prices.insert(model, (state, steps, source, est_micro));
     }
 
     fn strike(&mut self, fund: &Name) {
@@ -317,7 +364,7 @@ impl World {
             record,
             methodology: self.rules.clone(),
             journal: self.journal[..last].to_vec(),
-            reports: self.reports[..2 * number].to_vec(),
+            reports: self.reports[..[2, 6][number - 1]].to_vec(),
             decisions: self.prices.iter().map(steps).collect(),
             log: LogEvidence {
                 leaves: (0..size).zip(&self.leaves).map(proof).collect(),

@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// What a weight, or the sum of those that are absent, may be.
+const WEIGHTS: std::ops::RangeInclusive<f64> = 0.0..=1000.0;
+
 /// Reports of the bundle by digest.
 pub(super) type Reports<'a> = BTreeMap<Digest, &'a ReportEvidence>;
 
@@ -123,6 +126,9 @@ impl<'a> Chain<'a> {
             let (stated, derived) = (proof.leaf.kind().to_owned(), "accepted_price".to_owned());
             return Err(BundleError::Difference { field: place, stated, derived });
         };
+        let wanted = step.round.as_ref().map_or(1, |round| i64::from(round.wanted));
+        let quorum = self.bundle.methodology.quorum;
+        same(&format!("{place}.round.wanted"), &wanted, &wanted.max(quorum))?;
         let decision = match &step.round {
             None => {
                 let breaker = breaker(&self.bundle.methodology);
@@ -133,7 +139,8 @@ impl<'a> Chain<'a> {
         let model = self.model.clone();
         let wrong = |source| BundleError::Decision { model: self.model.clone(), index, source };
         let decision: PriceDecision = decision.map_err(wrong)?;
-        let derived = AcceptedPrice::of(leaf.at, model, index as u64 + 1, &decision)?;
+        let derived =
+            AcceptedPrice::of(leaf.at, model, index as u64 + 1, &decision, step.round.as_ref())?;
         same(&place, leaf, &derived)?;
         self.state = decision.state;
         Ok(leaf)
@@ -147,6 +154,15 @@ impl<'a> Chain<'a> {
         place: &str,
     ) -> Result<Result<PriceDecision, DecisionError>, BundleError> {
         let mut votes = Vec::new();
+        let weights = round.votes.iter().map(|vote| vote.weight);
+        if let Some(weight) = weights.chain([round.absent]).find(|weight| !WEIGHTS.contains(weight))
+        {
+            return Err(BundleError::Difference {
+                field: format!("{place}.round"),
+                stated: format!("a weight of {weight}"),
+                derived: format!("at least {}, at most {}", WEIGHTS.start(), WEIGHTS.end()),
+            });
+        }
         for vote in &round.votes {
             let report = &self.report(vote.report)?.report;
             let (Some(price_micro), Some(sigma)) = (report.price_micro, report.sigma_ln_price)

@@ -1,5 +1,5 @@
 //! The journal for other programs: beancount against the reference's export, CSV against the journal.
-#![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -219,7 +219,7 @@ fn tables() {
     assert_eq!(nav_csv(&batches, &name("other")).lines().count(), 1);
 }
 
-/// Writes both exports where the real checker can be run on them; how is said in the crate's README.
+/// Writes both exports where the real checker can be run on them: `bean-check FOLDER/life.beancount`.
 #[test]
 #[ignore = "writes files: BEANCOUNT_OUT=FOLDER"]
 fn write_for_bean_check() {

@@ -1,16 +1,19 @@
 //! Strikes that prove themselves: an honest one, one that is changed in one field, and ones whose operator did what he should not.
-#![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
 mod json_schema;
 mod strikes;
 mod support;
 
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use domain::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
     digest::Digest,
-    proof::{Bundle, LeafRecord, LogKey, OrderKind, RoundVotes, StrikeRecord, verify_bundle},
+    index::IndexLevel,
+    proof::{
+        Bundle, LeafRecord, LogKey, OrderKind, RoundVotes, StrikeFacts, StrikeRecord, verify_bundle,
+    },
 };
 use json_schema::fault;
 use proptest::prelude::*;
@@ -53,7 +56,13 @@ fn record() {
     assert!(facts.fees.days == 10 && facts.fees.management > Shares::ZERO);
     assert!(facts.fees.performance > Shares::ZERO && facts.fees.levy > Cash::ZERO);
     assert!(facts.level.unwrap() > PriceNano::from_nano(1_000_000_000_000));
-    assert_eq!(world.records[0].facts.level, None);
+    let first = &world.records[0].facts;
+    assert_eq!(first.level, None);
+    let prices = |facts: &StrikeFacts| -> BTreeMap<_, _> {
+        facts.prices.iter().map(|(model, marked)| (model.clone(), marked.price)).collect()
+    };
+    let basket = IndexLevel::start(first.weights.as_ref().unwrap(), &prices(first)).unwrap();
+    assert_eq!(facts.level, Some(basket.level(&prices(facts)).unwrap()));
     let weights = facts.weights.as_ref().unwrap();
     assert_eq!(weights.values().map(|weight| weight.as_ppb()).sum::<i64>(), 1_000_000_000);
     let value = facts.units.iter().map(|(m, units)| units.value_at(facts.prices[m].price));
@@ -99,7 +108,7 @@ const CHANGES: &[(&str, Change)] = &[
         b.record.facts.slices[0].units.insert(name("m/a"), Units::from_micro(1));
     }),
     ("record.facts.nav_femto: ", |b| {
-        b.record.facts.nav = b.record.facts.nav + Femto::from_femto(1);
+        b.record.facts.nav += Femto::from_femto(1);
     }),
     ("record.facts.ask_femto: ", |b| b.record.facts.ask = b.record.facts.nav),
     ("record.facts.shares_nano: ", |b| b.record.facts.shares = Shares::ZERO),
@@ -175,7 +184,7 @@ const CHANGES: &[(&str, Change)] = &[
         b.decisions.get_mut(&name("m/b")).unwrap()[0].decision = Digest::of(b"");
     }),
     ("decisions.m/b[0]: the bundle says report, what", |b| {
-        let report = b.log.leaves[3].leaf.hash().unwrap();
+        let report = b.log.leaves[5].leaf.hash().unwrap();
         b.decisions.get_mut(&name("m/b")).unwrap()[0].decision = report;
     }),
     ("decisions.m/a is not in the bundle", |b| _ = b.decisions.remove(&name("m/a"))),
@@ -216,29 +225,35 @@ const CHANGES: &[(&str, Change)] = &[
         let other = LogKey::from_secret(&[8; 32]);
         b.log.head = other.sign(&head.log, head.size, head.root, head.at).unwrap();
     }),
-    ("log.leaves[12], strike: the path leads to root ", |b| {
-        b.log.leaves[12].path[0] = Digest::of(b"");
+    ("log.leaves[16], strike: the path leads to root ", |b| {
+        b.log.leaves[16].path[0] = Digest::of(b"");
     }),
-    ("log.leaves[12], strike: a path of ", |b| _ = b.log.leaves[12].path.pop()),
+    ("log.leaves[16], strike: a path of ", |b| _ = b.log.leaves[16].path.pop()),
     ("log.leaves[0], methodology: ", |b| b.log.leaves[0].path[1] = Digest::of(b"")),
-    ("log.leaves[1], report: ", |b| b.log.leaves[1].path[1] = Digest::of(b"")),
-    ("log.leaves[6], report: ", |b| b.log.leaves[6].path[1] = Digest::of(b"")),
-    ("log.leaves[5], strike: ", |b| b.log.leaves[5].path[1] = Digest::of(b"")),
-    ("log.leaves[9], accepted_price: ", |b| b.log.leaves[9].path[0] = Digest::of(b"")),
-    ("log.report.index: the bundle says report at 8, what", |b| b.log.leaves[9].index = 8),
-    ("log.leaf.index: the bundle says methodology at 13, what", |b| b.log.leaves[0].index = 13),
+    ("log.leaves[2], report: ", |b| b.log.leaves[2].path[1] = Digest::of(b"")),
+    ("log.leaves[9], report: ", |b| b.log.leaves[9].path[1] = Digest::of(b"")),
+    ("log.leaves[7], strike: ", |b| b.log.leaves[7].path[1] = Digest::of(b"")),
+    ("log.leaves[8], publish: ", |b| b.log.leaves[8].path[1] = Digest::of(b"")),
+    ("log.publish.index: the bundle says publish at 9, what", |b| b.log.leaves[8].index = 9),
+    ("the leaf that makes sha256: * a version of m/b is not in the bundle", |b| {
+        let LeafRecord::Publish { model, .. } = &mut b.log.leaves[13].leaf else { return };
+        *model = name("m/a");
+    }),
+    ("log.leaves[12], accepted_price: ", |b| b.log.leaves[12].path[0] = Digest::of(b"")),
+    ("log.report.index: the bundle says report at 11, what", |b| b.log.leaves[12].index = 11),
+    ("log.leaf.index: the bundle says methodology at 17, what", |b| b.log.leaves[0].index = 17),
     ("log.report.evaluator: ", |b| {
-        let LeafRecord::Report { evaluator, .. } = &mut b.log.leaves[1].leaf else { return };
+        let LeafRecord::Report { evaluator, .. } = &mut b.log.leaves[2].leaf else { return };
         evaluator.push('2');
     }),
-    ("the leaf of strike 2 of main is not in the bundle", |b| _ = b.log.leaves.remove(12)),
+    ("the leaf of strike 2 of main is not in the bundle", |b| _ = b.log.leaves.remove(16)),
     ("the leaf of methodology sha256:", |b| _ = b.log.leaves.remove(0)),
-    ("the leaf of report sha256:", |b| _ = b.log.leaves.remove(1)),
-    ("the leaf of report sha256:", |b| _ = b.log.leaves.remove(8)),
+    ("the leaf of report sha256:", |b| _ = b.log.leaves.remove(2)),
+    ("the leaf of report sha256:", |b| _ = b.log.leaves.remove(11)),
     ("the leaf sha256: * of decisions.m/a[0] is not in the bundle", |b| {
-        b.log.leaves.remove(2);
+        b.log.leaves.remove(3);
     }),
-    ("the leaf of strike 1 of main is not in the bundle", |b| _ = b.log.leaves.remove(5)),
+    ("the leaf of strike 1 of main is not in the bundle", |b| _ = b.log.leaves.remove(7)),
     ("log.strike.record: ", |b| b.record.previous = None),
     ("log.strike.record: ", |b| b.record.balances = None),
     ("log.older, the head at the strike before is not in the bundle", |b| b.log.older = None),

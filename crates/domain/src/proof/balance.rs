@@ -76,7 +76,7 @@ pub enum BalanceError {
     #[error("the balance of {owner}: {source}")]
     Path {
         /// Whose.
-        owner: Account,
+        owner: Box<Account>,
         /// What does not fit.
         source: MerkleError,
     },
@@ -147,6 +147,6 @@ impl BalanceProof {
         let salt = from_hex::<32>("salt", &self.salt)?;
         let leaf = hash(&self.fund, self.strike, &self.owner, self.shares, &salt);
         verify_inclusion(leaf, self.index, root.holders, &self.path, root.root)
-            .map_err(|source| BalanceError::Path { owner: self.owner.clone(), source })
+            .map_err(|source| BalanceError::Path { owner: Box::new(self.owner.clone()), source })
     }
 }

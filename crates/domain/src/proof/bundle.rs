@@ -103,7 +103,7 @@ pub struct RoundVote {
 pub struct LogEvidence {
     /// The head that all paths lead to.
     pub head: SignedHead,
-    /// The leaves: strike, strike before, methodology, reports, decisions.
+    /// The leaves: strike, strike before, methodology, and of every decision the reports and the publishing of their versions.
     pub leaves: Vec<LeafProof>,
     /// The head at the strike before; none for a fund's first.
     pub older: Option<OlderHead>,

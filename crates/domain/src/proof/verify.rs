@@ -4,7 +4,8 @@
 //! up to the cut-off, fees, NAV, fills, slices, level, weights); the price of each report; each decision on a price; the head's
 //! signature, the inclusion of every cited leaf, and the consistency with the head at the strike before.
 //! What stays attested: times, answers and hidden cases behind the samples; the samples themselves where they are not in the bundle;
-//! the standing that gives an evaluator its weight; and that nothing was left out which is not in the log.
+//! the standing that gives an evaluator its weight; which items a report without samples got right; that no later decision was kept out
+//! of the strike, and that the log has no second strike of that number, which whoever reads the whole log sees.
 
 mod log;
 mod prices;
@@ -92,7 +93,7 @@ pub fn verify_bundle(
     let leaves = log::by_hash(bundle)?;
     let reports = prices::verify_reports(bundle)?;
     let decisions = prices::verify_prices(bundle, &reports, &leaves)?;
-    log::verify(bundle, trusted, &leaves)?;
+    log::verify(bundle, trusted, &reports, &leaves)?;
     let signed = bundle.reports.iter().filter(|evidence| evidence.attestation.is_some());
     let sampled = bundle.reports.iter().filter(|evidence| evidence.samples.is_some());
     Ok(Verified {

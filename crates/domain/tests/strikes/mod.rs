@@ -204,6 +204,15 @@ impl World {
         let report = Report::derive(&measured, &context).unwrap();
         let digest = report.digest().unwrap();
         let at = self.at();
+        if self.reports.iter().all(|known| known.report.model.digest != report.model.digest) {
+            self.log(LeafRecord::Publish {
+                at,
+                model: name(model),
+                version: name(&format!("v{right}")),
+                checkpoint: report.model.digest,
+                graph: report.model.graph,
+            });
+        }
         self.log(LeafRecord::Report {
             at,
             report: digest,

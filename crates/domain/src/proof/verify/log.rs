@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Leaves, same};
+use super::{Leaves, prices::Reports, same};
 use crate::{
     digest::Digest,
     evaluation::PublicKey,
+    name::Name,
     proof::{
         bundle::{Bundle, BundleError, LeafProof, OlderHead},
         leaf::LeafRecord,
@@ -26,29 +27,31 @@ pub(super) fn by_hash(bundle: &Bundle) -> Result<Leaves<'_>, BundleError> {
 pub(super) fn verify(
     bundle: &Bundle,
     trusted: Option<&PublicKey>,
+    reports: &Reports<'_>,
     leaves: &Leaves<'_>,
 ) -> Result<(), BundleError> {
     let head = &bundle.log.head;
     head.verify(trusted).map_err(|source| BundleError::Head { which: "log.head", source })?;
     let strike = verify_strike(bundle)?;
     let mut cited = vec![strike, methodology_leaf(bundle)?];
-    for steps in bundle.decisions.values() {
+    for (model, steps) in &bundle.decisions {
         for step in steps {
             let Some((_, decision)) = leaves.get(&step.decision) else { continue };
             cited.push(decision);
             let LeafRecord::AcceptedPrice(accepted) = &decision.leaf else { continue };
             let votes = step.round.iter().flat_map(|round| &round.votes).map(|vote| vote.report);
             for report in votes.chain([accepted.report]) {
-                let leaf = report_leaf(bundle, report)?;
+                let (leaf, published) = report_leaves(bundle, reports, model, report)?;
                 before("log.report.index", leaf, "decision", decision)?;
-                cited.push(leaf);
+                before("log.publish.index", published, "report", leaf)?;
+                cited.extend([leaf, published]);
             }
         }
     }
     let previous = verify_previous(bundle, strike, leaves)?;
     cited.extend(previous);
     for proof in cited {
-        if proof.index != strike.index {
+        if !std::ptr::eq(proof, strike) {
             before("log.leaf.index", proof, "strike", strike)?;
         }
         include(bundle, proof)?;
@@ -111,32 +114,39 @@ fn methodology_leaf(bundle: &Bundle) -> Result<&LeafProof, BundleError> {
     found.ok_or_else(|| missing(format!("the leaf of methodology {}", record.methodology)))
 }
 
-/// The leaf of a report, which must say of it what it says itself.
-fn report_leaf(bundle: &Bundle, wanted: Digest) -> Result<&LeafProof, BundleError> {
-    let mut evidence = bundle.reports.iter();
-    let stated = loop {
-        match evidence.next() {
-            Some(evidence) if evidence.report.digest()? == wanted => break &evidence.report,
-            Some(_) => {}
-            None => return Err(missing(format!("report {wanted}"))),
-        }
-    };
+/// The leaf of a report, which must say of it what it says itself, and the one by which its version became one of the model:
+/// a price of a model is not made of reports on another's bytes.
+fn report_leaves<'a>(
+    bundle: &'a Bundle,
+    reports: &Reports<'_>,
+    of: &Name,
+    wanted: Digest,
+) -> Result<(&'a LeafProof, &'a LeafProof), BundleError> {
+    let evidence = reports.get(&wanted).ok_or_else(|| missing(format!("report {wanted}")))?;
+    let stated = &evidence.report;
     let found = bundle.log.leaves.iter().find(
         |proof| matches!(&proof.leaf, LeafRecord::Report { report, .. } if *report == wanted),
     );
     let proof = found.ok_or_else(|| missing(format!("the leaf of report {wanted}")))?;
-    let LeafRecord::Report { at, .. } = &proof.leaf else { return Ok(proof) };
+    let (LeafRecord::Report { at, .. }, subject) = (&proof.leaf, &stated.model) else {
+        return Err(missing(format!("the leaf of report {wanted}")));
+    };
     let derived = LeafRecord::Report {
         at: *at,
         report: wanted,
-        checkpoint: stated.model.digest,
-        graph: stated.model.graph,
+        checkpoint: subject.digest,
+        graph: subject.graph,
         suite: stated.suite.digest,
         samples: stated.samples,
         evaluator: stated.evaluator.clone(),
     };
     same("log.report", &proof.leaf, &derived)?;
-    Ok(proof)
+    let published = bundle.log.leaves.iter().find(|proof| {
+        matches!(&proof.leaf, LeafRecord::Publish { model, checkpoint, graph, .. }
+            if model == of && *checkpoint == subject.digest && *graph == subject.graph)
+    });
+    let what = || missing(format!("the leaf that makes {} a version of {of}", subject.digest));
+    Ok((proof, published.ok_or_else(what)?))
 }
 
 /// The leaf of the strike before; none for the first.

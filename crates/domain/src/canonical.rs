@@ -1,7 +1,9 @@
 //! Canonical JSON (RFC 8785), the one form of a value that is hashed, stored and compared.
 
 mod check;
+mod difference;
 
+pub(crate) use difference::first_difference;
 use serde::Serialize;
 
 use crate::digest::Digest;

@@ -1,6 +1,7 @@
 //! Reports: what follows from a measurement, when there is no price, and that everything can be derived again.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
+mod json_schema;
 mod support;
 
 use domain::{
@@ -8,13 +9,16 @@ use domain::{
     evaluation::{
         Measurement, NoPrice, Report, ReportContext, ReportError, SuiteFacts, VerifyError,
         price::{log_sigma, micro, price},
-        samples, verify, verify_blob,
+        samples, verify, verify_blob, verify_price,
     },
     suite::Suite,
 };
 use serde_json::{Value, json};
 
-use crate::support::{context, first_right, label_counts, measurement, subject, suite};
+use crate::{
+    json_schema::fault,
+    support::{context, first_right, label_counts, measurement, subject, suite},
+};
 
 const ITEMS: usize = 1000;
 
@@ -327,6 +331,7 @@ fn schema() {
     short.protocol.rounds = 0;
     for measured in [usual(), alone, void, short] {
         let report = serde_json::to_value(derive(&measured)).unwrap();
+        assert_eq!(verify_price(&derive(&measured)), Ok(()));
         assert_eq!(fault(&schema, &schema, &report), None);
         for name in report.as_object().unwrap().keys() {
             let mut lacking = report.clone();
@@ -340,66 +345,4 @@ fn schema() {
         more["price_micro"] = json!(1);
         assert_eq!(fault(&schema, &schema, &more).unwrap(), ".price_micro: no branch");
     }
-}
-
-/// The first place where `value` is not of `schema`, by the few keywords that the schema uses.
-fn fault(root: &Value, schema: &Value, value: &Value) -> Option<String> {
-    if let Some(name) = schema["$ref"].as_str() {
-        return fault(root, root.pointer(&name[1..]).unwrap(), value);
-    }
-    if let Some(branches) = schema["anyOf"].as_array() {
-        let mut faults = branches.iter().map(|branch| fault(root, branch, value));
-        return faults.all(|fault| fault.is_some()).then(|| ": no branch".to_owned());
-    }
-    if !schema["const"].is_null() && schema["const"] != *value {
-        return Some(format!(": {value}"));
-    }
-    if let Some(words) = schema["enum"].as_array()
-        && !words.contains(value)
-    {
-        return Some(format!(": {value}"));
-    }
-    let is = |name: &str| match name {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_u64() || value.is_i64(),
-        "number" => value.is_number(),
-        "null" => value.is_null(),
-        other => panic!("{other}"),
-    };
-    let fits = match &schema["type"] {
-        Value::String(name) => is(name),
-        Value::Array(names) => names.iter().any(|name| is(name.as_str().unwrap())),
-        _ => true,
-    };
-    if !fits {
-        return Some(format!(": {value} is no {}", schema["type"]));
-    }
-    let inside = |at: String, schema: &Value, value: &Value| {
-        fault(root, schema, value).map(|rest| {
-            let colon = if rest.starts_with(['.', '[', ':']) { "" } else { ": " };
-            format!("{at}{colon}{rest}")
-        })
-    };
-    if let Some(items) = value.as_array() {
-        let check = |(k, item)| inside(format!("[{k}]"), &schema["items"], item);
-        return items.iter().enumerate().find_map(check);
-    }
-    let object = value.as_object()?;
-    let required = schema["required"].as_array().into_iter().flatten();
-    if let Some(name) = required.map(|n| n.as_str().unwrap()).find(|n| !object.contains_key(*n)) {
-        return Some(format!(".{name}: missing"));
-    }
-    object.iter().find_map(|(name, value)| {
-        let property = &schema["properties"][name];
-        match (property.is_null(), &schema["additionalProperties"]) {
-            (false, _) => inside(format!(".{name}"), property, value),
-            (true, Value::Object(_)) => {
-                inside(format!(".{name}"), &schema["additionalProperties"], value)
-            }
-            (true, _) => Some(format!(".{name}: unknown")),
-        }
-    })
 }

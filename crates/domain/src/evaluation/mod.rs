@@ -37,5 +37,5 @@ pub use measurement::{
 pub use params::{CostWeights, PARAMS, Params};
 pub use report::{
     NoPrice, Report, ReportContext, ReportError, SuiteFacts, VerifyError, read_blob, verify,
-    verify_blob,
+    verify_blob, verify_price,
 };

@@ -22,7 +22,8 @@ pub use scoring::{influence, outcomes};
 use serde::{Deserialize, Serialize};
 pub use timing::fastest;
 pub(super) use timing::{CostSamples, ratios_of};
-pub use verify::{SuiteFacts, VerifyError, read_blob, verify, verify_blob};
+pub(crate) use verify::recorded_suite;
+pub use verify::{SuiteFacts, VerifyError, read_blob, verify, verify_blob, verify_price};
 
 use super::measurement::Machine;
 use crate::{

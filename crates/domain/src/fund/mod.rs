@@ -19,6 +19,7 @@ mod create;
 mod custody;
 mod delist;
 mod event;
+pub mod export;
 mod fund_state;
 mod in_kind;
 mod mark;

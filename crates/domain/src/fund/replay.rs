@@ -3,6 +3,7 @@
 //! An operation is `{"op": …, "args": {…}}` with the argument names of FUND 1.6.
 //! Arguments are checked in the order of the reference, because a bad call earns the code of its first bad argument.
 
+mod file;
 mod render;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::{
     name::Name,
 };
 
+pub use file::{Lines, ReplayError, lines};
 pub use render::{entry, outcome};
 
 /// An operation that does not exist.

@@ -100,7 +100,9 @@ impl Report {
             Some(SuiteState::Prices) if !void_reasons.is_empty() => Some(NoPrice::Void),
             Some(SuiteState::Prices) => None,
         };
-        let priced = Priced::of(&scored, cost.as_ref(), context.cost_held, no_price);
+        let se = scored.record.as_ref().and_then(|record| record.se_difference);
+        let quality = (scored.q_genesis, se, scored.bits);
+        let priced = Priced::of(quality, cost.as_ref(), context.cost_held, no_price);
         Ok(Self {
             report_version: Self::VERSION,
             metrics: metric_values(context.suite, &measurement.model),
@@ -236,21 +238,21 @@ fn chance(context: &ReportContext<'_>) -> Result<Option<f64>, ReportError> {
 
 /// What follows from quality and cost.
 #[derive(Default)]
-struct Priced {
-    cost_index: Option<f64>,
-    price_micro: Option<i64>,
-    sigma: Option<crate::evaluation::price::LogSigma>,
+pub(super) struct Priced {
+    pub(super) cost_index: Option<f64>,
+    pub(super) price_micro: Option<i64>,
+    pub(super) sigma: Option<crate::evaluation::price::LogSigma>,
 }
 
 impl Priced {
-    fn of(
-        scored: &Scored,
+    /// `quality` is the anchor, the standard error of model minus reference, and the bits.
+    pub(super) fn of(
+        quality: (Option<f64>, Option<f64>, Option<f64>),
         cost: Option<&CostRecord>,
         held: Option<f64>,
         no_price: Option<NoPrice>,
     ) -> Self {
-        let se = scored.record.as_ref().and_then(|record| record.se_difference);
-        let (Some(q_genesis), Some(se), Some(bits)) = (scored.q_genesis, se, scored.bits) else {
+        let (Some(q_genesis), Some(se), Some(bits)) = quality else {
             return Self::default();
         };
         let (index, errors) = match (held, cost) {

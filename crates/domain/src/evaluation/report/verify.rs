@@ -1,9 +1,10 @@
 //! Whether a report says what its samples say.
 
-use serde_json::Value;
-
-use super::{Report, ReportContext, ReportError};
+use super::{
+    CostRecord, CostSamples, Report, ReportContext, ReportError, derive::Priced, ratios_of,
+};
 use crate::{
+    canonical::first_difference,
     digest::Digest,
     evaluation::{measurement::Measurement, samples},
     suite::{Cost, Labels, Output, Pool, Reference, Suite},
@@ -85,8 +86,52 @@ pub fn read_blob(report: &Report, blob: &[u8]) -> Result<Measurement, VerifyErro
     samples::from_blob(blob).map_err(|e| VerifyError::NoSamples { reason: e.to_string() })
 }
 
+/// Checks the price against the report's own fields alone: cost ratios from their rounds, the cost index from the ratios, price and
+/// errors from quality and cost index.
+///
+/// It is what can be checked without the samples; quality and rounds are the report's word.
+///
+/// # Errors
+/// [`VerifyError::Version`]; [`VerifyError::Difference`] names the first field that differs.
+pub fn verify_price(report: &Report) -> Result<(), VerifyError> {
+    if report.report_version != Report::VERSION {
+        let (found, known) = (report.report_version, Report::VERSION);
+        return Err(VerifyError::Version { found, known });
+    }
+    let mut derived = report.clone();
+    if let Some(cost) = &mut derived.cost {
+        rederive(cost);
+    }
+    let se = report.quality.and_then(|quality| quality.se_difference);
+    let quality = (report.suite.q_genesis, se, report.quality_bits);
+    let priced = Priced::of(quality, derived.cost.as_ref(), report.cost_held, report.no_price);
+    derived.cost_index = priced.cost_index;
+    derived.price_micro = priced.price_micro;
+    derived.sigma_ln_price = priced.sigma.map(|sigma| sigma.sigma);
+    derived.sigma_items = priced.sigma.map(|sigma| sigma.items);
+    derived.sigma_cost = priced.sigma.map(|sigma| sigma.cost);
+    compare(report, &derived)
+}
+
+/// Ratios and their errors from the replicates that the record keeps; memory is kept only where there were several children.
+fn rederive(cost: &mut CostRecord) {
+    let memory = [libm::log(cost.ratios.memory)];
+    let one_memory = cost.ln_memory.is_empty();
+    let samples = CostSamples {
+        rounds: &cost.rounds,
+        ln_memory: if one_memory { &memory } else { &cost.ln_memory },
+        ln_energy: &cost.ln_energy,
+    };
+    let Some((mut ratios, mut errors)) = ratios_of(samples) else { return };
+    if one_memory {
+        ratios.memory = cost.ratios.memory;
+        errors.memory = cost.se_ln.memory;
+    }
+    (cost.ratios, cost.se_ln) = (ratios, errors);
+}
+
 /// The suite as far as a report records it: all that its numbers depend on.
-fn recorded_suite(report: &Report) -> Suite {
+pub(crate) fn recorded_suite(report: &Report) -> Suite {
     let record = &report.suite;
     let reference = report.reference.as_ref().map(|reference| Reference {
         digest: reference.digest,
@@ -143,38 +188,19 @@ pub fn verify(
         evaluator: &report.evaluator,
         cost_held: report.cost_held,
     };
-    let derived = Report::derive(measurement, &context)?;
-    if *report == derived {
+    compare(report, &Report::derive(measurement, &context)?)
+}
+
+fn compare(report: &Report, derived: &Report) -> Result<(), VerifyError> {
+    if report == derived {
         return Ok(());
     }
     let json = |report: &Report| serde_json::to_value(report).unwrap_or_default();
-    let (reported, derived) = (json(report), json(&derived));
+    let (reported, derived) = (json(report), json(derived));
     let (field, reported, derived) = first_difference("", &reported, &derived)
         // Unequal structures of equal JSON: a NaN, which JSON writes as null.
         .unwrap_or_else(|| {
             ("report".to_owned(), "a number that is none".to_owned(), String::new())
         });
     Err(VerifyError::Difference { field, reported, derived })
-}
-
-fn first_difference(path: &str, left: &Value, right: &Value) -> Option<(String, String, String)> {
-    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match (left, right) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
-            keys.into_iter().find_map(|key| {
-                let side = |object: &serde_json::Map<String, Value>| {
-                    object.get(key).cloned().unwrap_or_default()
-                };
-                first_difference(&join(key), &side(a), &side(b))
-            })
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
-            .iter()
-            .zip(b)
-            .enumerate()
-            .find_map(|(index, (x, y))| first_difference(&format!("{path}[{index}]"), x, y)),
-        _ if left == right => None,
-        _ => Some((path.to_owned(), left.to_string(), right.to_string())),
-    }
 }

@@ -1,0 +1,41 @@
+//! Proofs that need no trust in whoever serves them (DESIGN "Proof", FUND 6.3).
+//!
+//! A log of typed records ([`LeafRecord`]) under a hash tree ([`merkle`]), whose head is signed ([`SignedHead`]).
+//! A strike is one of its records: [`StrikeRecord`], which [`Watch`] derives from the journal. A [`Bundle`] holds a strike with all that
+//! it follows from, and [`verify_bundle`] derives it again. [`BalanceProof`] shows one holder's shares and nobody else's.
+
+mod balance;
+mod bundle;
+mod head;
+mod leaf;
+pub mod merkle;
+mod steps;
+mod strike;
+mod verify;
+mod watch;
+
+pub use balance::{BalanceError, BalanceProof, BalanceRoot, Balances};
+pub use bundle::{
+    Bundle, BundleError, LeafProof, LogEvidence, OlderHead, PriceStep, ReportEvidence, RoundVote,
+    RoundVotes,
+};
+pub use head::{HeadError, LogKey, SignedHead};
+pub use leaf::{AcceptedPrice, LeafRecord};
+pub use merkle::{Frontier, MerkleError, Node, Tree};
+pub use strike::{
+    Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, PriceSource, SliceRecord,
+    StrikeFacts, StrikeRecord,
+};
+pub use verify::{Verified, verify_bundle};
+pub use watch::{Watch, WatchError};
+
+/// Fields one after the other, each behind its length, so that no two lists of fields have the same bytes.
+fn length_prefixed(fields: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for field in fields {
+        // Every field is a name, a number, a digest or a key.
+        bytes.extend_from_slice(&(field.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(field);
+    }
+    bytes
+}

@@ -1,0 +1,319 @@
+//! Follows one fund through the journal and says at each strike what its record must say.
+
+use std::collections::BTreeMap;
+
+use super::strike::{
+    Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, SliceRecord, StrikeFacts,
+};
+use crate::{
+    amount::{Cash, Ppb, PriceNano, Shares, Units},
+    canonical::first_difference,
+    digest::Digest,
+    fund::{
+        Asset, Batch, Entry, Event, FundState, Kind, Meta, Methodology, MethodologyError, Outcome,
+        State, StrikeOutcome, nav_per_share_nano,
+    },
+    index::{IndexLevel, LevelError},
+    name::Name,
+};
+
+/// Why the journal does not keep the fund's rules.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// An order that was placed when the prices of the strike were set already.
+    #[error(
+        "order {order} is in the strike of event {strike}, whose prices were set after event {cut_off}"
+    )]
+    Late {
+        /// The order's event.
+        order: u64,
+        /// The strike's event.
+        strike: u64,
+        /// The last event whose order is in time.
+        cut_off: u64,
+    },
+    /// An event says something else than the methodology.
+    #[error("event {sequence}, {field}: the journal says {stated}, the methodology {derived}")]
+    Rules {
+        /// The event.
+        sequence: u64,
+        /// What differs.
+        field: String,
+        /// What the event says.
+        stated: String,
+        /// What follows.
+        derived: String,
+    },
+    /// The rules give no weights for a rebalance that happened.
+    #[error("event {sequence}: {source}")]
+    Weights {
+        /// The rebalance.
+        sequence: u64,
+        /// Why not.
+        source: MethodologyError,
+    },
+    /// The level passes its bound.
+    #[error("event {sequence}: {source}")]
+    Level {
+        /// The rebalance or strike.
+        sequence: u64,
+        /// Why not.
+        source: LevelError,
+    },
+    /// An assertion of ours failed.
+    #[error("internal error in the proof of a strike: {0}")]
+    Internal(&'static str),
+}
+
+/// What is remembered of one fund between events.
+///
+/// Before each event of the journal, from the first on, call [`before`](Self::before); after it was committed, [`after`](Self::after).
+/// A level, a queue and a publisher then never come from anywhere but the journal.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    fund: Name,
+    methodology: Methodology,
+    sequence: u64,
+    publishers: BTreeMap<Name, Name>,
+    level: Option<IndexLevel>,
+    orders: Vec<Order>,
+    /// The last event before the prices were set, and the chain after it.
+    marked: Option<(u64, Digest)>,
+    frozen: Option<Frozen>,
+}
+
+/// What a strike is about to freeze.
+#[derive(Clone, Debug)]
+struct Frozen {
+    chain: Digest,
+    cash: Cash,
+    units: BTreeMap<Name, Units>,
+    prices: BTreeMap<Name, MarkedPrice>,
+}
+
+impl Watch {
+    /// Watches a fund from the first event of the journal on.
+    #[must_use]
+    pub const fn new(fund: Name, methodology: Methodology) -> Self {
+        Self {
+            fund,
+            methodology,
+            sequence: 0,
+            publishers: BTreeMap::new(),
+            level: None,
+            orders: Vec::new(),
+            marked: None,
+            frozen: None,
+        }
+    }
+
+    /// Events so far.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The basket; none before the first rebalance.
+    #[must_use]
+    pub const fn level(&self) -> Option<&IndexLevel> {
+        self.level.as_ref()
+    }
+
+    /// Remembers what `event` will change.
+    pub fn before(&mut self, state: &State, event: &Event) {
+        match event {
+            Event::MarkSet { fund, .. } if *fund == self.fund => {
+                self.marked = Some((self.sequence, state.chain()));
+            }
+            Event::Strike { fund, .. } if *fund == self.fund => {
+                self.frozen = state.fund(fund).map(|fund| Frozen::of(state, fund));
+            }
+            _ => {}
+        }
+    }
+
+    /// Follows `event`, which `batch` applied and left `state`; a strike of the fund gives what its record must say.
+    ///
+    /// # Errors
+    /// [`WatchError`]: an order after the prices, parameters or a rebalance that do not follow from the methodology.
+    pub fn after(
+        &mut self,
+        state: &State,
+        event: &Event,
+        batch: &Batch,
+    ) -> Result<Option<StrikeFacts>, WatchError> {
+        self.sequence += 1;
+        match event {
+            Event::CreateFund { fund, params } if *fund == self.fund => {
+                let wanted = self.methodology.fund_params();
+                self.same("params", params, &wanted)?;
+            }
+            Event::Admit { fund, model, publisher, .. } if *fund == self.fund => {
+                self.publishers.insert(model.clone(), publisher.clone());
+            }
+            Event::Subscribe { fund, who, amount } if *fund == self.fund => {
+                self.order(OrderKind::Subscription, who, amount.as_micro());
+            }
+            Event::Redeem { fund, who, shares } if *fund == self.fund => {
+                self.order(OrderKind::Redemption, who, shares.as_nano());
+            }
+            Event::Rebalance { fund, weights, cash, spread, counterparties }
+                if *fund == self.fund =>
+            {
+                let rules = &self.methodology;
+                self.same("cash", cash, &Ppb::from_ppb(rules.cash_ppb))?;
+                self.same("spread", spread, &Ppb::from_ppb(rules.spread_ppb))?;
+                self.same("counterparties", counterparties, &rules.counterparties)?;
+                self.rebalance(state, weights)?;
+            }
+            Event::Strike { fund, day } if *fund == self.fund => {
+                let Outcome::Strike(outcome) = &batch.outcome else {
+                    return Err(WatchError::Internal("a strike without outcome"));
+                };
+                return self.strike(state, *day, batch, outcome).map(Some);
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn same<T: PartialEq + serde::Serialize>(
+        &self,
+        field: &str,
+        stated: &T,
+        derived: &T,
+    ) -> Result<(), WatchError> {
+        if stated == derived {
+            return Ok(());
+        }
+        let json = |value: &T| serde_json::to_value(value).unwrap_or_default();
+        let found = first_difference(field, &json(stated), &json(derived));
+        let (field, stated, derived) =
+            found.unwrap_or_else(|| (field.to_owned(), String::new(), String::new()));
+        Err(WatchError::Rules { sequence: self.sequence, field, stated, derived })
+    }
+
+    fn order(&mut self, kind: OrderKind, who: &Name, amount: i64) {
+        let (sequence, who) = (self.sequence, who.clone());
+        self.orders.push(Order { sequence, kind, amount, who });
+    }
+
+    fn target(
+        &self,
+        prices: impl Iterator<Item = (Name, PriceNano)>,
+    ) -> Result<BTreeMap<Name, Ppb>, MethodologyError> {
+        let scored = prices.map(|(model, price)| {
+            // Every listed model was admitted by an event of this journal.
+            let publisher = self.publishers.get(&model).unwrap_or(&model).clone();
+            (model, publisher, price)
+        });
+        self.methodology.target_weights(&scored.collect::<Vec<_>>())
+    }
+
+    fn rebalance(
+        &mut self,
+        state: &State,
+        weights: &BTreeMap<Name, Ppb>,
+    ) -> Result<(), WatchError> {
+        let sequence = self.sequence;
+        let fund = state.fund(&self.fund).ok_or(WatchError::Internal("a rebalance of no fund"))?;
+        let live = live(state, fund).map(|(model, price)| (model.clone(), price));
+        let target =
+            self.target(live).map_err(|source| WatchError::Weights { sequence, source })?;
+        self.same("weights", weights, &target)?;
+        let moved = match &mut self.level {
+            Some(level) => level.rebase(weights, fund.prices()),
+            None => IndexLevel::start(weights, fund.prices()).map(|level| self.level = Some(level)),
+        };
+        moved.map_err(|source| WatchError::Level { sequence, source })
+    }
+
+    fn strike(
+        &mut self,
+        state: &State,
+        day: i64,
+        batch: &Batch,
+        outcome: &StrikeOutcome,
+    ) -> Result<StrikeFacts, WatchError> {
+        let sequence = self.sequence;
+        let frozen = self.frozen.take().ok_or(WatchError::Internal("a strike of no fund"))?;
+        let fund = state.fund(&self.fund).ok_or(WatchError::Internal("a strike of no fund"))?;
+        let (cut_off, state_before) = self.marked.take().unwrap_or((sequence - 1, frozen.chain));
+        let orders = std::mem::take(&mut self.orders);
+        if let Some(late) = orders.iter().find(|order| order.sequence > cut_off) {
+            let order = late.sequence;
+            return Err(WatchError::Late { order, strike: sequence, cut_off });
+        }
+        let level = self.level.as_ref().map(|level| level.level(fund.prices())).transpose();
+        let weights = self.target(frozen.prices.iter().map(|(m, p)| (m.clone(), p.price)));
+        let (high_nav, high_shares) =
+            fund.hwm().ok_or(WatchError::Internal("a seeded fund has a high-water mark"))?;
+        Ok(StrikeFacts {
+            fund: self.fund.clone(),
+            number: outcome.epoch,
+            day,
+            sequence,
+            cut_off,
+            prices: frozen.prices,
+            cash: frozen.cash,
+            units: frozen.units,
+            orders,
+            fees: fees(&self.fund, batch, outcome),
+            nav: outcome.nav,
+            ask: outcome.ask,
+            shares: outcome.shares,
+            nav_per_share: nav_per_share_nano(outcome.nav, outcome.shares),
+            fills: outcome.fills.iter().map(FillRecord::from).collect(),
+            slices: outcome.slices.iter().map(SliceRecord::from).collect(),
+            high_water: HighWater { nav: high_nav, shares: high_shares },
+            winding: outcome.winding,
+            level: level.map_err(|source| WatchError::Level { sequence, source })?,
+            weights: weights.ok(),
+            state_before,
+            state_after: state.chain(),
+        })
+    }
+}
+
+/// Models that the fund lists and that are not delisted, with their prices.
+fn live<'a>(state: &'a State, fund: &'a FundState) -> impl Iterator<Item = (&'a Name, PriceNano)> {
+    let listed = fund.prices().iter().map(|(model, price)| (model, *price));
+    listed.filter(|(model, _)| !state.is_delisted(model))
+}
+
+impl Frozen {
+    fn of(state: &State, fund: &FundState) -> Self {
+        let mark = |(model, price): (&Name, PriceNano)| {
+            (model.clone(), MarkedPrice { price, estimate: fund.estimate(model) })
+        };
+        let held = |(model, _): (&Name, PriceNano)| (model.clone(), fund.units(state, model));
+        Self {
+            chain: state.chain(),
+            cash: fund.cash(state),
+            units: live(state, fund).map(held).collect(),
+            prices: live(state, fund).map(mark).collect(),
+        }
+    }
+}
+
+/// What the strike's own entries charged.
+fn fees(fund: &Name, batch: &Batch, outcome: &StrikeOutcome) -> Fees {
+    let share = Asset::Share(fund.clone());
+    let made = |entry: &Entry| {
+        let legs = entry.custody.iter().filter(|leg| leg.asset == share);
+        Shares::from_nano(legs.fold(0_i64, |sum, leg| sum.saturating_add(leg.amount)))
+    };
+    let mut fees = Fees::default();
+    for entry in &batch.entries {
+        match (entry.kind, &entry.meta) {
+            (Kind::MgmtFee, Meta::Fee { days }) => {
+                (fees.days, fees.management) = (*days, made(entry));
+            }
+            (Kind::PerfFee, _) => fees.performance = made(entry),
+            _ => {}
+        }
+    }
+    let levies = outcome.fills.iter().map(|fill| fill.levy.as_micro());
+    fees.levy = Cash::from_micro(levies.fold(0_i64, i64::saturating_add));
+    fees
+}

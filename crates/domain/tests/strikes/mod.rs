@@ -1,0 +1,385 @@
+//! A small world with two models, two strikes and a log, made as an operator makes it, and the bundle of its second strike.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    amount::{Cash, Ppb, PriceNano, Shares},
+    digest::Digest,
+    evaluation::{
+        Breaker, EvaluatorKey, Evidence, Measurement, PriceDecision, PriceState, Report,
+        ReportContext, RoundEvidence,
+        acceptance::Vote,
+        committee::{count, quorum_of},
+        decide, decide_round, samples,
+    },
+    fund::{Account, Event, Methodology, State, apply},
+    name::Name,
+    proof::{
+        AcceptedPrice, Balances, Bundle, LeafProof, LeafRecord, LogEvidence, LogKey, OlderHead,
+        PriceSource, PriceStep, ReportEvidence, RoundVote, RoundVotes, SignedHead, StrikeFacts,
+        StrikeRecord, Tree, Watch,
+    },
+    time::{DAY_MS, Timestamp},
+};
+
+use crate::support::{context, first_right, label_counts, measurement, subject, suite};
+
+pub(crate) const ITEMS: usize = 1000;
+
+pub(crate) fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+pub(crate) fn rules() -> Methodology {
+    let text = include_str!("../../../cli/demo/methodology.json");
+    let rules = Methodology::parse(text).unwrap();
+    Methodology { levy_in_ppb: 5_000_000, performance_fee_ppb: 100_000_000, ..rules }
+}
+
+pub(crate) fn key() -> LogKey {
+    LogKey::from_secret(&[9; 32])
+}
+
+/// What an operator does that he should not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Twist {
+    Honest,
+    /// Marks a model a thousandth dearer than its reports say.
+    Mark,
+    /// Marks without an estimate, so that joiners pay less.
+    Estimate,
+    /// Takes an order when the prices are known.
+    LateOrder,
+    /// Rebalances to weights of his own.
+    Weights,
+    /// Charges another fee than the methodology says.
+    Fee,
+    /// Accepts a price that the report does not give.
+    Accept,
+    /// Lets one evaluator decide where the methodology wants two.
+    Quorum,
+}
+
+fn evidence(of: &ReportEvidence) -> Evidence<'_> {
+    Evidence { report: &of.report, right: &of.right, influence: &of.influence }
+}
+
+/// Everything that happened.
+pub(crate) struct World {
+    pub(crate) twist: Twist,
+    rules: Methodology,
+    state: State,
+    watch: Watch,
+    tree: Tree,
+    leaves: Vec<LeafRecord>,
+    heads: Vec<SignedHead>,
+    journal: Vec<Event>,
+    reports: Vec<ReportEvidence>,
+    prices: BTreeMap<Name, (PriceState, Vec<PriceStep>, PriceSource, i64)>,
+    pub(crate) records: Vec<StrikeRecord>,
+    hour: i64,
+}
+
+impl World {
+    /// Two strikes, each after a report on each model, with a rebalance between them and orders of both kinds.
+    pub(crate) fn new(twist: Twist) -> Self {
+        let (fund, mut rules) = (name("main"), rules());
+        if twist == Twist::Quorum {
+            rules.quorum = 2;
+        }
+        let mut world = Self {
+            twist,
+            state: State::new(),
+            watch: Watch::new(fund.clone(), rules.clone()),
+            rules,
+            tree: Tree::new(),
+            leaves: Vec::new(),
+            heads: Vec::new(),
+            journal: Vec::new(),
+            reports: Vec::new(),
+            prices: BTreeMap::new(),
+            records: Vec::new(),
+            hour: 0,
+        };
+        world.open(&fund);
+        world.strike(&fund);
+        let mut weights = world.watched_weights();
+        if twist == Twist::Weights {
+            weights = [("m/a", 600_000_000), ("m/b", 400_000_000)]
+                .map(|(model, ppb)| (name(model), Ppb::from_ppb(ppb)))
+                .into();
+        }
+        world.post(Event::Rebalance {
+            fund: fund.clone(),
+            weights,
+            cash: Ppb::from_ppb(world.rules.cash_ppb),
+            spread: Ppb::from_ppb(world.rules.spread_ppb),
+            counterparties: world.rules.counterparties.clone(),
+        });
+        world.evaluate_round("m/a", 860, [3, 5, 7]);
+        world.evaluate("m/b", 651, 4);
+        let (bob, amount) = (name("BOB"), Cash::from_micro(77_000_001));
+        world.post(Event::Subscribe { fund: fund.clone(), who: bob.clone(), amount });
+        let shares = Shares::from_nano(123_456_789_012);
+        world.post(Event::Redeem { fund: fund.clone(), who: name("ALICE"), shares });
+        world.post(Event::Subscribe { fund: fund.clone(), who: bob, amount });
+        world.strike(&fund);
+        world
+    }
+
+    fn open(&mut self, fund: &Name) {
+        let mut params = self.rules.fund_params();
+        if self.twist == Twist::Fee {
+            params.management_fee = Ppb::from_ppb(20_000_000);
+        }
+        self.post(Event::CreateFund { fund: fund.clone(), params });
+        let methodology = self.rules.digest().unwrap();
+        let at = self.at();
+        self.log(LeafRecord::Methodology { at, fund: fund.clone(), methodology });
+        for who in ["SPONSOR", "ALICE", "BOB", "PUB", "PUB2", "LP"] {
+            self.post(Event::Deposit { who: name(who), amount: Cash::from_micro(9_000_000_000) });
+        }
+        self.evaluate("m/a", 800, 1);
+        self.evaluate("m/b", 650, 2);
+        for (model, publisher) in [("m/a", "PUB"), ("m/b", "PUB2")] {
+            self.post(Event::Admit {
+                fund: fund.clone(),
+                model: name(model),
+                publisher: name(publisher),
+                price: self.price(&name(model)),
+                bond: Cash::from_micro(100_000_000),
+                contributors: Vec::new(),
+            });
+        }
+        let amount = Cash::from_micro(1_000_000_000);
+        self.post(Event::Seed { fund: fund.clone(), who: name("SPONSOR"), amount, day: Some(1) });
+        let amount = Cash::from_micro(5_000_000_000);
+        self.post(Event::Subscribe { fund: fund.clone(), who: name("ALICE"), amount });
+    }
+
+    fn at(&mut self) -> Timestamp {
+        self.hour += 1;
+        Timestamp::from_millis(self.hour * 3_600_000)
+    }
+
+    fn post(&mut self, event: Event) -> Option<StrikeFacts> {
+        let batch = apply(&self.state, &event).unwrap();
+        self.watch.before(&self.state, &event);
+        self.state.commit(&batch);
+        let facts = self.watch.after(&self.state, &event, &batch);
+        self.journal.push(event);
+        // A twisted operator does not care what the watch says, but needs its facts: he lets it watch again under what he did.
+        facts.unwrap_or_else(|error| {
+            assert_ne!(self.twist, Twist::Honest, "{error}");
+            None
+        })
+    }
+
+    fn log(&mut self, leaf: LeafRecord) -> Digest {
+        let hash = leaf.hash().unwrap();
+        self.tree.append(hash);
+        self.leaves.push(leaf);
+        hash
+    }
+
+    fn price(&self, model: &Name) -> PriceNano {
+        PriceNano::from_micro(self.prices[model].0.price_micro).unwrap()
+    }
+
+    fn watched_weights(&self) -> BTreeMap<Name, Ppb> {
+        let models = [("m/a", "PUB"), ("m/b", "PUB2")];
+        let scored = models.map(|(model, who)| (name(model), name(who), self.price(&name(model))));
+        self.rules.target_weights(&scored).unwrap()
+    }
+
+    /// A report on a new version, with the evidence that the bundle has of it.
+    fn measure(&mut self, model: &str, right: usize, seed: u64) -> ReportEvidence {
+        let answers = "0".repeat(20) + &first_right(right, ITEMS - 20);
+        let version = subject(&format!("{model} {right}"), &answers);
+        let reference = subject("reference", &first_right(800, ITEMS));
+        let measured: Measurement = measurement(version, Some(reference), 3, seed);
+        let (suite, counts) = (suite(ITEMS as u64), label_counts(ITEMS as u64));
+        let evaluator = format!("eval-{seed}");
+        let context = ReportContext { model, evaluator: &evaluator, ..context(&suite, &counts) };
+        let report = Report::derive(&measured, &context).unwrap();
+        let digest = report.digest().unwrap();
+        let at = self.at();
+        if self.reports.iter().all(|known| known.report.model.digest != report.model.digest) {
+            self.log(LeafRecord::Publish {
+                at,
+                model: name(model),
+                version: name(&format!("v{right}")),
+                checkpoint: report.model.digest,
+                graph: report.model.graph,
+            });
+        }
+        self.log(LeafRecord::Report {
+            at,
+            report: digest,
+            checkpoint: report.model.digest,
+            graph: report.model.graph,
+            suite: report.suite.digest,
+            samples: report.samples,
+            evaluator: report.evaluator.clone(),
+        });
+        let key = EvaluatorKey::from_secret(&[seed as u8; 32]);
+        // Those with an odd seed come with their samples.
+        let blob = samples::to_blob(&measured).unwrap();
+        let samples = (seed % 2 == 1).then(|| String::from_utf8(blob).unwrap());
+        let attestation = Some(key.attest(digest, &name(&evaluator)));
+        let evidence =
+            ReportEvidence { attestation, report, samples, right: answers, influence: Vec::new() };
+        self.reports.push(evidence.clone());
+        evidence
+    }
+
+    fn breaker(&self) -> Breaker {
+        Breaker {
+            re_evaluation_ppb: self.rules.breaker_reevaluation_ppb as u64,
+            new_version_ppb: self.rules.breaker_new_version_ppb as u64,
+        }
+    }
+
+    /// A new version, measured by one, decided on, logged.
+    fn evaluate(&mut self, model: &str, right: usize, seed: u64) {
+        let measured = self.measure(model, right, seed);
+        let previous = self.prices.get(&name(model)).map(|(state, ..)| state);
+        let decision = decide(previous, evidence(&measured), &self.breaker()).unwrap();
+        self.decided(model, decision, None);
+    }
+
+    /// A new version, measured by three, who agree.
+    fn evaluate_round(&mut self, model: &str, right: usize, seeds: [u64; 3]) {
+        let measured = seeds.map(|seed| self.measure(model, right, seed));
+        let votes = measured.each_ref().map(|evidence| Vote {
+            evaluator: evidence.report.evaluator.clone(),
+            price_micro: evidence.report.price_micro.unwrap(),
+            weight: 0.25,
+            sigma: evidence.report.sigma_ln_price.unwrap(),
+            samples: evidence.report.samples,
+        });
+        let agreed = count(&votes, 0.25, quorum_of(3)).agreed.unwrap();
+        let others = [evidence(&measured[0]), evidence(&measured[2])];
+        let round = RoundEvidence { lead: evidence(&measured[1]), others: &others, agreed };
+        let previous = self.prices.get(&name(model)).map(|(state, ..)| state);
+        let decision = decide_round(previous, round, &self.breaker()).unwrap();
+        let vote = |evidence: &ReportEvidence| RoundVote {
+            report: evidence.report.digest().unwrap(),
+            weight: 0.25,
+        };
+        let votes = measured.iter().map(vote).collect();
+        self.decided(model, decision, Some(RoundVotes { wanted: 3, absent: 0.25, votes }));
+    }
+
+    fn decided(&mut self, model: &str, decision: PriceDecision, round: Option<RoundVotes>) {
+        let model = name(model);
+        let mut steps = self.prices.remove(&model).map_or_else(Vec::new, |(_, steps, ..)| steps);
+        let number = steps.len() as u64 + 1;
+        let at = self.at();
+        let mut leaf =
+            AcceptedPrice::of(at, model.clone(), number, &decision, round.as_ref()).unwrap();
+        let mut state = decision.state.unwrap();
+        if self.twist == Twist::Accept && round.is_some() {
+            state.price_micro += 1;
+            leaf.price_micro = Some(state.price_micro);
+        }
+        let (report, est_micro) = (leaf.report, leaf.est_micro);
+        let decision = self.log(LeafRecord::AcceptedPrice(leaf));
+        steps.push(PriceStep { decision, round });
+        let source = PriceSource { decision, report };
+        self.prices.insert(model, (state, steps, source, est_micro));
+    }
+
+    fn strike(&mut self, fund: &Name) {
+        let mut prices: BTreeMap<Name, PriceNano> =
+            self.prices.keys().map(|model| (model.clone(), self.price(model))).collect();
+        let nano = |micro| PriceNano::from_micro(micro).unwrap();
+        let mut estimates: BTreeMap<Name, PriceNano> =
+            self.prices.iter().map(|(model, (.., est))| (model.clone(), nano(*est))).collect();
+        if self.twist == Twist::Mark {
+            let price = prices.get_mut(&name("m/a")).unwrap();
+            *price = PriceNano::from_nano(price.as_nano() / 1000 * 1001);
+        }
+        if self.twist == Twist::Estimate {
+            estimates.clear();
+        }
+        self.post(Event::MarkSet { fund: fund.clone(), prices, estimates });
+        if self.twist == Twist::LateOrder && self.records.len() == 1 {
+            let amount = Cash::from_micro(1_000_000_000);
+            self.post(Event::Subscribe { fund: fund.clone(), who: name("ALICE"), amount });
+        }
+        let number = self.records.len() as u64 + 1;
+        let day = number as i64 * 10;
+        let facts = self.post(Event::Strike { fund: fund.clone(), day });
+        // Where the watch refuses, an operator who goes on has nothing better than the facts of before.
+        let sequence = self.journal.len() as u64;
+        let facts = facts.unwrap_or_else(|| StrikeFacts {
+            number,
+            sequence,
+            ..self.records[0].facts.clone()
+        });
+        let salt = |owner: &Account| *Digest::of(owner.to_string().as_bytes()).as_bytes();
+        let balances = Balances::of(&self.state, fund, number, salt);
+        let record = StrikeRecord {
+            record_version: StrikeRecord::VERSION,
+            methodology: self.rules.digest().unwrap(),
+            sources: self
+                .prices
+                .iter()
+                .map(|(m, (_, _, source, _))| (m.clone(), *source))
+                .collect(),
+            facts,
+            balances: Some(balances.root()),
+            previous: self.strike_leaf(number - 1).map(|index| self.leaves[index].hash().unwrap()),
+        };
+        let at = Timestamp::from_millis(day * DAY_MS);
+        let digest = record.digest().unwrap();
+        self.log(LeafRecord::Strike { at, fund: fund.clone(), number, record: digest });
+        self.records.push(record);
+        self.heads.push(self.sign(at));
+    }
+
+    fn sign(&self, at: Timestamp) -> SignedHead {
+        key().sign(&name("test"), self.tree.size(), self.tree.root(), at).unwrap()
+    }
+
+    fn strike_leaf(&self, wanted: u64) -> Option<usize> {
+        self.leaves
+            .iter()
+            .position(|leaf| matches!(leaf, LeafRecord::Strike { number, .. } if *number == wanted))
+    }
+
+    /// The bundle of strike `number`.
+    pub(crate) fn bundle(&self, number: usize) -> Bundle {
+        let head = self.heads[number - 1].clone();
+        let size = head.size;
+        let proof = |(index, leaf): (u64, &LeafRecord)| LeafProof {
+            index,
+            leaf: leaf.clone(),
+            path: self.tree.inclusion(index, size).unwrap(),
+        };
+        let older = number.checked_sub(2).map(|older| {
+            let head = self.heads[older].clone();
+            let path = self.tree.consistency(head.size, size).unwrap();
+            OlderHead { head, path }
+        });
+        let record = self.records[number - 1].clone();
+        let last = record.facts.sequence as usize;
+        let steps = |(model, (_, steps, ..)): (&Name, &(_, Vec<PriceStep>, _, _))| {
+            (model.clone(), steps[..number].to_vec())
+        };
+        Bundle {
+            bundle_version: Bundle::VERSION,
+            record,
+            methodology: self.rules.clone(),
+            journal: self.journal[..last].to_vec(),
+            reports: self.reports[..[2, 6][number - 1]].to_vec(),
+            decisions: self.prices.iter().map(steps).collect(),
+            log: LogEvidence {
+                leaves: (0..size).zip(&self.leaves).map(proof).collect(),
+                head,
+                older,
+            },
+        }
+    }
+}

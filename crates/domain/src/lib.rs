@@ -5,6 +5,7 @@
 //! Money is integers; `f64` lives in [`evaluation`] alone, up to the point where a price becomes integer micro-credits.
 
 pub mod amount;
+pub mod backtest;
 pub mod canonical;
 pub mod checkpoint;
 pub mod digest;

@@ -227,7 +227,7 @@ proptest! {
 /// Proves by numbers: a late model enters at the next rebalance, turnover counts the left-out cash, the portfolio keeps its cash part and pays its spread.
 #[test]
 fn a_small_backtest() {
-    let rows = [[100, 100, 300], [200, 100, 300], [200, 100, 300]]
+    let rows = [[100, 100, 300], [200, 100, 300], [200, 100, 300], [200, 100, 300]]
         .map(|row| row.map(|p| p * 1_000_000).to_vec());
     let history = history(&rows, &[0, 0, 1]);
     let methodology = Methodology {
@@ -242,7 +242,7 @@ fn a_small_backtest() {
     let got = run(&history, &settings).unwrap();
     let levels: Vec<String> = got.days.iter().map(|day| day.level.unwrap().to_string()).collect();
     // Two names at 40 %, one doubles: the basket is half as much again.
-    assert_eq!(levels, ["1000.000000000", "1500.000000000", "1500.000000000"]);
+    assert_eq!(levels, ["1000.000000000", "1500.000000000", "1500.000000000", "1500.000000000"]);
     let [first, second] = &got.rebalances[..] else { unreachable!("two days were given") };
     assert_eq!((first.cash.as_ppb(), first.turnover.as_ppb()), (200_000_000, 800_000_000));
     // Worth 80, 40 and 20 in cash of 140; the targets are 1/3, 1/6 and 1/2 of it by price, 4/10 at most, the rest 4 to 2 by price.
@@ -251,7 +251,12 @@ fn a_small_backtest() {
     assert_eq!(second.turnover.as_ppb(), 400_000_000);
     // 900 are invested, 360 each at 101: the units cost a hundredth more than they count.
     let nav: Vec<String> = got.days.iter().map(|day| day.nav.unwrap().to_credits_text()).collect();
+    // Then 1.16496 of both are sold at 198 and 99, and what is above the cash of 135.28 buys at 303.
     assert_eq!(nav[..2], ["1000.000000000000000", "1352.800000000000000"]);
+    assert_eq!(nav[2..], ["1352.800000000000000", "1344.517864000000000"]);
+    let reserved = Methodology { reserve_micro: 200_000_000, ..methodology.clone() };
+    let reserved = run(&history, &Settings { methodology: &reserved, ..settings.clone() }).unwrap();
+    assert_eq!(reserved.days[3].nav.unwrap().to_credits_text(), "1345.158655000000000");
     let text = days_csv(&got);
     assert!(
         text.starts_with("date,level,nav\n2026-01-01,1000.000000000,1000.000000000000000\n"),

@@ -105,6 +105,8 @@ fn no_statistic() {
     let flat = performance(&[7, 7, 7], Some(0)).unwrap();
     assert_eq!((flat.sharpe, flat.sortino, flat.calmar), (None, None, None));
     assert_eq!((flat.max_drawdown, flat.peak, flat.trough, flat.cagr_calendar), (0.0, 0, 0, None));
+    let first = max_drawdown(&[5, 5, 3, 4, 3]).unwrap();
+    assert_eq!((first.depth, first.peak, first.trough), (-0.4, 0, 2), "the first of equals");
     let (two, three) = (Returns::of(&[1, 2]).unwrap(), Returns::of(&[1, 2, 4]).unwrap());
     let lengths = ReturnsError::Lengths { given: 1, other: 2 };
     assert_eq!(Relative::of(&two, &three).err(), Some(lengths));

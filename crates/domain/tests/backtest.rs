@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     amount::{Cash, PriceNano},
     backtest::{
-        Backtest, BacktestError, History, HistoryError, Schedule, Settings, days_csv, parse_csv,
-        run, to_json, weights_csv,
+        Backtest, BacktestError, DAYS_MAX, History, HistoryError, Schedule, Settings, days_csv,
+        parse_csv, run, to_json, weights_csv,
     },
     fund::Methodology,
     index::{IndexLevel, InfeasiblePolicy, LevelError},
@@ -166,6 +166,15 @@ fn price() -> impl Strategy<Value = i64> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
+    /// Proves that no text ends the parser otherwise than by a history or a refusal, near to good ones as they are.
+    #[test]
+    fn any_text(text in "date,model,price_micro\n((2026-01-0[0-4]|x),(a|b|),(-?[0-9]{1,20}|)(,1)?\r?\n){0,6}[ -~]{0,9}") {
+        if let Ok(history) = parse_csv(&text) {
+            prop_assert_eq!(history.row(0).len(), history.models().len());
+            prop_assert!(history.dates().is_sorted());
+        }
+    }
+
     /// Proves invariant 37: the live functions, called by hand over the same prices, give the same level bit for bit, whatever the caps,
     /// the schedule, the publishers and the days of admission; and invariants 29 and 32 on the way.
     #[test]
@@ -271,6 +280,8 @@ fn a_small_backtest() {
     let late = self::settings(&methodology, &none, Schedule::On([date("2026-01-02")].into()));
     let late = run(&history, &late).unwrap();
     assert_eq!((late.days[0].level, late.days[0].nav, late.rebalances.len()), (None, None, 1));
+    assert_eq!((late.levels(), late.navs()), (vec![1_000_000_000_000; 3], Vec::new()));
+    assert_eq!(got.navs()[1], 1_352_800_000_000_000_000);
     let absent = self::settings(&methodology, &none, Schedule::On([date("2026-02-02")].into()));
     assert!(matches!(run(&history, &absent), Err(BacktestError::Schedule { .. })));
     let strict = Methodology { infeasible: InfeasiblePolicy::Reject, ..methodology.clone() };
@@ -348,4 +359,6 @@ fn matrix_refusals() {
     let gap = History::try_new(days(), models(), &[Some(1), None, None, Some(1)]);
     assert!(matches!(gap, Err(HistoryError::Gap { .. })));
     assert_eq!(History::try_new(Vec::new(), models(), &[]), Err(HistoryError::Empty));
+    let many = History::try_new(vec![date("2026-01-01"); DAYS_MAX + 1], models(), &[]);
+    assert_eq!(many.unwrap_err().to_string(), "50001 days; at most 50000");
 }

@@ -1,6 +1,6 @@
 //! A history out of text: lines of `date,model,price_micro`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{CELLS_MAX, History, HistoryError, PRICE_MICRO_MAX, check_limits};
 use crate::{name::Name, time::Date};
@@ -27,16 +27,21 @@ pub fn parse_csv(text: &str) -> Result<History, HistoryError> {
     let order = header(lines.next().unwrap_or_default())?;
     let mut numbers = BTreeMap::<&str, usize>::new();
     let mut names = Vec::new();
-    let mut last: Option<(&str, Date)> = None;
+    let mut dates = BTreeMap::<&str, Date>::new();
     let mut read = Vec::new();
     for (place, line) in lines.enumerate() {
         let number = place + 2;
         let [date_text, model_text, price_text] = fields(line, number, order)?;
-        let date = match last {
-            Some((text, date)) if text == date_text => date,
-            _ => date_text.parse().map_err(|source| HistoryError::Date { line: number, source })?,
+        let date = match dates.get(date_text) {
+            Some(date) => *date,
+            None => {
+                let date = date_text
+                    .parse()
+                    .map_err(|source| HistoryError::Date { line: number, source })?;
+                dates.insert(date_text, date);
+                date
+            }
         };
-        last = Some((date_text, date));
         let model = match numbers.get(model_text) {
             Some(model) => *model,
             None => {
@@ -48,12 +53,14 @@ pub fn parse_csv(text: &str) -> Result<History, HistoryError> {
                 names.len() - 1
             }
         };
-        read.push(Line { number, date, model, micro: price(price_text, number)? });
-        if read.len() > CELLS_MAX {
-            return Err(HistoryError::Limit { what: "prices", given: read.len(), max: CELLS_MAX });
+        check_limits(dates.len(), names.len())?;
+        if read.len() >= CELLS_MAX {
+            return Err(HistoryError::Limit { what: "prices", given: number - 1, max: CELLS_MAX });
         }
+        read.push(Line { number, date, model, micro: price(price_text, number)? });
     }
-    place(&read, &names)
+    let dates: BTreeSet<Date> = dates.into_values().collect();
+    place(&read, dates.into_iter().collect(), &names)
 }
 
 /// Which field of a line holds date, model and price.
@@ -95,10 +102,7 @@ fn price(text: &str, line: usize) -> Result<i64, HistoryError> {
 }
 
 /// Puts the lines into a matrix, days and models in ascending order.
-fn place(lines: &[Line], names: &[Name]) -> Result<History, HistoryError> {
-    let mut dates: Vec<Date> = lines.iter().map(|line| line.date).collect();
-    dates.sort_unstable();
-    dates.dedup();
+fn place(lines: &[Line], dates: Vec<Date>, names: &[Name]) -> Result<History, HistoryError> {
     check_limits(dates.len(), names.len())?;
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by(|a, b| names[*a].cmp(&names[*b]));

@@ -35,6 +35,20 @@ pub struct Backtest {
     pub rebalances: Vec<Rebalance>,
 }
 
+impl Backtest {
+    /// The levels in 1e-9, from the first rebalance on: what [`performance`](crate::analytics::performance) takes.
+    #[must_use]
+    pub fn levels(&self) -> Vec<i128> {
+        self.days.iter().filter_map(|day| Some(i128::from(day.level?.as_nano()))).collect()
+    }
+
+    /// The NAVs of the notional portfolio in 1e-15; empty without one.
+    #[must_use]
+    pub fn navs(&self) -> Vec<i128> {
+        self.days.iter().filter_map(|day| day.nav?.as_femto()).collect()
+    }
+}
+
 /// One day: the valuation point of a strike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Day {

@@ -114,6 +114,7 @@ fn no_statistic() {
     assert_eq!((same.beta(), same.information_ratio(PERIODS_A_YEAR)), (None, None));
     assert_eq!(two.value_at_risk(Ppb::from_ppb(-1)), None);
     assert_eq!(two.value_at_risk(Ppb::from_ppb(1_000_000_000)), Some(1.0));
+    assert_eq!(three.expected_shortfall(Ppb::ZERO), Some(1.0), "the limit itself counts");
     let turnovers = [Ppb::from_ppb(250_000_000), Ppb::from_ppb(500_000_000)];
     assert_eq!(annual_turnover(&turnovers, 1.5), Some(0.5));
     assert_eq!(annual_turnover(&turnovers, 0.0), None);

@@ -36,7 +36,7 @@ pub struct PpbWeights {
 
 /// Computes weights (FUND 2.7) from whole scores and the number of each one's group; `groups` counts only where `caps` has a group's cap.
 ///
-/// Bit for bit what [`capped_weights`] gives in `ppb` and `cash_ppb`, in a hundredth of its time.
+/// Bit for bit what [`capped_weights`] gives in `ppb` and `cash_ppb`.
 ///
 /// # Errors
 /// As [`capped_weights`].

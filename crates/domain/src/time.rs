@@ -94,9 +94,76 @@ impl FromStr for Timestamp {
     }
 }
 
+/// A civil date in UTC, counted in days since 1970-01-01; its text is `YYYY-MM-DD`, from year 0 to 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(i64);
+
+/// A text that is no date.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{given:?} is no date: expected YYYY-MM-DD such as 2026-01-05")]
+pub struct ParseDateError {
+    /// The first 80 characters of what was given.
+    pub given: String,
+}
+
+impl Date {
+    /// Whole days since the epoch: the `day` of the fund engine (FUND 1.6).
+    #[must_use]
+    pub const fn day(self) -> i64 {
+        self.0
+    }
+
+    /// Years and months, so that two dates of one month are equal in both.
+    #[must_use]
+    pub fn month(self) -> (i64, i64) {
+        let text = self.to_string();
+        let number = |range: std::ops::Range<usize>| text.get(range)?.parse().ok();
+        (number(0..4).unwrap_or_default(), number(5..7).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Timestamp(self.0.saturating_mul(DAY_MS)).to_string();
+        f.write_str(text.get(..10).unwrap_or(&text))
+    }
+}
+
+impl FromStr for Date {
+    type Err = ParseDateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = || ParseDateError { given: text.chars().take(80).collect() };
+        if text.len() != 10 || !text.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(refused());
+        }
+        let midnight: Timestamp = format!("{text}T00:00:00Z").parse().map_err(|_| refused())?;
+        Ok(Self(midnight.day()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Proves that dates and their text are one to one, with their day and month, and that nothing else is a date.
+    #[test]
+    fn date_text() {
+        for (text, day, month) in [
+            ("1970-01-01", 0, (1970, 1)),
+            ("1969-12-31", -1, (1969, 12)),
+            ("2016-02-29", 16_860, (2016, 2)),
+            ("9999-12-31", 2_932_896, (9999, 12)),
+        ] {
+            let date: Date = text.parse().unwrap();
+            assert_eq!((date.to_string().as_str(), date.day(), date.month()), (text, day, month));
+        }
+        for bad in
+            ["", "2015-02-29", "2016-2-29", "2016-02-29Z", "-001-01-01", "2016/02/29", "é016-02-2"]
+        {
+            assert!(bad.parse::<Date>().is_err(), "{bad}");
+        }
+    }
 
     /// Proves the calendar at leap days, ends of centuries and before the epoch.
     #[test]

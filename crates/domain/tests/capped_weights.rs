@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use domain::{
     amount::{Ppb, PriceNano, Rounding, U256, mul_div},
-    index::{GroupCap, IndexLevel, Infeasible, InfeasiblePolicy, Weights, capped_weights},
+    index::{
+        GroupCap, IndexLevel, Infeasible, InfeasiblePolicy, PpbCaps, Weights, capped_weights,
+        capped_weights_ppb,
+    },
     name::Name,
 };
 use num_bigint::BigInt;
@@ -56,6 +59,39 @@ fn golden_capped_weights() {
         if let Some(cap) = case.get("effective_cap") {
             assert_eq!(got.cap, rational(cap.as_str().unwrap()), "{name}");
         }
+    }
+}
+
+/// Proves every case of the capping vectors by the integers that a fund's weights are made with.
+#[test]
+fn golden_capped_weights_ppb() {
+    let file: Value = serde_json::from_str(include_str!("golden/capped_weights.json")).unwrap();
+    let billion = BigRational::from_integer(1_000_000_000.into());
+    let whole = |value: BigRational| -> i64 {
+        assert!(value.is_integer(), "{value}");
+        value.to_integer().try_into().unwrap()
+    };
+    for case in file["cases"].as_array().unwrap() {
+        let name = &case["name"];
+        let scores: Vec<i64> = rationals(&case["scores"]).into_iter().map(whole).collect();
+        let parts = |key: &str| -> Option<i64> {
+            Some(whole(rational(case.get(key)?.as_str().unwrap()) * &billion))
+        };
+        // Any distinct number will do for a group: its first place.
+        let places = |groups: &Vec<Value>| -> Vec<usize> {
+            groups.iter().map(|g| groups.iter().position(|other| other == g).unwrap()).collect()
+        };
+        let groups = case["groups"].as_array().map(places).unwrap_or_default();
+        let policy = serde_json::from_value(case["policy"].clone()).unwrap();
+        let caps = PpbCaps { name: parts("cap").unwrap(), group: parts("group_cap"), policy };
+        let got = capped_weights_ppb(&scores, &groups, caps);
+        if case.get("error").is_some() {
+            assert_eq!(got.unwrap_err(), compute(case).unwrap_err(), "{name}");
+            continue;
+        }
+        let got = got.unwrap();
+        assert_eq!(serde_json::json!(got.ppb), case["weights_ppb"], "{name}");
+        assert_eq!(got.cash, case["cash_ppb"], "{name}");
     }
 }
 

@@ -1,9 +1,7 @@
 //! The methodology of a fund: which scores make weights, under which caps, with which fees and limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use num_bigint::BigInt;
-use num_rational::BigRational;
 use serde::{Deserialize, Serialize};
 
 use super::params::FundParams;
@@ -11,7 +9,7 @@ use crate::{
     amount::{Cash, PPB_ONE, Ppb, PriceNano},
     canonical::{self, CanonicalError, INTEGER_MAX},
     digest::Digest,
-    index::{GroupCap, Infeasible, InfeasiblePolicy, capped_weights},
+    index::{Infeasible, InfeasiblePolicy, PpbCaps, PpbWeights, capped_weights_ppb},
     name::Name,
 };
 
@@ -213,21 +211,30 @@ impl Methodology {
                 return Err(MethodologyError::Twice { field: "models", name: model.clone() });
             }
         }
-        let Score::AcceptedPrice = self.score;
-        let scores: Vec<BigRational> = sorted
-            .values()
-            .map(|(_, price)| BigRational::from_integer(BigInt::from(price.as_nano())))
-            .collect();
-        let publishers: Vec<&str> = sorted.values().map(|(who, _)| who.as_str()).collect();
-        let groups = GroupCap { groups: &publishers, cap: part(self.publisher_cap_ppb) };
-        let cap = part(self.name_cap_ppb);
-        let weights = capped_weights(&scores, &cap, self.infeasible, Some(&groups))?;
+        let prices: Vec<i64> = sorted.values().map(|(_, price)| price.as_nano()).collect();
+        let names: BTreeSet<&Name> = sorted.values().map(|(who, _)| *who).collect();
+        let numbers: BTreeMap<&Name, usize> = names.into_iter().zip(0..).collect();
+        let publishers: Vec<usize> = sorted.values().map(|(who, _)| numbers[who]).collect();
+        let weights = self.weights_of(&prices, &publishers)?;
         let ppb =
             weights.ppb.into_iter().map(|w| Ppb::from_ppb(i64::try_from(w).unwrap_or(PPB_ONE)));
         Ok(sorted.into_keys().cloned().zip(ppb).collect())
     }
-}
 
-fn part(ppb: i64) -> BigRational {
-    BigRational::new(BigInt::from(ppb), BigInt::from(PPB_ONE))
+    /// The same without names: prices in 1e-9, in the order of the models' names, and the number of each one's publisher.
+    ///
+    /// The one place where a price becomes a weight: live through [`target_weights`](Self::target_weights), and over rows in a backtest.
+    pub(crate) fn weights_of(
+        &self,
+        prices: &[i64],
+        publishers: &[usize],
+    ) -> Result<PpbWeights, Infeasible> {
+        let Score::AcceptedPrice = self.score;
+        let caps = PpbCaps {
+            name: self.name_cap_ppb,
+            group: Some(self.publisher_cap_ppb),
+            policy: self.infeasible,
+        };
+        capped_weights_ppb(prices, publishers, caps)
+    }
 }

@@ -34,6 +34,7 @@ mod royalty;
 mod seed;
 mod state;
 mod strike;
+pub(crate) mod trading;
 mod vest;
 
 pub use account::{Account, Asset, GlAccount, ParseAccountError};

@@ -10,6 +10,7 @@ use super::{
     math::{self, K},
     rejection::Rejection,
     state::{State, Tranche},
+    trading,
 };
 use crate::{
     amount::{Cash, PPB_ONE, Ppb, PriceNano},
@@ -101,8 +102,8 @@ impl<'a> Venue<'a> {
         let fund = self.fund;
         let nav = self.book.nav(fund);
         let cash_part = i128::from(self.order.cash.as_ppb());
-        let invested = math::floor_div(nav, K - cash_part, K);
-        let keep = math::floor_div(nav, cash_part, K) / K;
+        let invested = trading::invested(nav, cash_part);
+        let keep = trading::cash_to_keep(nav, cash_part);
         let mut gaps = Vec::new();
         for model in self.book.live(fund) {
             let price = fund.price(model).unwrap_or_default();
@@ -110,8 +111,8 @@ impl<'a> Venue<'a> {
                 continue;
             }
             let weight = self.order.weights.get(model).copied().unwrap_or_default();
-            let value = math::floor_div(invested, i128::from(weight.as_ppb()), K);
-            let target = value / i128::from(price.as_nano());
+            let (weight, mark) = (i128::from(weight.as_ppb()), i128::from(price.as_nano()));
+            let target = trading::target_units(invested, weight, mark);
             gaps.push((model, price, target - self.book.units(fund, model)));
         }
         for (epoch, pool) in &fund.pools {
@@ -135,7 +136,7 @@ impl<'a> Venue<'a> {
     fn sell(&mut self, lot: &Lot<'_>, leavers: Option<(u64, &'a Pool)>) -> Result<(), Rejection> {
         let price = i128::from(lot.price.as_nano());
         let spread = i128::from(self.order.spread.as_ppb());
-        let traded = price - math::floor_div(price, spread, K);
+        let traded = trading::selling_price(price, spread);
         let mut left = lot.units;
         for name in self.order.counterparties {
             let buyer = Account::Person(name.clone());
@@ -145,7 +146,7 @@ impl<'a> Venue<'a> {
                 continue;
             }
             left -= units;
-            let proceeds = math::ceil_div(units, traded, K);
+            let proceeds = trading::proceeds(units, traded);
             match leavers {
                 None => self.sell_own(lot, &buyer, units, (proceeds, traded))?,
                 Some(pool) => self.sell_for(pool, lot, &buyer, units, (proceeds, traded))?,
@@ -202,7 +203,7 @@ impl<'a> Venue<'a> {
     /// Buys from the primary offer, then from the counterparties; never below the cash to keep.
     fn buy(&mut self, lot: &Lot<'_>, keep: i128) -> Result<(), Rejection> {
         let (fund, price) = (self.fund, i128::from(lot.price.as_nano()));
-        let traded = price + math::floor_div(price, i128::from(self.order.spread.as_ppb()), K);
+        let traded = trading::buying_price(price, i128::from(self.order.spread.as_ppb()));
         let floor = keep.max(i128::from(fund.params.reserve.as_micro()));
         let (unit, owner) = (Asset::Unit(lot.model.clone()), Account::Fund(fund.name.clone()));
         let primary = Account::Primary(lot.model.clone());
@@ -210,13 +211,13 @@ impl<'a> Venue<'a> {
         let mut left = lot.units;
         for seller in std::iter::once(primary.clone()).chain(others) {
             let offered = i128::from(self.book.balance(&seller, &unit));
-            let affordable = (self.book.cash(fund) - floor).max(0) * K / traded;
+            let affordable = trading::affordable(self.book.cash(fund), floor, traded);
             let units = left.min(offered).min(affordable);
             if units <= 0 {
                 continue;
             }
             left -= units;
-            let cost = math::floor_div(units, traded, K);
+            let cost = trading::cost(units, traded);
             let value = units * price;
             let mut legs = vec![(unit.clone(), seller.clone(), owner.clone(), units)];
             if seller == primary {

@@ -13,7 +13,7 @@ use crate::{
 pub const NOTIONAL_MICRO: i64 = 1_000_000_000_000;
 
 /// The level at the first basket: 1000.000000000.
-const START: i64 = 1_000_000_000_000;
+pub(super) const START: i64 = 1_000_000_000_000;
 
 /// A basket of quantities and the level that it started from: `level = ⌊base·V/V_base⌋`, `V = Σ q·P`.
 ///
@@ -77,10 +77,7 @@ impl IndexLevel {
         if self.value_base == 0 {
             return Ok(self.base);
         }
-        let value = self.value(prices)?;
-        let base = u128::from(self.base.as_nano().unsigned_abs());
-        let level = wide_quotient(base, value, self.value_base);
-        level.filter(|level| *level <= LIMIT).map(PriceNano::from_nano).ok_or(LevelError::Bound)
+        moved(self.base, self.value(prices)?, self.value_base)
     }
 
     /// Changes to new weights at `prices`: quantities `⌊w·notional/P⌋`, and the level goes on from where it is.
@@ -106,10 +103,8 @@ impl IndexLevel {
                     max: PPB_ONE,
                 });
             }
-            // Weight in 1e-9 times notional in 1e-6 is the value in 1e-15.
-            let value =
-                u128::from(parts.unsigned_abs()) * u128::from(NOTIONAL_MICRO.unsigned_abs());
-            if let Some(quantity) = value.checked_div(price).filter(|quantity| *quantity > 0) {
+            let quantity = quantity_at(parts.unsigned_abs(), price);
+            if quantity > 0 {
                 quantities.insert(model.clone(), quantity);
             }
         }
@@ -147,20 +142,49 @@ impl IndexLevel {
     /// `Σ q·P` at 1e-15.
     fn value(&self, prices: &BTreeMap<Name, PriceNano>) -> Result<u128, LevelError> {
         self.quantities.iter().try_fold(0_u128, |sum, (model, quantity)| {
-            let value = quantity.checked_mul(price_of(model, prices)?).ok_or(LevelError::Bound)?;
-            sum.checked_add(value).ok_or(LevelError::Bound)
+            add_value(sum, *quantity, price_of(model, prices)?)
         })
     }
 }
 
-fn price_of(model: &Name, prices: &BTreeMap<Name, PriceNano>) -> Result<u128, LevelError> {
+/// `⌊w·notional/P⌋` in steps of 1e-6 unit, nothing at a price of nothing; `parts` is at most 1e9.
+///
+/// This function and the two below it are the whole arithmetic of a level: [`IndexLevel`] and the dense form of a backtest call them both.
+pub(super) fn quantity_at(parts: u64, price: u64) -> u128 {
+    // Weight in 1e-9 times notional in 1e-6 is the value in 1e-15.
+    let value = u128::from(parts) * u128::from(NOTIONAL_MICRO.unsigned_abs());
+    value.checked_div(u128::from(price)).unwrap_or(0)
+}
+
+/// `sum + q·P` at 1e-15.
+pub(super) fn add_value(sum: u128, quantity: u128, price: u64) -> Result<u128, LevelError> {
+    // Nearly every quantity fits into 64 bits, where the product cannot overflow and costs one instruction.
+    let value = match u64::try_from(quantity) {
+        Ok(quantity) => u128::from(quantity) * u128::from(price),
+        Err(_) => quantity.checked_mul(u128::from(price)).ok_or(LevelError::Bound)?,
+    };
+    sum.checked_add(value).ok_or(LevelError::Bound)
+}
+
+/// `⌊base·V/V_base⌋`, for a base value above nothing.
+pub(super) fn moved(
+    base: PriceNano,
+    value: u128,
+    value_base: u128,
+) -> Result<PriceNano, LevelError> {
+    let base = u128::from(base.as_nano().unsigned_abs());
+    let level = wide_quotient(base, value, value_base);
+    level.filter(|level| *level <= LIMIT).map(PriceNano::from_nano).ok_or(LevelError::Bound)
+}
+
+fn price_of(model: &Name, prices: &BTreeMap<Name, PriceNano>) -> Result<u64, LevelError> {
     let price = prices.get(model).ok_or_else(|| LevelError::Price { model: model.clone() })?;
     let nano = price.as_nano();
     if !(0..=LIMIT).contains(&nano) {
         let model = model.clone();
         return Err(LevelError::Range { what: "price", model, value: nano, max: LIMIT });
     }
-    Ok(u128::from(nano.unsigned_abs()))
+    Ok(nano.unsigned_abs())
 }
 
 /// `⌊a·b/c⌋`, where it fits.

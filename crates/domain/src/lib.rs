@@ -12,5 +12,6 @@ pub mod evaluation;
 pub mod fund;
 pub mod index;
 pub mod name;
+pub mod simulation;
 pub mod suite;
 pub mod time;

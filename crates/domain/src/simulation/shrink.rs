@@ -1,0 +1,43 @@
+//! Delta debugging: a shorter list of requests that breaks the same rule.
+
+use super::{
+    action::Action,
+    checks::Violation,
+    life::{Life, Settings},
+};
+
+/// Runs a list of requests; the first that breaks a rule, with its place.
+pub(super) fn first_failure(actions: &[Action], settings: Settings) -> Option<(usize, Violation)> {
+    let mut life = Life::new(settings);
+    actions.iter().enumerate().find_map(|(index, action)| {
+        life.serve(action).err().map(|violation| (index, violation))
+    })
+}
+
+/// Leaves out ever smaller parts as long as the same rule breaks, until nothing can go or `budget` requests were served.
+pub(super) fn shrink(
+    mut actions: Vec<Action>,
+    settings: Settings,
+    invariant: Option<u8>,
+    mut budget: usize,
+) -> Vec<Action> {
+    let mut part = actions.len().div_ceil(2);
+    while part > 0 {
+        let mut start = 0;
+        while start < actions.len() {
+            let mut shorter = actions.clone();
+            shorter.drain(start..(start + part).min(actions.len()));
+            let Some(left) = budget.checked_sub(shorter.len()) else { return actions };
+            budget = left;
+            match first_failure(&shorter, settings) {
+                Some((index, violation)) if violation.invariant == invariant => {
+                    shorter.truncate(index + 1);
+                    actions = shorter;
+                }
+                _ => start += part,
+            }
+        }
+        part /= 2;
+    }
+    actions
+}

@@ -45,7 +45,12 @@ pub(super) struct Refusal;
 
 impl Journal {
     pub(super) const fn new() -> Self {
-        let rebuilt = Rebuilt { state: State::new(), records: 0 };
+        Self::on(State::new())
+    }
+
+    /// A journal that goes on from a state.
+    pub(super) const fn on(state: State) -> Self {
+        let rebuilt = Rebuilt { state, records: 0 };
         Self { records: Vec::new(), rebuilt, refusals: 0 }
     }
 

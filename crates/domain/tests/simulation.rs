@@ -38,7 +38,9 @@ fn many_seeds_are_clean() {
             *sum += count;
         }
     }
-    println!("events, done, strikes, slices, filled, kills, duplicates, refusals of storage, dealt again, left in kind, wound up: {done:?}");
+    println!(
+        "events, done, strikes, slices, filled, kills, duplicates, refusals of storage, dealt again, left in kind, wound up: {done:?}"
+    );
     assert!(done[0] >= steps * SEEDS);
     assert!(done.iter().all(|count| *count > 0), "{done:?}");
     assert!(done[1] * 2 > done[0], "most events are done and not refused: {done:?}");
@@ -49,6 +51,7 @@ fn many_seeds_are_clean() {
 fn a_seed_is_a_run() {
     let simulate = |seed| run(&Options { seed, steps: 1500 }).unwrap();
     let (a, b, c) = (simulate(7), simulate(7), simulate(8));
+    println!("{a:?}");
     assert_eq!(a, b);
     assert_ne!(a.digest, c.digest);
     assert_eq!(a.digest.hex().len(), 64);
@@ -70,11 +73,24 @@ fn every_fault_is_found() {
     assert!(missed.is_empty(), "not found: {missed:?}");
 }
 
-/// Proves that the numbered invariants find most faults without the model beside them: a table of which finds what.
+/// Faults that both books bear: only the model says who should have been paid, or at what ask.
+const LEFT_TO_THE_MODEL: [Mutation; 7] = [
+    Mutation::SliceToManager,
+    Mutation::ClaimToSponsor,
+    Mutation::PublishersForgotten,
+    Mutation::WindingUndone,
+    Mutation::EstimatesIgnored,
+    Mutation::VestingMisdirected,
+    Mutation::SideClaimInflated,
+];
+
+/// Proves that the numbered invariants find all other faults without the model beside them.
 #[test]
-fn invariants_alone_find_faults() {
-    for mutation in MUTATIONS {
-        println!("{mutation:?}: {:?}", found(mutation, true));
+fn invariants_alone_find_most_faults() {
+    for mutation in MUTATIONS.into_iter().filter(|m| !LEFT_TO_THE_MODEL.contains(m)) {
+        let found = found(mutation, true);
+        println!("{mutation:?}: {found:?}");
+        assert!(found.is_some_and(|(_, invariant)| invariant.is_some()), "{mutation:?}");
     }
 }
 

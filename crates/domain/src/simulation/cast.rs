@@ -112,7 +112,8 @@ impl Cast {
         let mut assets = vec![Asset::Cash, Asset::Share(f())];
         assets.extend(models.iter().cloned().map(Asset::Unit));
         assets.extend(models.iter().cloned().map(|model| Asset::SideClaim { fund: f(), model }));
-        let index = |names: &[Name]| names.iter().cloned().enumerate().map(|(i, n)| (n, i)).collect();
+        let index =
+            |names: &[Name]| names.iter().cloned().enumerate().map(|(i, n)| (n, i)).collect();
         let (person_index, model_index) = (index(&persons), index(&models));
         Self { fund, persons, models, accounts, assets, person_index, model_index }
     }

@@ -130,8 +130,12 @@ impl Client {
         let investor = self.investor();
         let who = cast.persons[investor].clone();
         match self.swarm.draw_op(&mut self.random) {
-            Op::Deposit => Event::Deposit { who, amount: Cash::from_micro(self.random.magnitude(12)) },
-            Op::Withdraw => Event::Withdraw { who, amount: Cash::from_micro(self.random.magnitude(10)) },
+            Op::Deposit => {
+                Event::Deposit { who, amount: Cash::from_micro(self.random.magnitude(12)) }
+            }
+            Op::Withdraw => {
+                Event::Withdraw { who, amount: Cash::from_micro(self.random.magnitude(10)) }
+            }
             Op::Transfer => self.transfer(model, investor),
             Op::Claim => self.claim(model, investor),
             Op::Admit => self.next_admission(model),
@@ -242,7 +246,8 @@ impl Client {
             };
             let price = i128::from(old) * i128::from(factor) / 1_000_000;
             let step = self.random.range(-1, 2);
-            let price = i64::try_from(price).unwrap_or(LIMIT).clamp(0, 1_000_000_000_000_000) + step;
+            let price =
+                i64::try_from(price).unwrap_or(LIMIT).clamp(0, 1_000_000_000_000_000) + step;
             let name = &model.cast.models[index];
             prices.insert(name.clone(), PriceNano::from_nano(price.max(0)));
             if self.random.chance(400) {
@@ -265,7 +270,8 @@ impl Client {
 
     fn transfer(&mut self, model: &Model, from: usize) -> Event {
         let cast = &model.cast;
-        let to = self.random.pick([FIRST_INVESTOR, SPONSOR, PROVIDERS[0], FIRST_INVESTOR + 1, MANAGER]);
+        let to =
+            self.random.pick([FIRST_INVESTOR, SPONSOR, PROVIDERS[0], FIRST_INVESTOR + 1, MANAGER]);
         let index = self.random.below(MODELS);
         let asset = match self.random.below(8) {
             0 => Asset::Cash,
@@ -319,7 +325,8 @@ impl Client {
         parties.truncate(self.random.below(parties.len() + 1));
         let counterparties = parties.into_iter().map(|p| model.cast.persons[p].clone()).collect();
         let fund = model.cast.fund.clone();
-        let cash = Ppb::from_ppb(self.random.pick([0, 50_000_000, 80_000_000, 500_000_000, PPB_ONE]));
+        let cash =
+            Ppb::from_ppb(self.random.pick([0, 50_000_000, 80_000_000, 500_000_000, PPB_ONE]));
         let spread = if self.random.chance(500) { 0 } else { self.swarm.spread };
         Event::Rebalance { fund, weights, cash, spread: Ppb::from_ppb(spread), counterparties }
     }
@@ -360,9 +367,7 @@ impl Client {
             6 => Event::Subscribe { fund, who, amount: cash },
             7 => Event::Redeem { fund, who, shares: Shares::from_nano(odd) },
             8 => Event::Strike { fund, day },
-            9 => {
-                Event::InKind { fund, who, shares: Shares::from_nano(odd), day, skip: vec![name] }
-            }
+            9 => Event::InKind { fund, who, shares: Shares::from_nano(odd), day, skip: vec![name] },
             10 => Event::Rebalance {
                 fund,
                 weights: BTreeMap::from([(name, ppb)]),

@@ -43,7 +43,9 @@ pub(super) fn compare_answer(
     match (&batch.outcome, told) {
         (Outcome::None, Ok(Told::Nothing)) => Ok(()),
         (Outcome::Vested(cash), Ok(Told::Vested(own))) => {
-            same(i128::from(cash.as_micro()) == *own, || format!("{cash} vests, {own} in the model"))
+            same(i128::from(cash.as_micro()) == *own, || {
+                format!("{cash} vests, {own} in the model")
+            })
         }
         (Outcome::Strike(strike), Ok(Told::Struck(own))) => {
             let theirs = struck(cast, strike);
@@ -105,7 +107,9 @@ pub(super) fn compare_touched(
     let theirs = (pair(fund.hwm()), pair(fund.last()), fund.day(), fund.epoch(), fund.winding());
     let ours = (facts.hwm, facts.last, facts.day, facts.epoch, facts.winding);
     same(theirs == ours, || {
-        format!("high-water mark, last strike, day, epoch, winding are {theirs:?}, in the model {ours:?}")
+        format!(
+            "high-water mark, last strike, day, epoch, winding are {theirs:?}, in the model {ours:?}"
+        )
     })
 }
 

@@ -90,7 +90,11 @@ impl Process {
     pub(super) fn start(journal: &mut Journal, mutation: Option<Mutation>) -> Self {
         let state = journal.catch_up().clone();
         let keys = journal.records.iter().enumerate().map(|(index, record)| (record.key, index));
-        let keys = if mutation == Some(Mutation::KeysForgotten) { BTreeMap::new() } else { keys.collect() };
+        let keys = if mutation == Some(Mutation::KeysForgotten) {
+            BTreeMap::new()
+        } else {
+            keys.collect()
+        };
         Self { state, keys }
     }
 

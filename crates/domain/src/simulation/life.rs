@@ -113,7 +113,8 @@ impl Life {
     /// Serves one request and checks all that it may and may not have done. Answers whether the caller heard an answer.
     pub(super) fn serve(&mut self, action: &Action) -> Result<bool, Violation> {
         let (events, chain) = (self.process.state.events(), self.process.state.chain());
-        let known = self.known.get(&action.key).map(|known| (known.event == action.event, known.record));
+        let known =
+            self.known.get(&action.key).map(|known| (known.event == action.event, known.record));
         let (progressed, standing) = match self.process.state.fund(&self.cast.fund) {
             Some(fund) if known.is_none() => {
                 let heavy = is_heavy(&action.event);
@@ -258,15 +259,19 @@ impl Life {
         }
         let new = &self.process.state;
         ensure(23, new.chain() == dead.state.chain(), || {
-            format!("after a kill the chain is neither that before nor that after key {}", action.key)
+            format!(
+                "after a kill the chain is neither that before nor that after key {}",
+                action.key
+            )
         })?;
         ensure(20, *new == dead.state, || "the journal leads to another state".to_owned())
     }
 
     /// The batch that the dead process had computed.
     fn computed(&self, state: &State, action: &Action) -> Result<Batch, Violation> {
-        let mut batch = apply(state, &action.event)
-            .map_err(|rejection| broken(23, format!("what was journalled is refused: {rejection}")))?;
+        let mut batch = apply(state, &action.event).map_err(|rejection| {
+            broken(23, format!("what was journalled is refused: {rejection}"))
+        })?;
         if let Some(mutation) = self.settings.mutation {
             mutation.spoil(&mut batch);
         }
@@ -337,7 +342,9 @@ impl Life {
             ensure(15, waiting == 0, || format!("{waiting} orders and pools wait at the end"))?;
             let all = fund.shares(&self.process.state).as_nano();
             let locked = super::checks::locked(&self.process.state, &self.cast);
-            ensure(38, all == locked, || format!("{all} shares are left, {locked} of them locked"))?;
+            ensure(38, all == locked, || {
+                format!("{all} shares are left, {locked} of them locked")
+            })?;
         }
         if text {
             self.replay_text()?;
@@ -355,8 +362,8 @@ impl Life {
         let mut strikes = self.strikes.iter().peekable();
         for (index, record) in self.journal.records.iter().enumerate() {
             let text = serde_json::to_string(&record.batch).unwrap_or_default();
-            let batch: Batch =
-                serde_json::from_str(&text).map_err(|e| broken(20, format!("batch {index}: {e}")))?;
+            let batch: Batch = serde_json::from_str(&text)
+                .map_err(|e| broken(20, format!("batch {index}: {e}")))?;
             state.commit(&batch);
             if let Some((_, chain)) = strikes.next_if(|strike| strike.0 == index) {
                 ensure(24, state.chain() == *chain, || {

@@ -397,4 +397,3 @@ fn levy_of(batch: &Batch) -> Option<i64> {
     let crate::fund::Outcome::Strike(strike) = &batch.outcome else { return None };
     strike.fills.first().filter(|f| f.shares > Shares::ZERO).map(|f| f.levy).map(Cash::as_micro)
 }
-

@@ -9,9 +9,10 @@ use super::{
 /// Runs a list of requests; the first that breaks a rule, with its place.
 pub(super) fn first_failure(actions: &[Action], settings: Settings) -> Option<(usize, Violation)> {
     let mut life = Life::new(settings);
-    actions.iter().enumerate().find_map(|(index, action)| {
-        life.serve(action).err().map(|violation| (index, violation))
-    })
+    actions
+        .iter()
+        .enumerate()
+        .find_map(|(index, action)| life.serve(action).err().map(|violation| (index, violation)))
 }
 
 /// Leaves out ever smaller parts as long as the same rule breaks, until nothing can go or `budget` requests were served.

@@ -108,7 +108,8 @@ impl Swarm {
             _ => *weight,
         });
         let weights = weights.collect();
-        let mut rate = |most: u64| if random.chance(400) { 0 } else { random.below(most as usize + 1) as u64 };
+        let mut rate =
+            |most: u64| if random.chance(400) { 0 } else { random.below(most as usize + 1) as u64 };
         let faults = Faults {
             duplicate: rate(60),
             delay: rate(150),

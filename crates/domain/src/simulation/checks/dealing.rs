@@ -87,9 +87,7 @@ fn check_slices(
     }
     ensure(11, not_below(cash, left, before.cash, frozen), || "cash a share fell".to_owned())?;
     let fell = (0..MODELS).find(|m| !not_below(units[*m], left, before.units[*m], frozen));
-    ensure(11, fell.is_none(), || {
-        format!("{} a share fell", seen.cast.models[fell.unwrap_or(0)])
-    })
+    ensure(11, fell.is_none(), || format!("{} a share fell", seen.cast.models[fell.unwrap_or(0)]))
 }
 
 /// A joiner pays the ask at least, and the levy; or nothing at all.
@@ -147,9 +145,7 @@ pub(super) fn check_in_kind(
         format!("{} a share fell in kind", seen.cast.models[fell.unwrap_or(0)])
     })?;
     let lower = above(before.nav, after.shares, after.nav, supply);
-    ensure(13, !lower, || {
-        format!("in kind, NAV per share fell from {}/{supply}", before.nav)
-    })?;
+    ensure(13, !lower, || format!("in kind, NAV per share fell from {}/{supply}", before.nav))?;
     let out = before.cash - after.cash;
     ensure(13, out == down(before.cash, burned, supply), || format!("in kind paid {out} in cash"))
 }

@@ -27,7 +27,10 @@ pub(super) struct Violation {
 }
 
 pub(super) fn broken(invariant: u8, text: impl Into<String>) -> Violation {
-    Violation { invariant: Some(invariant), text: format!("invariant {invariant}: {}", text.into()) }
+    Violation {
+        invariant: Some(invariant),
+        text: format!("invariant {invariant}: {}", text.into()),
+    }
 }
 
 /// Fails under the number of an invariant unless `holds`.

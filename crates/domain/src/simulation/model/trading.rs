@@ -30,9 +30,7 @@ impl Model {
         let invested = down(nav, K - order.cash, K);
         let keep = (down(nav, order.cash, K) / K).max(reserve);
         let traded: Vec<usize> = self.live().filter(|m| self.price(*m) > 0).collect();
-        let gap = |m: usize| {
-            down(invested, order.weights[m], K) / self.price(m) - self.units(m)
-        };
+        let gap = |m: usize| down(invested, order.weights[m], K) / self.price(m) - self.units(m);
         let gaps: Vec<(usize, i128)> = traded.iter().map(|m| (*m, gap(*m))).collect();
         let epochs: Vec<u64> = self.facts.pools.keys().copied().collect();
         for epoch in &epochs {
@@ -119,7 +117,8 @@ impl Model {
     ) -> Result<(), Code> {
         let price = self.price(model);
         let traded = price + down(price, order.spread, K);
-        let offers = std::iter::once(primary(model)).chain(order.parties.iter().map(|p| person(*p)));
+        let offers =
+            std::iter::once(primary(model)).chain(order.parties.iter().map(|p| person(*p)));
         for seller in offers {
             let affordable = (self.cash() - keep).max(0) * K / traded;
             let units = quantity.min(self.cell(seller, unit(model))).min(affordable);

@@ -1,6 +1,6 @@
 //! The simulation of the fund engine: clean over many seeds, the same on every run, and able to fail.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panic, in its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
 use domain::simulation::{MUTATIONS, Mutation, Options, Simulation, attacks, run};
 

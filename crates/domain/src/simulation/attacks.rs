@@ -204,13 +204,22 @@ pub fn put_on_the_mark(seed: u64) -> Result<i128, Rejection> {
     let mut market = invested(&mut random, free())?;
     let over = random.range(2, 9);
     let spread = PPB_ONE - PPB_ONE / over;
+    // He joins at marks as wrong as those he leaves at, or each time just before they go wrong.
+    let knows = random.chance(500);
     market.mark(over)?;
     let start = market.wealth("ATT");
     for day in 0..40 {
         let cash = market.cash(&Account::Person(name("ATT")));
+        if knows {
+            market.mark(1)?;
+        }
         let amount = random.range(1, 100_000_000_000).min(cash);
         if amount > 0 {
             market.subscribe("ATT", amount)?;
+        }
+        if knows {
+            market.strike(day)?;
+            market.mark(over)?;
         }
         let held = market.shares("ATT");
         match random.below(4) {
@@ -326,7 +335,10 @@ pub fn double_submit(seed: u64) -> Result<i128, Rejection> {
     let redeem = Event::Redeem { fund, who, shares: Shares::from_nano(held) };
     let (strike, claim) =
         (Event::Strike { fund: market.fund.clone(), day: 2 }, Event::Claim { who: name("ATT") });
-    let honest = [redeem.clone(), strike, market.idle(), market.idle(), market.idle(), claim];
+    // What he pays in arrives once, whatever he says of it.
+    let deposit = Event::Deposit { who: name("ATT"), amount: Cash::from_micro(1_000_000) };
+    let idle = || market.idle();
+    let honest = [redeem.clone(), deposit, strike, idle(), idle(), idle(), claim];
     let mut twin = market.clone();
     honest.iter().try_for_each(|event| twin.run(event.clone()))?;
 

@@ -26,6 +26,9 @@ const CODES: [&str; 17] = [
     "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund",
 ];
 
+/// Keys of the requests of the end; no client counts so far.
+const LAST_KEYS: u64 = 1 << 63;
+
 /// How a life is run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
@@ -53,6 +56,7 @@ pub(super) struct Counts {
     pub(super) checks: u64,
     pub(super) forks: u64,
     pub(super) left_in_kind: u64,
+    pub(super) at_bound: u64,
 }
 
 impl Counts {
@@ -69,6 +73,7 @@ impl Counts {
         self.checks += other.checks;
         self.forks += other.forks;
         self.left_in_kind += other.left_in_kind;
+        self.at_bound += other.at_bound;
     }
 }
 
@@ -88,6 +93,7 @@ pub(super) struct Life {
     journal: Journal,
     known: BTreeMap<u64, Known>,
     brought: i128,
+    last_code: Option<&'static str>,
     /// The record of each strike, and the chain after it.
     strikes: Vec<(usize, Digest)>,
     cells: Vec<usize>,
@@ -105,6 +111,7 @@ impl Life {
             journal: Journal::new(),
             known: BTreeMap::new(),
             brought: 0,
+            last_code: None,
             strikes: Vec::new(),
             cells: Vec::new(),
         }
@@ -155,7 +162,7 @@ impl Life {
                 }
             }
         }
-        if self.counts.events % self.settings.full_every == 0 {
+        if self.counts.events.is_multiple_of(self.settings.full_every) {
             self.check_whole()?;
         }
         Ok(!matches!(reply, Reply::Silent))
@@ -193,6 +200,7 @@ impl Life {
     fn check_refusal(&mut self, action: &Action, rejection: &Rejection) -> Result<(), Violation> {
         self.counts.refused += 1;
         let code = rejection.code();
+        self.last_code = Some(code);
         ensure(21, CODES.contains(&code), || format!("{rejection}"))?;
         if !self.settings.compare {
             return Ok(());
@@ -287,7 +295,7 @@ impl Life {
     // The end.
 
     /// What the end asks for: a last strike and three batches, so that no order and no leaver waits.
-    pub(super) fn closing(&self) -> Vec<Event> {
+    fn closing(&self) -> Vec<Event> {
         let fund = self.cast.fund.clone();
         let Some(state) = self.process.state.fund(&fund) else { return Vec::new() };
         if state.hwm().is_none() {
@@ -306,7 +314,7 @@ impl Life {
     }
 
     /// Everybody with shares, who is to leave in kind.
-    pub(super) fn leaving(&self) -> Vec<Event> {
+    fn leaving(&self) -> Vec<Event> {
         let (fund, share) = (&self.cast.fund, &self.cast.assets[SHARE]);
         let Some(state) = self.process.state.fund(fund) else { return Vec::new() };
         let day = state.day();
@@ -323,28 +331,43 @@ impl Life {
     }
 
     /// A request of the end, which nothing may refuse.
-    pub(super) fn serve_last(&mut self, action: &Action) -> Result<(), Violation> {
+    fn serve_last(&mut self, event: Event, key: u64) -> Result<(), Violation> {
+        let action = &Action { key, event, fault: Fault::None };
         let refused = self.counts.refused;
         self.serve(action)?;
         let in_kind = matches!(action.event, Event::InKind { .. });
         let number = if in_kind { 38 } else { 15 };
         self.counts.left_in_kind += u64::from(in_kind);
-        ensure(number, self.counts.refused == refused, || format!("{action} is refused"))
+        let served = self.counts.refused == refused;
+        // A performance fee of nearly all the gain multiplies the shares, up to the bound of the ledger; then no strike can
+        // be made any more and orders wait, but everybody can leave in kind.
+        let strike = matches!(action.event, Event::Strike { .. });
+        let at_bound = !served && strike && self.last_code == Some("limit");
+        self.counts.at_bound += u64::from(at_bound);
+        ensure(number, served || at_bound, || format!("{action} is refused"))
     }
 
-    /// Nothing waits, and the journal leads to this very state, by every strike's chain; from text where `text` says so.
+    /// The last strike, three batches, everybody leaves; then nothing waits, and the journal leads to this very state,
+    /// from the text of its batches where `text` says so.
     pub(super) fn end(&mut self, text: bool) -> Result<Digest, Violation> {
+        let mut key = LAST_KEYS;
+        for step in [Self::closing, Self::leaving] {
+            for event in step(self) {
+                self.serve_last(event, key)?;
+                key += 1;
+            }
+        }
         self.check_whole()?;
         self.counts.replays += 1;
         if let Some(fund) = self.process.state.fund(&self.cast.fund) {
-            let waiting = fund.pools().len() + fund.pending_redemptions().len();
-            let waiting = waiting + fund.pending_subscriptions().len();
-            ensure(15, waiting == 0, || format!("{waiting} orders and pools wait at the end"))?;
+            let orders = fund.pending_redemptions().len() + fund.pending_subscriptions().len();
+            let waiting = fund.pools().len() + orders;
+            let stuck = self.counts.at_bound > 0 && fund.pools().is_empty();
+            ensure(15, waiting == 0 || stuck, || format!("{waiting} orders and pools wait"))?;
             let all = fund.shares(&self.process.state).as_nano();
-            let locked = super::checks::locked(&self.process.state, &self.cast);
-            ensure(38, all == locked, || {
-                format!("{all} shares are left, {locked} of them locked")
-            })?;
+            let queued = fund.pending_redemptions().iter().map(|order| order.1.as_nano());
+            let kept = super::checks::locked(&self.process.state, &self.cast) + queued.sum::<i64>();
+            ensure(38, all == kept, || format!("{all} shares are left, {kept} of them kept"))?;
         }
         if text {
             self.replay_text()?;

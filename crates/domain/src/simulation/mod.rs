@@ -34,6 +34,7 @@ use self::{
     client::Client,
     life::{Counts, Life, Settings},
     random::Random,
+    shrink::Plan,
 };
 use crate::digest::Digest;
 
@@ -43,6 +44,8 @@ const LIFE_EVENTS: u64 = 1_000;
 const SHRINK_BUDGET: usize = 200_000;
 /// The whole state is checked after so many events.
 const FULL_EVERY: u64 = 100;
+/// One life in so many is replayed from the text of its batches too.
+const TEXT_EVERY: u64 = 4;
 
 /// What to simulate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +81,8 @@ pub struct Summary {
     pub strikes_dealt_again: u64,
     /// Holders that left in kind at the end.
     pub left_in_kind: u64,
+    /// Funds whose shares had reached the bound of the ledger, so that the last strike was refused with `limit`.
+    pub funds_at_bound: u64,
     /// Funds that were winding up at the end of their life.
     pub funds_wound_up: u64,
     /// Lives, each with a fund of its own.
@@ -99,7 +104,8 @@ pub struct Failure {
     pub invariant: Option<u8>,
     /// `invariant N: …` or `model: …`, with the numbers.
     pub text: String,
-    /// A shortened list of requests that breaks the same rule, in order.
+    /// A shortened list of requests that breaks the same rule, in order, or after which the end of the life does: a last strike,
+    /// three batches, everybody's leaving in kind, a replay.
     pub trace: Vec<String>,
 }
 
@@ -183,6 +189,7 @@ impl Simulation {
             append_refusals: total.append_refusals,
             strikes_dealt_again: total.forks,
             left_in_kind: total.left_in_kind,
+            funds_at_bound: total.at_bound,
             funds_wound_up: wound_up,
             lives,
             digest: Digest::of(&digests),
@@ -199,36 +206,35 @@ impl Simulation {
         };
         let mut life = Life::new(settings);
         let mut trace = Vec::new();
-        match play(&mut client, &mut life, events, &mut trace, index % 4 == 0) {
+        let plan = Plan { settings, ends: false };
+        if let Err(violation) = play(&mut client, &mut life, events, &mut trace) {
+            return Err(self.failure(index, trace, plan, violation));
+        }
+        match life.end(index.is_multiple_of(TEXT_EVERY)) {
             Ok(digest) => Ok((life.counts, life.model.facts.winding, digest)),
-            Err(violation) => Err(self.failure(index, trace, settings, violation)),
+            Err(violation) => {
+                Err(self.failure(index, trace, Plan { settings, ends: true }, violation))
+            }
         }
     }
 
-    /// Shortens the trace, looking at the whole state after every request, so that the cause stands next to its effect.
-    fn failure(
-        &self,
-        life: u64,
-        trace: Vec<Action>,
-        settings: Settings,
-        violation: Violation,
-    ) -> Failure {
+    /// Says what broke, with a trace made short.
+    fn failure(&self, life: u64, trace: Vec<Action>, plan: Plan, violation: Violation) -> Failure {
         let step = trace.len().saturating_sub(1);
-        let trace = shrink::shrink(trace, settings, violation.invariant, self.budget);
+        let trace = shrink::shrink(trace, plan, violation.invariant, self.budget);
         let Violation { invariant, text } = violation;
         let trace = trace.iter().map(ToString::to_string).collect();
         Failure { seed: self.seed, life, step, invariant, text, trace }
     }
 }
 
-/// Plays one life to its end: what the client draws, what is still under way, the last strike, and everybody leaves.
+/// Plays one life to its end: what the client draws, and what is still under way.
 fn play(
     client: &mut Client,
     life: &mut Life,
     events: u64,
     trace: &mut Vec<Action>,
-    text: bool,
-) -> Result<Digest, Violation> {
+) -> Result<(), Violation> {
     for action in client.opening(&life.model.cast.clone()) {
         trace.push(action.clone());
         life.serve(&action)?;
@@ -246,12 +252,5 @@ fn play(
         trace.push(action.clone());
         life.serve(&action)?;
     }
-    for step in [Life::closing, Life::leaving] {
-        for event in step(life) {
-            let action = client.request(event);
-            trace.push(action.clone());
-            life.serve_last(&action)?;
-        }
-    }
-    life.end(text)
+    Ok(())
 }

@@ -6,19 +6,29 @@ use super::{
     life::{Life, Settings},
 };
 
+/// How a list of requests is run again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) settings: Settings,
+    /// Whether the end of the life follows, where the failure was found there.
+    pub(super) ends: bool,
+}
+
 /// Runs a list of requests; the first that breaks a rule, with its place.
-pub(super) fn first_failure(actions: &[Action], settings: Settings) -> Option<(usize, Violation)> {
-    let mut life = Life::new(settings);
-    actions
+fn first_failure(actions: &[Action], plan: Plan) -> Option<(usize, Violation)> {
+    let mut life = Life::new(plan.settings);
+    let served = actions
         .iter()
         .enumerate()
-        .find_map(|(index, action)| life.serve(action).err().map(|violation| (index, violation)))
+        .find_map(|(index, action)| life.serve(action).err().map(|violation| (index, violation)));
+    let end = |life: &mut Life| life.end(true).err().map(|violation| (actions.len(), violation));
+    served.or_else(|| if plan.ends { end(&mut life) } else { None })
 }
 
 /// Leaves out ever smaller parts as long as the same rule breaks, until nothing can go or `budget` requests were served.
 pub(super) fn shrink(
     mut actions: Vec<Action>,
-    settings: Settings,
+    plan: Plan,
     invariant: Option<u8>,
     mut budget: usize,
 ) -> Vec<Action> {
@@ -30,7 +40,7 @@ pub(super) fn shrink(
             shorter.drain(start..(start + part).min(actions.len()));
             let Some(left) = budget.checked_sub(shorter.len()) else { return actions };
             budget = left;
-            match first_failure(&shorter, settings) {
+            match first_failure(&shorter, plan) {
                 Some((index, violation)) if violation.invariant == invariant => {
                     shorter.truncate(index + 1);
                     actions = shorter;

@@ -40,7 +40,7 @@ const OPS: [(Op, u32); 19] = [
     (Op::Claim, 300),
     (Op::Admit, 100),
     (Op::Mark, 1000),
-    (Op::Crash, 2),
+    (Op::Crash, 16),
     (Op::Subscribe, 800),
     (Op::Redeem, 600),
     (Op::Strike, 600),

@@ -35,10 +35,10 @@ pub(in crate::simulation) fn check_fund(
     }
     let held = Femto::from_femto(now.cash * 1_000_000_000);
     ensure(4, cash == held, || format!("cash is booked at {cash} and is {held}"))?;
-    for model in 0..MODELS {
+    for (model, booked) in units.into_iter().enumerate() {
         let worth = Femto::from_femto(now.units[model] * now.prices[model]);
-        ensure(5, units[model] == worth, || {
-            format!("{} is booked at {} and worth {worth}", cast.models[model], units[model])
+        ensure(5, booked == worth, || {
+            format!("{} is booked at {booked} and worth {worth}", cast.models[model])
         })?;
     }
     ensure(3, (assets + dues + equity).is_zero(), || {

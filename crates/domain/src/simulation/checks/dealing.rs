@@ -45,7 +45,7 @@ pub(super) fn check_strike(
     ensure(10, after.shares == frozen + made - burned, || {
         format!("{frozen} shares, {made} made, {burned} burned, {} left", after.shares)
     })?;
-    let paid: i128 = strike.fills.iter().map(|f| spent(f)).sum();
+    let paid: i128 = strike.fills.iter().map(spent).sum();
     let out: i128 = strike.slices.iter().map(|s| i128::from(s.cash.as_micro())).sum();
     ensure(10, after.cash == before.cash + paid - out, || {
         format!("cash {} + {paid} - {out} is not {}", before.cash, after.cash)

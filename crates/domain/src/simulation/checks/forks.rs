@@ -2,18 +2,21 @@
 
 use super::{Violation, ensure};
 use crate::{
-    amount::Shares,
+    amount::{Cash, Shares},
     fund::{Batch, Effect, Event, Outcome, Slice, State, StrikeOutcome, apply},
     name::Name,
     simulation::{cast::Cast, random::Random},
 };
+
+/// Orders of joiners, orders of leavers.
+type Orders<'a> = (&'a [(Name, Cash)], &'a [(Name, Shares)]);
 
 /// Strikes a copy of `before` with its queues replaced by `joins` and `leaves`.
 fn strike_again(
     before: &State,
     event: &Event,
     fund: &Name,
-    (joins, leaves): (&[(Name, crate::amount::Cash)], &[(Name, Shares)]),
+    (joins, leaves): Orders<'_>,
 ) -> Option<(State, StrikeOutcome)> {
     let mut state = before.clone();
     let mut effects = vec![Effect::QueuesSettled { fund: fund.clone() }];

@@ -41,7 +41,7 @@ use crate::digest::Digest;
 /// Events of one life; keeps memory small and draws new parameters often.
 const LIFE_EVENTS: u64 = 1_000;
 /// Requests that shortening a trace may serve.
-const SHRINK_BUDGET: usize = 200_000;
+const SHRINK_BUDGET: usize = 300_000;
 /// The whole state is checked after so many events.
 const FULL_EVERY: u64 = 100;
 /// One life in so many is replayed from the text of its batches too.

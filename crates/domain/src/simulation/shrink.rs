@@ -25,13 +25,31 @@ fn first_failure(actions: &[Action], plan: Plan) -> Option<(usize, Violation)> {
     served.or_else(|| if plan.ends { end(&mut life) } else { None })
 }
 
-/// Leaves out ever smaller parts as long as the same rule breaks, until nothing can go or `budget` requests were served.
+/// The requests that did anything: neither refused nor repeated.
+fn effective(actions: &[Action], plan: Plan) -> Vec<Action> {
+    let mut life = Life::new(plan.settings);
+    let mut quiet = |action: &Action| {
+        let before = life.counts.refused + life.counts.duplicates;
+        let served = life.serve(action).is_ok();
+        served && life.counts.refused + life.counts.duplicates > before
+    };
+    actions.iter().filter(|action| !quiet(action)).cloned().collect()
+}
+
+/// Leaves out what did nothing, then ever smaller parts, as long as the same rule breaks, until nothing can go or `budget` requests were served.
 pub(super) fn shrink(
     mut actions: Vec<Action>,
     plan: Plan,
     invariant: Option<u8>,
     mut budget: usize,
 ) -> Vec<Action> {
+    let Some(left) = budget.checked_sub(2 * actions.len()) else { return actions };
+    budget = left;
+    let shorter = effective(&actions, plan);
+    let still = first_failure(&shorter, plan);
+    if still.is_some_and(|(_, violation)| violation.invariant == invariant) {
+        actions = shorter;
+    }
     let mut part = actions.len().div_ceil(2);
     while part > 0 {
         let mut start = 0;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     amount::{Cash, LIMIT, PPB_ONE, Ppb, PriceNano, Shares},
-    fund::{Asset, Event},
+    fund::{Asset, Event, FundParams},
     name::Name,
 };
 
@@ -69,6 +69,9 @@ impl Client {
         let day = self.random.chance(300).then(|| self.random.range(0, 30_000));
         self.day = day.unwrap_or(0);
         let (who, amount) = (cast.persons[SPONSOR].clone(), Cash::from_micro(self.swarm.seed_cash));
+        // Before its seed a fund can do nothing.
+        let early = Shares::from_nano(1);
+        events.push(Event::Redeem { fund: fund.clone(), who: who.clone(), shares: early });
         events.push(Event::Seed { fund, who, amount, day });
         events.into_iter().map(|event| self.request(event)).collect()
     }
@@ -353,7 +356,7 @@ impl Client {
         let name = cast.models[self.random.below(MODELS)].clone();
         let (cash, day) = (Cash::from_micro(odd), odd);
         let ppb = Ppb::from_ppb(odd);
-        match self.random.below(14) {
+        match self.random.below(15) {
             0 => Event::Deposit { who, amount: cash },
             1 => Event::Withdraw { who, amount: cash },
             2 => Event::Transfer { to: who.clone(), who, asset: Asset::Cash, amount: 1 },
@@ -377,6 +380,10 @@ impl Client {
             },
             11 => Event::Vest { fund, model: name, day },
             12 => Event::Royalty { model: name, amount: cash },
+            13 => Event::CreateFund {
+                fund: cast.fund.clone(),
+                params: FundParams { levy_in: ppb, ..FundParams::default() },
+            },
             _ => {
                 let (price, part) = (PriceNano::from_nano(odd), Ppb::from_ppb(odd));
                 let publisher = to.clone();

@@ -1,6 +1,10 @@
 //! One life of a ledger: requests are served, checked and compared, one after another.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+};
 
 use super::{
     action::{Action, Fault},
@@ -17,7 +21,7 @@ use super::{
 use crate::{
     amount::{Ppb, Shares},
     digest::Digest,
-    fund::{Batch, Event, Outcome, Rejection, State, apply},
+    fund::{Batch, Event, Kind, Outcome, Rejection, State, apply},
 };
 
 /// Every code that a refusal may have (FUND 1.6), and that of a ledger of several funds.
@@ -42,7 +46,7 @@ pub(super) struct Settings {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) events: u64,
     pub(super) refused: u64,
@@ -57,6 +61,8 @@ pub(super) struct Counts {
     pub(super) forks: u64,
     pub(super) left_in_kind: u64,
     pub(super) at_bound: u64,
+    pub(super) entries: BTreeMap<Kind, u64>,
+    pub(super) codes: BTreeMap<&'static str, u64>,
 }
 
 impl Counts {
@@ -74,6 +80,12 @@ impl Counts {
         self.forks += other.forks;
         self.left_in_kind += other.left_in_kind;
         self.at_bound += other.at_bound;
+        for (kind, count) in &other.entries {
+            *self.entries.entry(*kind).or_default() += count;
+        }
+        for (code, count) in &other.codes {
+            *self.codes.entry(code).or_default() += count;
+        }
     }
 }
 
@@ -132,7 +144,7 @@ impl Life {
         };
         self.fork(action, known.is_some())?;
         let appended = self.journal.records.len();
-        let reply = self.process.serve(action, &mut self.journal, self.settings.mutation);
+        let reply = self.answer(action)?;
         if let Fault::AppendRefused(times) = action.fault {
             self.counts.append_refusals += u64::from(times);
         }
@@ -168,6 +180,15 @@ impl Life {
         Ok(!matches!(reply, Reply::Silent))
     }
 
+    /// Asks the process; a panic of the engine is a failure like any other, with its seed and its trace.
+    fn answer(&mut self, action: &Action) -> Result<Reply, Violation> {
+        let (process, journal) = (&mut self.process, &mut self.journal);
+        let mutation = self.settings.mutation;
+        // After a panic nothing of this life is used any more.
+        let serve = AssertUnwindSafe(|| process.serve(action, journal, mutation));
+        catch_unwind(serve).map_err(|_| broken(21, format!("the engine panicked at {action}")))
+    }
+
     /// Now and then, a strike is dealt in other orders first, on copies.
     fn fork(&mut self, action: &Action, again: bool) -> Result<(), Violation> {
         let strike = matches!(action.event, Event::Strike { .. });
@@ -190,7 +211,10 @@ impl Life {
         let quiet = self.journal.records.len() == appended && self.process.state.chain() == chain;
         let right = match reply {
             Reply::Done(index) => same && *index == record,
-            Reply::Refused(rejection) => !same && rejection.code() == "key",
+            Reply::Refused(rejection) => {
+                *self.counts.codes.entry("key").or_default() += 1;
+                !same && rejection.code() == "key"
+            }
             Reply::Silent => false,
         };
         ensure(22, right && quiet, || format!("key {} again: {reply:?}", action.key))?;
@@ -201,6 +225,7 @@ impl Life {
         self.counts.refused += 1;
         let code = rejection.code();
         self.last_code = Some(code);
+        *self.counts.codes.entry(code).or_default() += 1;
         ensure(21, CODES.contains(&code), || format!("{rejection}"))?;
         if !self.settings.compare {
             return Ok(());
@@ -225,6 +250,9 @@ impl Life {
             _ => 0,
         };
         let batch = &self.journal.records[index].batch;
+        for entry in &batch.entries {
+            *self.counts.entries.entry(entry.kind).or_default() += 1;
+        }
         let state = &self.process.state;
         if let Outcome::Strike(strike) = &batch.outcome {
             self.counts.strikes += 1;

@@ -24,7 +24,9 @@ mod random;
 mod shrink;
 mod swarm;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
+
+use serde::Serialize;
 
 pub use mutation::{MUTATIONS, Mutation};
 
@@ -36,7 +38,7 @@ use self::{
     random::Random,
     shrink::Plan,
 };
-use crate::digest::Digest;
+use crate::{digest::Digest, fund::Kind};
 
 /// Events of one life; keeps memory small and draws new parameters often.
 const LIFE_EVENTS: u64 = 1_000;
@@ -57,7 +59,7 @@ pub struct Options {
 }
 
 /// What was simulated; the same options give the same summary on any machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// Requests that reached the engine.
     pub events: u64,
@@ -85,6 +87,10 @@ pub struct Summary {
     pub funds_at_bound: u64,
     /// Funds that were winding up at the end of their life.
     pub funds_wound_up: u64,
+    /// Entries in the journal, by kind.
+    pub entries: BTreeMap<Kind, u64>,
+    /// Refusals by code; `key` is not counted among the events.
+    pub codes: BTreeMap<&'static str, u64>,
     /// Lives, each with a fund of its own.
     pub lives: u64,
     /// SHA-256 over the final states of all lives; 64 hexadecimal digits by [`Digest::hex`].
@@ -167,6 +173,14 @@ impl Simulation {
     /// # Errors
     /// The first rule that does not hold.
     pub fn run(&self, steps: u64) -> Result<Summary, Failure> {
+        self.run_with(steps, |_| {})
+    }
+
+    /// As [`run`](Self::run), and tells after each life how many events are done.
+    ///
+    /// # Errors
+    /// The first rule that does not hold.
+    pub fn run_with(&self, steps: u64, mut tell: impl FnMut(u64)) -> Result<Summary, Failure> {
         let mut total = Counts::default();
         let (mut lives, mut wound_up, mut digests) = (0, 0, Vec::new());
         while total.events < steps {
@@ -176,6 +190,7 @@ impl Simulation {
             wound_up += u64::from(winding);
             digests.extend_from_slice(digest.as_bytes());
             lives += 1;
+            tell(total.events);
         }
         Ok(Summary {
             events: total.events,
@@ -191,6 +206,8 @@ impl Simulation {
             left_in_kind: total.left_in_kind,
             funds_at_bound: total.at_bound,
             funds_wound_up: wound_up,
+            entries: total.entries,
+            codes: total.codes,
             lives,
             digest: Digest::of(&digests),
         })

@@ -78,6 +78,8 @@ pub enum Mutation {
     DepositTwice,
     /// A redemption order escrows nothing.
     RedemptionNotEscrowed,
+    /// Vesting panics.
+    VestingPanics,
     /// After a kill the journal lacks the end of its last batch.
     TornAppend,
     /// After a kill the answered keys are forgotten.
@@ -85,7 +87,7 @@ pub enum Mutation {
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 36] = {
+pub const MUTATIONS: [Mutation; 37] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -122,6 +124,7 @@ pub const MUTATIONS: [Mutation; 36] = {
         InKindRoundedUp,
         DepositTwice,
         RedemptionNotEscrowed,
+        VestingPanics,
         TornAppend,
         KeysForgotten,
     ]
@@ -379,6 +382,7 @@ impl Mutation {
                 }
             }
             Self::RedemptionNotEscrowed => drop_legs(batch, Kind::RedRequest, is_share),
+            Self::VestingPanics => assert!(of(batch, Kind::Vest).next().is_none(), "on purpose"),
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Values and rules of modelfolio: checkpoints, suites, evaluations, prices, the fund.
+//! Values and rules of modelfolio: checkpoints, suites, evaluations, prices, the fund and its simulation.
 //!
 //! Laws of this crate: no input or output, no clock, no random numbers, no async.
 //! Time and ids come in as values; every derivation is a pure function, so that any machine reaches the same result.
@@ -16,5 +16,6 @@ pub mod fund;
 pub mod index;
 pub mod name;
 pub mod proof;
+pub mod simulation;
 pub mod suite;
 pub mod time;

@@ -1,14 +1,15 @@
 //! Names of parties, models, versions and funds.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A name that a person chose: `[A-Za-z0-9][A-Za-z0-9_./-]{0,63}` (FUND 1.6), never one of the reserved words.
 ///
 /// System accounts hold a colon and so can never be spelled as a name.
+/// The text is shared between clones: the fund engine writes the same few names into every leg of every batch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 /// Why a text is no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +49,7 @@ impl FromStr for Name {
         if Self::RESERVED.contains(&text) {
             return Err(ParseNameError::Reserved(text.to_owned()));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 

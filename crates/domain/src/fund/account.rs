@@ -129,7 +129,7 @@ impl Account {
         match self {
             Self::Issue => f.write_str("ISSUE"),
             Self::Outside => f.write_str("OUTSIDE"),
-            Self::Person(who) => write!(f, "{who}"),
+            Self::Person(who) => f.write_str(who.as_str()),
             Self::Fund(fund) => scoped(f, "FUND", fund, elide),
             Self::Locked(fund) => scoped(f, "LOCKED", fund, elide),
             Self::EscrowSubscriptions(fund) => scoped(f, "ESC:SUB", fund, elide),
@@ -167,6 +167,34 @@ impl Asset {
                 write!(f, ":{model}")
             }
         }
+    }
+}
+
+// The commonest texts are there already: writing them needs no formatter. Most of a batch's text is accounts and assets.
+
+impl Account {
+    fn whole(&self) -> Option<&str> {
+        match self {
+            Self::Issue => Some("ISSUE"),
+            Self::Outside => Some("OUTSIDE"),
+            Self::Person(who) => Some(who.as_str()),
+            _ => None,
+        }
+    }
+}
+
+impl Asset {
+    const fn whole(&self) -> Option<&str> {
+        match self {
+            Self::Cash => Some("CASH"),
+            _ => None,
+        }
+    }
+}
+
+impl GlAccount {
+    fn whole(&self) -> Option<&str> {
+        NUMBERED.iter().find(|(_, account)| account == self).map(|(number, _)| *number)
     }
 }
 
@@ -305,7 +333,10 @@ macro_rules! text_in_json {
     ($name:ident) => {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                match self.whole() {
+                    Some(text) => serializer.serialize_str(text),
+                    None => serializer.collect_str(self),
+                }
             }
         }
 

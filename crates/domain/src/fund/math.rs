@@ -64,12 +64,25 @@ pub(super) fn split(total: i128, weights: impl Iterator<Item = i64> + Clone) -> 
 
 /// `(1-a)^(1/365)` at 1e18, rounded up, so that the fee is rounded down: an exact integer root by bisection (FUND 2.5).
 pub(super) fn daily_retention(annual_ppb: i64) -> u64 {
-    let left = BigUint::from(PPB_ONE.saturating_sub(annual_ppb).clamp(0, PPB_ONE).unsigned_abs());
-    let target = left * BigUint::from(ONE18).pow(365);
-    let (mut low, mut high) = (0, ONE18);
+    let kept = PPB_ONE.saturating_sub(annual_ppb).clamp(0, PPB_ONE).unsigned_abs();
+    let target = BigUint::from(kept) * BigUint::from(ONE18).pow(365);
+    let reaches =
+        |root: u64| BigUint::from(root).pow(365) * BigUint::from(PPB_ONE.unsigned_abs()) >= target;
+    // A year at 1e18 tells the root to a few steps; the exact powers, 22,000 bits wide, are only asked near it.
+    let near = first(0, ONE18, |root| retention_power(root, 365) >= kept * PPB_ONE.unsigned_abs());
+    let (low, high) = (near.saturating_sub(4), near.saturating_add(4).min(ONE18));
+    if reaches(high) && (low == 0 || !reaches(low - 1)) {
+        first(low, high, reaches)
+    } else {
+        first(0, ONE18, reaches)
+    }
+}
+
+/// The first number from `low` that `reaches`, where `high` and all after it do.
+fn first(mut low: u64, mut high: u64, reaches: impl Fn(u64) -> bool) -> u64 {
     while low < high {
         let middle = low + (high - low) / 2;
-        if BigUint::from(middle).pow(365) * BigUint::from(PPB_ONE.unsigned_abs()) >= target {
+        if reaches(middle) {
             high = middle;
         } else {
             low = middle + 1;
@@ -109,6 +122,17 @@ mod tests {
     fn retention() {
         assert_eq!(daily_retention(20_000_000), 999_944_651_648_714_820);
         assert_eq!(daily_retention(0), ONE18);
+        // Each by the bisection of the reference over the whole range.
+        for (annual, root) in [
+            (1, 999_999_999_997_260_274),
+            (10_000_000, 999_972_465_212_367_303),
+            (100_000_000, 999_711_382_710_977_688),
+            (500_000_000, 998_102_768_651_594_635),
+            (999_999_999, 944_805_615_258_648_342),
+            (1_000_000_000, 0),
+        ] {
+            assert_eq!(daily_retention(annual), root, "{annual}");
+        }
         let year = retention_power(daily_retention(20_000_000), 365);
         assert!((980_000_000_000_000_000..980_000_000_000_001_000).contains(&year), "{year}");
         assert_eq!(retention_power(999, 0), ONE18);

@@ -15,6 +15,9 @@ use crate::{
     name::Name,
 };
 
+/// Room for the text of a common batch.
+const BATCH_BYTES: usize = 4096;
+
 /// The whole ledger after some events: custody balances, models, and every fund on it.
 ///
 /// [`apply`](super::apply) reads it; [`State::commit`] alone changes it.
@@ -167,8 +170,12 @@ impl State {
         self.events += 1;
         self.entries += batch.entries.len() as u64;
         // A batch holds text, integers and maps keyed by text: it always has a JSON form.
-        let mut bytes = self.chain.as_bytes().to_vec();
-        bytes.extend(serde_json::to_vec(batch).unwrap_or_default());
+        let mut bytes = Vec::with_capacity(BATCH_BYTES);
+        bytes.extend_from_slice(self.chain.as_bytes());
+        let start = bytes.len();
+        if serde_json::to_writer(&mut bytes, batch).is_err() {
+            bytes.truncate(start);
+        }
         self.chain = Digest::of(&bytes);
     }
 

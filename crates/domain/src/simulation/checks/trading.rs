@@ -1,0 +1,109 @@
+//! Rebalances: 14, 15.
+
+use std::collections::BTreeMap;
+
+use super::{Seen, Standing, Violation, ensure};
+use crate::{
+    amount::Femto,
+    fund::{Account, Asset, Entry, FundState, GlAccount, Kind, Leg, Meta, Pool},
+    name::Name,
+    simulation::model::math::{K, down},
+};
+
+/// NAV moves by the trading result alone, the order holds, pools end with their third batch.
+pub(super) fn check_rebalance(
+    seen: &Seen<'_>,
+    fund: &FundState,
+    before: &Standing,
+    after: &Standing,
+    spread: i64,
+) -> Result<(), Violation> {
+    ensure(14, before.shares == after.shares, || "a rebalance changed shares".to_owned())?;
+    let result = fund.gl(&GlAccount::Trading) - before.trading;
+    let change = after.nav - before.nav;
+    ensure(15, Femto::from_femto(-change) == result, || {
+        format!("NAV moved by {change}, trading says {result}")
+    })?;
+    let entries = &seen.batch.entries;
+    if spread == 0 {
+        let dust: i128 = entries.iter().map(dust_of).sum();
+        let most = entries.len() as i128 * K + dust;
+        ensure(14, (0..=most).contains(&change), || {
+            format!("at the mark NAV moved by {change}, at most {most}")
+        })?;
+    }
+    let order = |entry: &Entry| match entry.kind {
+        Kind::LiqSell => 0,
+        Kind::Sell => 1,
+        Kind::Buy => 2,
+        _ => 3,
+    };
+    ensure(15, entries.iter().map(order).is_sorted(), || "leavers do not sell first".to_owned())?;
+    check_primary_first(seen, entries)?;
+    for (epoch, batches) in &before.pools {
+        let account = Account::Liquidation { fund: fund.name().clone(), epoch: *epoch };
+        let waits = fund.prices().keys().any(|model| {
+            !seen.after.is_delisted(model)
+                && seen.after.balance(&account, &Asset::Unit(model.clone())) > 0
+        });
+        let pool = fund.pools().get(epoch);
+        ensure(15, pool.is_some() == (batches + 1 < 3 && waits), || {
+            format!("leavers of strike {epoch} after batch {}", batches + 1)
+        })?;
+        ensure(15, pool.is_none_or(|pool| pool.batches == batches + 1), || {
+            format!("batch {} of strike {epoch} was not counted", batches + 1)
+        })?;
+        if let Some(pool) = pool {
+            check_proceeds(entries, *epoch, pool)?;
+        }
+    }
+    Ok(())
+}
+
+/// Leavers' dust that an entry gives to the fund, at the mark.
+fn dust_of(entry: &Entry) -> i128 {
+    let lines = entry.gl.iter().filter(|line| match entry.kind {
+        Kind::LiqSell => line.account == GlAccount::Cash,
+        Kind::LiqDeliver => matches!(line.account, GlAccount::Units(_)),
+        _ => false,
+    });
+    lines.filter_map(|line| line.delta.as_femto()).sum()
+}
+
+/// The primary offer sells before others, and others only where it is empty.
+fn check_primary_first(seen: &Seen<'_>, entries: &[Entry]) -> Result<(), Violation> {
+    let mut first = BTreeMap::<&Name, bool>::new();
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::Buy) {
+        let Meta::Trade { counterparty, model, .. } = &entry.meta else { continue };
+        let primary = matches!(counterparty, Account::Primary(_));
+        let late = primary && first.contains_key(model);
+        ensure(15, !late, || format!("the primary offer of {model} sold after others"))?;
+        first.entry(model).or_insert(primary);
+    }
+    for (model, _) in first.into_iter().filter(|(_, primary)| !primary) {
+        let offer = Account::Primary(model.clone());
+        let left = seen.after.balance(&offer, &Asset::Unit(model.clone()));
+        ensure(15, left == 0, || format!("{left} of {model} were passed over"))?;
+    }
+    Ok(())
+}
+
+/// Leavers of one strike share proceeds by the shares they burned.
+fn check_proceeds(entries: &[Entry], epoch: u64, pool: &Pool) -> Result<(), Violation> {
+    let total: i128 = pool.owners.iter().map(|(_, shares)| i128::from(shares.as_nano())).sum();
+    let sale = |entry: &&Entry| match &entry.meta {
+        Meta::Trade { epoch: of, .. } => entry.kind == Kind::LiqSell && *of == Some(epoch),
+        _ => false,
+    };
+    for entry in entries.iter().filter(sale) {
+        let cash = || entry.custody.iter().filter(|leg| leg.asset == Asset::Cash);
+        let proceeds: i128 = cash().map(|leg| i128::from(leg.amount)).sum();
+        for (who, shares) in &pool.owners {
+            let due = down(proceeds, i128::from(shares.as_nano()), total);
+            let own = |leg: &&Leg| matches!(&leg.to, Account::Claim(name) if name == who);
+            let got: i128 = cash().filter(own).map(|leg| i128::from(leg.amount)).sum();
+            ensure(10, got == due, || format!("{who} gets {got} of {proceeds}, due {due}"))?;
+        }
+    }
+    Ok(())
+}

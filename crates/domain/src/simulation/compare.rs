@@ -1,0 +1,208 @@
+//! The model beside the engine: after each event on what was touched, now and then in everything.
+
+use super::{
+    cast::{Cast, MODELS, esc_pub},
+    checks::Violation,
+    model::{
+        Code, GL_CAPITAL, GL_CASH, GL_INCOME, GL_MANAGEMENT, GL_MANAGEMENT_DUE, GL_PERFORMANCE,
+        GL_PERFORMANCE_DUE, GL_REDEMPTIONS, GL_TRADING, GL_UNITS, GL_UNREALISED, Model, Struck,
+        Told,
+    },
+};
+use crate::{
+    amount::{Femto, Shares},
+    fund::{Batch, FundState, GlAccount, Outcome, State, StrikeOutcome},
+};
+
+fn differs(text: impl Into<String>) -> Violation {
+    Violation { invariant: None, text: format!("model: {}", text.into()) }
+}
+
+fn same(holds: bool, text: impl FnOnce() -> String) -> Result<(), Violation> {
+    if holds { Ok(()) } else { Err(differs(text())) }
+}
+
+/// Compares the answers: a code, or what was returned.
+pub(super) fn compare_answer(
+    cast: &Cast,
+    said: Result<&Batch, &'static str>,
+    told: &Result<Told, Code>,
+) -> Result<(), Violation> {
+    let batch = match (said, told) {
+        (Err(code), Err(own)) => {
+            return same(code == *own, || format!("the engine says {code}, the model {own}"));
+        }
+        (Err(code), Ok(_)) => {
+            return Err(differs(format!("the engine refuses with {code}, the model does it")));
+        }
+        (Ok(_), Err(own)) => {
+            return Err(differs(format!("the model refuses with {own}, the engine does it")));
+        }
+        (Ok(batch), Ok(_)) => batch,
+    };
+    match (&batch.outcome, told) {
+        (Outcome::None, Ok(Told::Nothing)) => Ok(()),
+        (Outcome::Vested(cash), Ok(Told::Vested(own))) => {
+            same(i128::from(cash.as_micro()) == *own, || {
+                format!("{cash} vests, {own} in the model")
+            })
+        }
+        (Outcome::Strike(strike), Ok(Told::Struck(own))) => {
+            let theirs = struck(cast, strike);
+            same(theirs.as_ref() == Some(own), || format!("strike {theirs:?}, model {own:?}"))
+        }
+        (outcome, told) => Err(differs(format!("outcome {outcome:?}, model {told:?}"))),
+    }
+}
+
+fn struck(cast: &Cast, strike: &StrikeOutcome) -> Option<Struck> {
+    let fill = |f: &crate::fund::Fill| {
+        let cash = |c: crate::amount::Cash| i128::from(c.as_micro());
+        let shares = i128::from(f.shares.as_nano());
+        Some((cast.find_person(&f.who)?, shares, cash(f.cost), cash(f.levy)))
+    };
+    let slice = |s: &crate::fund::Slice| {
+        let (shares, cash) = (i128::from(s.shares.as_nano()), i128::from(s.cash.as_micro()));
+        Some((cast.find_person(&s.who)?, shares, cash))
+    };
+    Some(Struck {
+        epoch: strike.epoch,
+        nav: strike.nav.as_femto()?,
+        ask: strike.ask.as_femto()?,
+        shares: i128::from(strike.shares.as_nano()),
+        winding: strike.winding,
+        fills: strike.fills.iter().map(fill).collect::<Option<_>>()?,
+        slices: strike.slices.iter().map(slice).collect::<Option<_>>()?,
+    })
+}
+
+/// Compares every balance that the batch or the model touched, and the fund's small facts.
+pub(super) fn compare_touched(
+    model: &Model,
+    state: &State,
+    batch: &Batch,
+    cells: &mut Vec<usize>,
+) -> Result<(), Violation> {
+    cells.clear();
+    cells.extend(model.touched().iter().map(|touched| touched.0));
+    for leg in batch.entries.iter().flat_map(|entry| &entry.custody) {
+        for account in [&leg.from, &leg.to] {
+            let cell = model.find_cell(account, &leg.asset);
+            let stranger = || differs(format!("{account} is no party of this life"));
+            cells.push(cell.ok_or_else(stranger)?);
+        }
+    }
+    cells.sort_unstable();
+    cells.dedup();
+    for cell in cells.iter() {
+        compare_cell(model, state, *cell)?;
+    }
+    let Some(fund) = state.fund(&model.cast.fund) else { return Ok(()) };
+    let facts = &model.facts;
+    let pair = |pair: Option<(Femto, Shares)>| {
+        pair.map(|(nav, shares)| {
+            (nav.as_femto().unwrap_or(i128::MAX), i128::from(shares.as_nano()))
+        })
+    };
+    let theirs = (pair(fund.hwm()), pair(fund.last()), fund.day(), fund.epoch(), fund.winding());
+    let ours = (facts.hwm, facts.last, facts.day, facts.epoch, facts.winding);
+    same(theirs == ours, || {
+        format!(
+            "high-water mark, last strike, day, epoch, winding are {theirs:?}, in the model {ours:?}"
+        )
+    })
+}
+
+fn compare_cell(model: &Model, state: &State, cell: usize) -> Result<(), Violation> {
+    let own = model.value(cell);
+    let (account, asset) = model.place(cell);
+    let balance = i128::from(state.balance(&account, asset));
+    same(balance == own, || format!("{account} has {balance} of {asset}, in the model {own}"))
+}
+
+/// Compares NAV and shares.
+pub(super) fn compare_nav(model: &Model, nav: i128, shares: i128) -> Result<(), Violation> {
+    let own = (model.nav(), model.shares());
+    same((nav, shares) == own, || format!("NAV and shares {nav}, {shares}, in the model {own:?}"))
+}
+
+/// Compares the whole state.
+pub(super) fn compare_all(model: &Model, state: &State) -> Result<(), Violation> {
+    let mut filled = 0;
+    for (cell, _) in model.filled_cells() {
+        filled += 1;
+        compare_cell(model, state, cell)?;
+    }
+    let held = state.balances().count();
+    same(held == filled, || format!("{held} balances, {filled} in the model"))?;
+    for (index, name) in model.cast.models.iter().enumerate() {
+        let Some(record) = state.model(name) else { continue };
+        same(record.is_delisted() == model.facts.dead[index], || format!("{name} is delisted"))?;
+        let theirs = record.sales().iter().map(|s| {
+            let [amount, paid] = [s.amount, s.paid].map(|c| i128::from(c.as_micro()));
+            (s.day, amount, paid)
+        });
+        let own = model.facts.sales[index].iter().map(|s| (s.day, s.amount, s.paid));
+        same(theirs.eq(own), || format!("sales of {name} differ"))?;
+        let owed: i128 = model.facts.sales[index].iter().map(|s| s.amount - s.paid).sum();
+        let escrow = model.cell(esc_pub(index), super::cast::CASH);
+        same(escrow == owed, || format!("escrow of {name} is {escrow}, owes {owed}"))?;
+    }
+    match state.fund(&model.cast.fund) {
+        Some(fund) => compare_fund(model, fund),
+        None => Ok(()),
+    }
+}
+
+fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
+    let (cast, facts) = (&model.cast, &model.facts);
+    for (index, name) in cast.models.iter().enumerate() {
+        let theirs = (fund.price(name), fund.estimate(name));
+        let theirs = (theirs.0.map(|p| p.as_nano()), theirs.1.map(|e| e.as_nano()));
+        let own = (facts.px[index], facts.est[index]);
+        same(theirs == own, || format!("{name} stands at {theirs:?}, in the model {own:?}"))?;
+    }
+    let who = |name: &crate::name::Name| cast.find_person(name);
+    let joins = fund.pending_subscriptions().iter();
+    let joins = joins.map(|(name, cash)| (who(name), i128::from(cash.as_micro())));
+    let own = facts.subs.iter().map(|(who, cash)| (Some(*who), *cash));
+    same(joins.eq(own), || "orders of joiners differ".to_owned())?;
+    let leaves = fund.pending_redemptions().iter();
+    let leaves = leaves.map(|(name, shares)| (who(name), i128::from(shares.as_nano())));
+    let own = facts.reds.iter().map(|(who, shares)| (Some(*who), *shares));
+    same(leaves.eq(own), || "orders of leavers differ".to_owned())?;
+    same(fund.pools().len() == facts.pools.len(), || "open pools differ".to_owned())?;
+    for (epoch, own) in &facts.pools {
+        let pool = fund.pools().get(epoch);
+        let owners = |pool: &crate::fund::Pool| {
+            let owners = pool.owners.iter();
+            owners
+                .map(|(name, shares)| (who(name), i128::from(shares.as_nano())))
+                .eq(own.owners.iter().map(|(who, shares)| (Some(*who), *shares)))
+        };
+        let holds = pool.is_some_and(|pool| pool.batches == own.batches && owners(pool));
+        same(holds, || format!("pool of strike {epoch}: {pool:?}, in the model {own:?}"))?;
+    }
+    for (account, index) in ledger_accounts(cast) {
+        let (theirs, own) = (fund.gl(&account), Femto::from_femto(facts.gl[index]));
+        same(theirs == own, || format!("account {account} is {theirs}, in the model {own}"))?;
+    }
+    Ok(())
+}
+
+fn ledger_accounts(cast: &Cast) -> Vec<(GlAccount, usize)> {
+    let mut accounts = vec![
+        (GlAccount::Cash, GL_CASH),
+        (GlAccount::RedemptionsPayable, GL_REDEMPTIONS),
+        (GlAccount::ManagementFeePayable, GL_MANAGEMENT_DUE),
+        (GlAccount::PerformanceFeePayable, GL_PERFORMANCE_DUE),
+        (GlAccount::Capital, GL_CAPITAL),
+        (GlAccount::Trading, GL_TRADING),
+        (GlAccount::Unrealised, GL_UNREALISED),
+        (GlAccount::Income, GL_INCOME),
+        (GlAccount::ManagementFee, GL_MANAGEMENT),
+        (GlAccount::PerformanceFee, GL_PERFORMANCE),
+    ];
+    accounts.extend((0..MODELS).map(|m| (GlAccount::Units(cast.models[m].clone()), GL_UNITS + m)));
+    accounts
+}

@@ -1,0 +1,465 @@
+//! The independent model: the semantics of the Python reference engine over a dense table of integers.
+//!
+//! It shares no code with the engine: own table, own quotients, own order of checks, written from `ref_engine.py`.
+//! One fund on the ledger, as there. It adds what the ledger of many funds adds to that: the code `fund`, the day of a seed,
+//! and the bound of a traded price.
+
+mod dealing;
+pub(super) mod math;
+mod publishing;
+mod trading;
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use self::math::{K, LIMIT, ONE18};
+use super::cast::{
+    ASSETS, CASH, Cast, ESC_RED, ESC_SUB, FUND, ISSUE, LIQ, LOCKED, MANAGER, MODELS, OUTSIDE,
+    PUBPOOL, SHARE, claim, person, unit,
+};
+use crate::{
+    fund::{Account, Asset, Event, FundParams},
+    name::Name,
+};
+
+/// A code of FUND 1.6.
+pub(super) type Code = &'static str;
+
+/// Asset, giver, receiver, amount.
+type Leg = (usize, usize, usize, i128);
+
+const LAST_DAY: i64 = 1_000_000;
+
+// Accounts of the valuation ledger; the units of each model follow.
+pub(super) const GL_CASH: usize = 0;
+pub(super) const GL_REDEMPTIONS: usize = 1;
+pub(super) const GL_MANAGEMENT_DUE: usize = 2;
+pub(super) const GL_PERFORMANCE_DUE: usize = 3;
+pub(super) const GL_CAPITAL: usize = 4;
+pub(super) const GL_TRADING: usize = 5;
+pub(super) const GL_UNREALISED: usize = 6;
+pub(super) const GL_INCOME: usize = 7;
+pub(super) const GL_MANAGEMENT: usize = 8;
+pub(super) const GL_PERFORMANCE: usize = 9;
+pub(super) const GL_UNITS: usize = 10;
+
+/// Leavers of one strike.
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    pub(super) row: usize,
+    pub(super) batches: u32,
+    /// Who left, in the order of names, with the shares burned.
+    pub(super) owners: Vec<(usize, i128)>,
+}
+
+/// A primary sale.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sale {
+    pub(super) day: i64,
+    pub(super) amount: i128,
+    pub(super) paid: i128,
+}
+
+/// Fees, levy, reserve.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    management: i128,
+    performance: i128,
+    publishers: i128,
+    levy_in: i128,
+    reserve: i128,
+    locked: i128,
+    retention: i128,
+}
+
+/// All but the table of balances: what a refused event is rolled back to.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) gl: [i128; GL_UNITS + MODELS],
+    pub(super) px: [Option<i64>; MODELS],
+    pub(super) est: [Option<i64>; MODELS],
+    pub(super) dead: [bool; MODELS],
+    pub(super) subs: Vec<(usize, i128)>,
+    pub(super) reds: Vec<(usize, i128)>,
+    pub(super) hwm: Option<(i128, i128)>,
+    pub(super) last: Option<(i128, i128)>,
+    pub(super) day: i64,
+    pub(super) epoch: u64,
+    pub(super) winding: bool,
+    /// Whether joiners wait beyond strikes.
+    pub(super) held: bool,
+    pub(super) pools: BTreeMap<u64, Pool>,
+    pub(super) sales: [Vec<Sale>; MODELS],
+}
+
+/// What a strike said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Struck {
+    pub(super) epoch: u64,
+    pub(super) nav: i128,
+    pub(super) ask: i128,
+    pub(super) shares: i128,
+    pub(super) winding: bool,
+    /// Who, shares, cost, levy.
+    pub(super) fills: Vec<(usize, i128, i128, i128)>,
+    /// Who, shares, cash.
+    pub(super) slices: Vec<(usize, i128, i128)>,
+}
+
+/// What an operation returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Nothing,
+    Struck(Struck),
+    Vested(i128),
+}
+
+/// One fund, as the reference keeps it.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub(super) cast: Rc<Cast>,
+    pub(super) facts: Facts,
+    /// Units belong to these; fixed at the first admission.
+    pub(super) contributors: [Vec<(usize, i128)>; MODELS],
+    rules: Option<Rules>,
+    /// Rows are accounts, columns are assets.
+    cells: Vec<i128>,
+    /// Accounts of the leavers' rows.
+    leavers: Vec<u64>,
+    /// What the last event changed: cell and value before.
+    touched: Vec<(usize, i128)>,
+}
+
+pub(super) const fn need(holds: bool, code: Code) -> Result<(), Code> {
+    if holds { Ok(()) } else { Err(code) }
+}
+
+/// Whether a number is an amount of at least `low`.
+fn amount(x: i64, low: i64) -> Result<i128, Code> {
+    need(x >= low && i128::from(x) <= LIMIT, "amount")?;
+    Ok(i128::from(x))
+}
+
+impl Model {
+    pub(super) fn new(cast: Rc<Cast>) -> Self {
+        let facts = Facts {
+            gl: [0; GL_UNITS + MODELS],
+            px: [None; MODELS],
+            est: [None; MODELS],
+            dead: [false; MODELS],
+            subs: Vec::new(),
+            reds: Vec::new(),
+            hwm: None,
+            last: None,
+            day: 0,
+            epoch: 0,
+            winding: false,
+            held: false,
+            pools: BTreeMap::new(),
+            sales: [const { Vec::new() }; MODELS],
+        };
+        Self {
+            cast,
+            facts,
+            contributors: [const { Vec::new() }; MODELS],
+            rules: None,
+            cells: vec![0; LIQ * ASSETS],
+            leavers: Vec::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    /// Does one event, or says its code and changes nothing.
+    pub(super) fn run(&mut self, event: &Event) -> Result<Told, Code> {
+        self.touched.clear();
+        let keep = self.facts.clone();
+        let told = self.dispatch(event);
+        if told.is_err() {
+            self.facts = keep;
+            while let Some((cell, before)) = self.touched.pop() {
+                self.cells[cell] = before;
+            }
+        }
+        told
+    }
+
+    fn dispatch(&mut self, event: &Event) -> Result<Told, Code> {
+        match event {
+            Event::CreateFund { fund, params } => self.create(fund, params)?,
+            Event::Deposit { who, amount } => self.deposit(who, amount.as_micro())?,
+            Event::Withdraw { who, amount } => self.withdraw(who, amount.as_micro())?,
+            Event::Transfer { who, to, asset, amount } => self.transfer(who, to, asset, *amount)?,
+            Event::Claim { who } => self.claim(who)?,
+            Event::Admit { .. } => self.admit(event)?,
+            Event::Seed { fund, who, amount, day } => {
+                self.seed(fund, who, amount.as_micro(), *day)?;
+            }
+            Event::MarkSet { fund, prices, estimates } => {
+                self.mark_set(fund, prices, estimates)?;
+            }
+            Event::Subscribe { fund, who, amount } => {
+                self.subscribe(fund, who, amount.as_micro())?;
+            }
+            Event::Redeem { fund, who, shares } => self.redeem(fund, who, shares.as_nano())?,
+            Event::CancelSubscription { fund, who, place } => {
+                self.cancel(fund, who, *place, true)?
+            }
+            Event::CancelRedemption { fund, who, place } => {
+                self.cancel(fund, who, *place, false)?
+            }
+            Event::HoldSubscriptions { fund, held } => {
+                self.rules(fund)?;
+                need(self.facts.held != *held, "nothing")?;
+                self.facts.held = *held;
+            }
+            Event::Strike { fund, day } => return self.strike(fund, *day).map(Told::Struck),
+            Event::InKind { .. } => self.in_kind(event)?,
+            Event::Rebalance { .. } => self.rebalance(event)?,
+            Event::Vest { fund, model, day } => {
+                return self.vest(fund, model, *day).map(Told::Vested);
+            }
+            Event::Royalty { model, amount } => self.royalty(model, amount.as_micro())?,
+            Event::Delist { fund, model } => self.delist(fund, model)?,
+        }
+        Ok(Told::Nothing)
+    }
+
+    // The table.
+
+    pub(super) fn cell(&self, row: usize, column: usize) -> i128 {
+        self.cells[row * ASSETS + column]
+    }
+
+    /// Every cell that is not nothing.
+    pub(super) fn filled_cells(&self) -> impl Iterator<Item = (usize, i128)> {
+        self.cells.iter().copied().enumerate().filter(|(_, value)| *value != 0)
+    }
+
+    /// Cells that the last event changed, one or more times each, with their values before.
+    pub(super) fn touched(&self) -> &[(usize, i128)] {
+        &self.touched
+    }
+
+    pub(super) fn value(&self, cell: usize) -> i128 {
+        self.cells[cell]
+    }
+
+    /// The account and asset of a cell.
+    pub(super) fn place(&self, cell: usize) -> (Account, &Asset) {
+        let (row, column) = (cell / ASSETS, cell % ASSETS);
+        let account = self.cast.accounts.get(row).cloned().unwrap_or_else(|| {
+            let epoch = self.leavers.get(row - LIQ).copied().unwrap_or(0);
+            Account::Liquidation { fund: self.cast.fund.clone(), epoch }
+        });
+        (account, &self.cast.assets[column])
+    }
+
+    /// The cell of an account and an asset; none for what is no part of this life, or a pool that never was.
+    pub(super) fn find_cell(&self, account: &Account, asset: &Asset) -> Option<usize> {
+        let row = match account {
+            Account::Liquidation { fund, epoch } if *fund == self.cast.fund => {
+                LIQ + self.leavers.iter().rposition(|e| e == epoch)?
+            }
+            account => self.cast.find_account(account)?,
+        };
+        Some(row * ASSETS + self.cast.find_asset(asset)?)
+    }
+
+    /// A row for the leavers of `epoch`: one that no open pool has, or a new one.
+    fn leavers_row(&mut self, epoch: u64) -> usize {
+        let taken = |index: usize| self.facts.pools.values().any(|p| p.row == LIQ + index);
+        let index = (0..self.leavers.len()).find(|i| !taken(*i)).unwrap_or(self.leavers.len());
+        if index == self.leavers.len() {
+            self.leavers.push(epoch);
+            self.cells.resize((LIQ + self.leavers.len()) * ASSETS, 0);
+        } else {
+            self.leavers[index] = epoch;
+        }
+        LIQ + index
+    }
+
+    /// Moves every leg, then looks: nobody below nothing but the two sources, and nobody beyond the limit.
+    fn post(&mut self, legs: &[Leg]) -> Result<(), Code> {
+        let start = self.touched.len();
+        for (asset, from, to, amount) in legs.iter().filter(|leg| leg.3 != 0) {
+            need(*amount > 0 && from != to, "model: a leg is negative or goes nowhere")?;
+            for (row, delta) in [(from, -amount), (to, *amount)] {
+                let cell = row * ASSETS + asset;
+                self.touched.push((cell, self.cells[cell]));
+                self.cells[cell] += delta;
+            }
+        }
+        let free = |cell: usize| cell / ASSETS <= OUTSIDE;
+        let now = || self.touched[start..].iter().map(|t| (t.0, self.cells[t.0]));
+        need(now().all(|(cell, value)| value >= 0 || free(cell)), "funds")?;
+        need(now().all(|(_, value)| value.abs() <= LIMIT), "limit")
+    }
+
+    fn book(&mut self, account: usize, delta: i128) {
+        self.facts.gl[account] += delta;
+    }
+
+    // What the fund is.
+
+    pub(super) fn shares(&self) -> i128 {
+        -self.cell(ISSUE, SHARE)
+    }
+
+    pub(super) fn units(&self, model: usize) -> i128 {
+        self.cell(FUND, unit(model))
+    }
+
+    pub(super) fn cash(&self) -> i128 {
+        self.cell(FUND, CASH)
+    }
+
+    pub(super) fn nav(&self) -> i128 {
+        let priced = |(m, p): (usize, &Option<i64>)| self.units(m) * i128::from(p.unwrap_or(0));
+        self.cash() * K + self.facts.px.iter().enumerate().map(priced).sum::<i128>()
+    }
+
+    fn ask(&self) -> i128 {
+        let priced = |(m, p): (usize, &Option<i64>)| {
+            let price = p.unwrap_or(0);
+            self.units(m) * i128::from(price.max(self.facts.est[m].unwrap_or(price)))
+        };
+        self.cash() * K + self.facts.px.iter().enumerate().map(priced).sum::<i128>()
+    }
+
+    /// Models that are listed and not delisted; their index is their order by name.
+    pub(super) fn live(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..MODELS).filter(|m| self.facts.px[*m].is_some() && !self.facts.dead[*m])
+    }
+
+    fn price(&self, model: usize) -> i128 {
+        i128::from(self.facts.px[model].unwrap_or(0))
+    }
+
+    // Arguments.
+
+    fn rules(&self, fund: &Name) -> Result<Rules, Code> {
+        need(*fund == self.cast.fund, "fund")?;
+        self.rules.ok_or("fund")
+    }
+
+    fn person(&self, name: &Name) -> Result<usize, Code> {
+        self.cast.find_person(name).ok_or("model: a stranger")
+    }
+
+    /// A listed model, delisted or not.
+    fn listed(&self, name: &Name) -> Result<usize, Code> {
+        let listed = |m: &usize| self.facts.px[*m].is_some();
+        self.cast.find_model(name).filter(listed).ok_or("model")
+    }
+
+    fn alive(&self, name: &Name) -> Result<usize, Code> {
+        let model = self.listed(name)?;
+        need(!self.facts.dead[model], "delisted")?;
+        Ok(model)
+    }
+
+    // Outside the fund's books.
+
+    fn create(&mut self, fund: &Name, params: &FundParams) -> Result<(), Code> {
+        need(self.rules.is_none() || *fund != self.cast.fund, "exists")?;
+        let levels = [
+            params.levy_in.as_ppb(),
+            params.management_fee.as_ppb(),
+            params.performance_fee.as_ppb(),
+        ];
+        let [levy_in, management, performance] = levels.map(i128::from);
+        need(levels.iter().all(|l| (0..1_000_000_000).contains(l)), "amount")?;
+        let publishers = i128::from(params.publisher_share.as_ppb());
+        need((0..=K).contains(&publishers), "amount")?;
+        let locked = amount(params.locked_shares.as_nano(), 1)?;
+        let reserve = amount(params.reserve.as_micro(), 0)?;
+        need(*fund == self.cast.fund, "model: another fund")?;
+        let retention = math::daily_retention(management);
+        self.rules = Some(Rules {
+            management,
+            performance,
+            publishers,
+            levy_in,
+            reserve,
+            locked,
+            retention,
+        });
+        Ok(())
+    }
+
+    fn deposit(&mut self, who: &Name, c: i64) -> Result<(), Code> {
+        let (who, c) = (self.person(who)?, amount(c, 1)?);
+        self.post(&[(CASH, OUTSIDE, person(who), c)])
+    }
+
+    fn withdraw(&mut self, who: &Name, c: i64) -> Result<(), Code> {
+        let (who, c) = (self.person(who)?, amount(c, 1)?);
+        self.post(&[(CASH, person(who), OUTSIDE, c)])
+    }
+
+    fn transfer(&mut self, who: &Name, to: &Name, asset: &Asset, n: i64) -> Result<(), Code> {
+        let (who, to) = (self.person(who)?, self.person(to)?);
+        need(who != to, "owner")?;
+        let known = match asset {
+            Asset::Cash => true,
+            Asset::Share(fund) => self.rules(fund).is_ok(),
+            Asset::Unit(model) => self.listed(model).is_ok(),
+            Asset::SideClaim { fund, model } => {
+                self.rules(fund).is_ok() && self.listed(model).is_ok_and(|m| self.facts.dead[m])
+            }
+        };
+        let asset = self.cast.find_asset(asset).filter(|_| known).ok_or("asset")?;
+        let n = amount(n, 1)?;
+        self.post(&[(asset, person(who), person(to), n)])
+    }
+
+    fn claim(&mut self, who: &Name) -> Result<(), Code> {
+        let who = self.person(who)?;
+        let c = self.cell(claim(who), CASH);
+        need(c > 0, "nothing")?;
+        self.post(&[(CASH, claim(who), person(who), c)])
+    }
+
+    fn seed(&mut self, fund: &Name, who: &Name, c: i64, day: Option<i64>) -> Result<(), Code> {
+        let rules = self.rules(fund)?;
+        let (who, c) = (self.person(who)?, amount(c, 1)?);
+        need(c * 1000 >= rules.locked, "amount")?;
+        if let Some(day) = day {
+            self.clock(rules, day)?;
+        }
+        need(self.shares() == 0, "seeded")?;
+        self.post(&[
+            (CASH, person(who), FUND, c),
+            (SHARE, ISSUE, person(who), c * 1000 - rules.locked),
+            (SHARE, ISSUE, LOCKED, rules.locked),
+        ])?;
+        self.book(GL_CASH, c * K);
+        self.book(GL_CAPITAL, -c * K);
+        self.facts.hwm = Some((self.nav(), self.shares()));
+        self.facts.last = self.facts.hwm;
+        Ok(())
+    }
+
+    /// The clock never goes back; whole days are charged the management fee.
+    fn clock(&mut self, rules: Rules, day: i64) -> Result<(), Code> {
+        need((self.facts.day..=LAST_DAY).contains(&day), "clock")?;
+        let days = day - self.facts.day;
+        self.facts.day = day;
+        let supply = self.shares();
+        if days == 0 || rules.management == 0 || supply == 0 {
+            return Ok(());
+        }
+        let kept = math::power(rules.retention, days);
+        let fee = math::down(supply, ONE18 - kept, kept);
+        // Beyond any balance: the table would refuse it, were it wide enough.
+        need(fee <= LIMIT, "limit")?;
+        let publishers = math::down(fee, rules.publishers, K);
+        let value = math::down(self.nav(), fee, supply + fee);
+        self.post(&[
+            (SHARE, ISSUE, person(MANAGER), fee - publishers),
+            (SHARE, ISSUE, person(PUBPOOL), publishers),
+        ])?;
+        self.book(GL_MANAGEMENT, value);
+        self.book(GL_CAPITAL, -value);
+        Ok(())
+    }
+}

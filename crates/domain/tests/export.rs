@@ -219,7 +219,7 @@ fn tables() {
     assert_eq!(nav_csv(&batches, &name("other")).lines().count(), 1);
 }
 
-/// Writes both exports where the real checker can be run on them: `bean-check FOLDER/life.beancount`.
+/// Proves nothing alone: it writes both exports, on which the real checker is run by hand, `bean-check FOLDER/life.beancount`.
 #[test]
 #[ignore = "writes files: BEANCOUNT_OUT=FOLDER"]
 fn write_for_bean_check() {

@@ -159,6 +159,10 @@ fn head_signature() {
     for head in changed {
         assert!(matches!(head.verify(None), Err(HeadError::Signature { .. })), "{head:?}");
     }
+    let parsed = LogKey::parse(&format!("{}\n", "01".repeat(32))).unwrap();
+    assert_eq!(parsed.public().unwrap(), public);
+    assert_eq!(format!("{parsed:?}"), "LogKey");
+    assert!(LogKey::parse("01").is_err());
     let short = SignedHead { signature: "00".to_owned(), ..head };
     assert_eq!(
         short.verify(None).unwrap_err().to_string(),

@@ -1,11 +1,13 @@
 //! The hash tree against the vectors of RFC 6962 and of pymerkle, and against a tree written from the RFC's text.
 #![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
+use std::collections::BTreeMap;
+
 use domain::{
     digest::Digest,
     proof::merkle::{
-        Frontier, MerkleError, Tree, leaf_hash, node_hash, root, verify_consistency,
-        verify_inclusion,
+        Frontier, MerkleError, Node, Tree, consistency_path, inclusion_path, leaf_hash, node_hash,
+        root, verify_consistency, verify_inclusion,
     },
 };
 use proptest::prelude::*;
@@ -209,6 +211,42 @@ fn frontier_json() {
     let wrong = text.replace("\"size\":11", "\"size\":12");
     assert!(serde_json::from_str::<Frontier>(&wrong).is_err());
     assert!(Frontier::from_parts(u64::MAX, vec![Digest::of(b""); 64]).is_ok());
+}
+
+/// Proves that paths in a log of any size read a few dozen subtrees, each complete, and that the same nodes are asked for whatever they
+/// hold, so that they can be read beforehand.
+#[test]
+fn paths_read_few_nodes() {
+    let anything = Digest::of(b"anything");
+    for size in [1_u64 << 40, (1 << 40) - 1, (1 << 40) + 12_345, u64::MAX] {
+        for index in [0, 1, size / 3, size - 1] {
+            let mut nodes = Vec::new();
+            let mut note = |node: Node| {
+                nodes.push(node);
+                Some(anything)
+            };
+            inclusion_path(index, size, &mut note).unwrap();
+            consistency_path(index, size, &mut note).unwrap();
+            assert!(nodes.len() <= 4 * 64, "{} nodes", nodes.len());
+            for Node { level, index } in nodes {
+                let end = (u128::from(index) + 1) << level;
+                assert!(end <= u128::from(size), "{index} of level {level} in {size}");
+            }
+        }
+    }
+    // Rows of the nodes that each leaf finishes serve the same paths as the tree.
+    let leaves = strikes();
+    let (mut edge, mut rows, whole) = (Frontier::new(), BTreeMap::new(), tree(&leaves));
+    for leaf in &leaves {
+        rows.extend(edge.append(*leaf));
+    }
+    assert_eq!(rows.len(), 33 + 16 + 8 + 4 + 2 + 1);
+    let read = |node| rows.get(&node).copied();
+    for index in 0..33 {
+        assert_eq!(inclusion_path(index, 33, read), whole.inclusion(index, 33));
+        assert_eq!(consistency_path(index, 33, read), whole.consistency(index, 33));
+    }
+    assert_eq!(inclusion_path(3, 33, |_| None), None);
 }
 
 proptest! {

@@ -188,6 +188,7 @@ const CHANGES: &[(&str, Change)] = &[
         b.decisions.get_mut(&name("m/b")).unwrap()[0].decision = report;
     }),
     ("decisions.m/a is not in the bundle", |b| _ = b.decisions.remove(&name("m/a"))),
+    ("decisions: ", |b| _ = b.decisions.insert(name("m/c"), Vec::new())),
     ("decisions.m/a[0].number: ", |b| {
         b.decisions.get_mut(&name("m/a")).unwrap().remove(0);
     }),

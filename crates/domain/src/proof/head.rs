@@ -25,7 +25,7 @@ pub struct LogKey(SigningKey);
 
 impl std::fmt::Debug for LogKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "LogKey({} bytes)", self.0.as_bytes().len())
+        f.write_str("LogKey")
     }
 }
 
@@ -34,6 +34,14 @@ impl LogKey {
     #[must_use]
     pub fn from_secret(secret: &[u8; 32]) -> Self {
         Self(SigningKey::from_bytes(secret))
+    }
+
+    /// The key as a file holds it: 64 hexadecimal digits, which stand for the 32 secret bytes.
+    ///
+    /// # Errors
+    /// [`AttestationError::Hex`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, AttestationError> {
+        Ok(Self::from_secret(&from_hex::<32>("secret key", text.trim())?))
     }
 
     /// The half that everybody may know.

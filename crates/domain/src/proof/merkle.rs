@@ -5,7 +5,9 @@
 //! ```
 //! A tree of `n` leaves splits at the largest power of two below `n`, so a complete subtree never changes again.
 //! [`Frontier`] keeps the complete subtrees of the right edge only: one leaf more costs O(log n) hashes.
-//! Proofs are put together from complete subtrees, whoever keeps them: [`Tree`] in memory, or rows of [`Node`]s in a database.
+//! Proofs are put together from complete subtrees, whoever keeps them: [`Tree`] in memory, or rows of [`Node`]s in a database, which
+//! [`Frontier::append`] hands out. A caller that has to wait for its rows asks twice: first with a function that notes the nodes and
+//! answers anything, then with what it has read.
 
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;

@@ -97,6 +97,9 @@ pub(super) fn verify_prices(
         let stated = record.facts.prices.get(model).copied().unwrap_or(derived);
         same(&format!("record.facts.prices.{model}"), &stated, &derived)?;
     }
+    let (stated, derived): (Vec<&Name>, Vec<&Name>) =
+        (bundle.decisions.keys().collect(), record.sources.keys().collect());
+    same("decisions", &stated, &derived)?;
     Ok(decided)
 }
 

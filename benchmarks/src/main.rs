@@ -1,8 +1,9 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
 //!
-//! `cargo run --release -p benchmarks -- control|dedup|evaluation|load|loop|transfer|verify` measures and writes a folder under `benchmarks/runs`.
+//! `cargo run --release -p benchmarks -- backtest|control|dedup|evaluation|load|loop|transfer|verify` measures and writes a folder under `benchmarks/runs`.
 //! No claim about speed stands anywhere without such a folder.
 
+mod backtest;
 mod control;
 mod dedup;
 mod evaluation;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
     let arguments = std::env::args().skip(1).collect::<Vec<_>>();
     let arguments = arguments.iter().map(String::as_str).collect::<Vec<_>>();
     let done = match arguments[..] {
+        ["backtest"] => backtest::run(),
         ["control"] => control::run(),
         ["dedup"] => dedup::run(),
         ["evaluation"] => evaluation::run(),
@@ -58,11 +60,16 @@ fn main() -> ExitCode {
         ["load"] => load::run(),
         ["transfer"] => transfer::run(),
         ["verify"] => verify::run(),
+        [backtest::CHILD, side, models, days, prices] => {
+            backtest::child(side, models, days, prices)
+        }
         [load::CHILD, graph, prepacking, library] => {
             load::child(graph, prepacking == "on", library)
         }
         _ => {
-            eprintln!("usage: benchmarks control|dedup|evaluation|load|loop|transfer|verify");
+            eprintln!(
+                "usage: benchmarks backtest|control|dedup|evaluation|load|loop|transfer|verify"
+            );
             return ExitCode::from(2);
         }
     };

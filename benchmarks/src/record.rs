@@ -14,12 +14,23 @@ pub(crate) fn write(
     raw: &Value,
     summary: &str,
 ) -> Result<(), Error> {
+    write_beside(name, "", machine, raw, summary)
+}
+
+/// The same for a run beside peers, whose versions are lines of `peers`.
+pub(crate) fn write_beside(
+    name: &str,
+    peers: &str,
+    machine: &Machine,
+    raw: &Value,
+    summary: &str,
+) -> Result<(), Error> {
     let folder =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("runs").join(format!("{}-{name}", today()));
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("command"), format!("cargo run --release -p benchmarks -- {name}\n"))?;
     let versions = format!(
-        "modelfolio {}\nonnxruntime {}\nort {}\n{}, profile {}\n",
+        "modelfolio {}\nonnxruntime {}\nort {}\n{}, profile {}\n{peers}",
         env!("CARGO_PKG_VERSION"),
         evaluator::runtime::ONNXRUNTIME_VERSION,
         "2.0.0-rc.15",

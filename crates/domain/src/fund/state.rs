@@ -196,10 +196,10 @@ impl State {
     }
 
     fn add(&mut self, asset: &Asset, account: &Account, amount: i64) {
-        if !self.balances.contains_key(asset) {
-            self.balances.insert(asset.clone(), BTreeMap::new());
-        }
-        let Some(owners) = self.balances.get_mut(asset) else { return };
+        let Some(owners) = self.balances.get_mut(asset) else {
+            self.balances.insert(asset.clone(), BTreeMap::from([(account.clone(), amount)]));
+            return;
+        };
         if let Some(balance) = owners.get_mut(account) {
             *balance = balance.saturating_add(amount);
             if *balance == 0 {

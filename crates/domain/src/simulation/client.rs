@@ -59,7 +59,12 @@ impl Client {
             events.push(deposit(provider, 10_i64.pow(self.swarm.provider_digits)));
         }
         for investor in 0..self.swarm.investors {
-            let amount = self.random.range(1, 1_000_000_000_000);
+            // Some have nearly all that a ledger can hold.
+            let amount = if self.random.chance(40) {
+                10_i64.pow(13 + self.random.below(6) as u32) * self.random.range(1, 9)
+            } else {
+                self.random.range(1, 1_000_000_000_000)
+            };
             events.push(deposit(FIRST_INVESTOR + investor, amount));
         }
         for model in 0..self.swarm.first_models {
@@ -284,9 +289,10 @@ impl Client {
     }
 
     fn crash(&mut self, model: &Model) -> Event {
-        let by = self.random.pick([i64::MAX, 100, 11]);
+        // To nothing, far down, or up to the bound.
+        let by = self.random.pick([i64::MAX, i64::MAX, 100, 100, 11, 11, 0]);
         let names = model.live().map(|m| {
-            let price = model.facts.px[m].unwrap_or(0) / by;
+            let price = if by == 0 { LIMIT } else { model.facts.px[m].unwrap_or(0) / by };
             (model.cast.models[m].clone(), PriceNano::from_nano(price))
         });
         let (prices, estimates) = (names.collect(), BTreeMap::new());

@@ -113,13 +113,16 @@ pub struct Failure {
     /// A shortened list of requests that breaks the same rule, in order, or after which the end of the life does: a last strike,
     /// three batches, everybody's leaving in kind, a replay.
     pub trace: Vec<String>,
+    /// What the shortened list breaks, with its own numbers.
+    pub trace_text: String,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seed {} life {} step {}: {}", self.seed, self.life, self.step, self.text)?;
         write!(f, "\nshortened to {} requests:", self.trace.len())?;
-        self.trace.iter().try_for_each(|line| write!(f, "\n  {line}"))
+        self.trace.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
+        write!(f, "\n  {}", self.trace_text)
     }
 }
 
@@ -240,8 +243,9 @@ impl Simulation {
         let step = trace.len().saturating_sub(1);
         let trace = shrink::shrink(trace, plan, violation.invariant, self.budget);
         let Violation { invariant, text } = violation;
+        let trace_text = shrink::first_failure(&trace, plan).map_or_else(String::new, |f| f.1.text);
         let trace = trace.iter().map(ToString::to_string).collect();
-        Failure { seed: self.seed, life, step, invariant, text, trace }
+        Failure { seed: self.seed, life, step, invariant, text, trace, trace_text }
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Plan {
 }
 
 /// Runs a list of requests; the first that breaks a rule, with its place.
-fn first_failure(actions: &[Action], plan: Plan) -> Option<(usize, Violation)> {
+pub(super) fn first_failure(actions: &[Action], plan: Plan) -> Option<(usize, Violation)> {
     let mut life = Life::new(plan.settings);
     let served = actions
         .iter()

@@ -53,6 +53,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Apply a file of operations to an empty ledger; prints one JSON line a step.
+    Replay {
+        /// The file, in the form of `lifecycle.json`.
+        file: PathBuf,
+    },
+    /// Run a methodology over a history of prices, by the functions of the live fund.
+    Backtest(commands::backtest::BacktestArguments),
+    /// Simulate the fund engine under faults beside an independent model; prints events per second and the final state's digest.
+    Sim(commands::sim::SimArguments),
+    /// Attack a methodology by seeded simulations; exit 1 if any attack earns.
+    Attack(commands::attack::AttackArguments),
     /// Remove uploads that nothing cites, and what crashes left; a running server does it by itself.
     Gc(commands::gc::GcArguments),
     /// Access tokens.
@@ -113,6 +124,10 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Inspect { file, count_nonfinite, json } => {
             commands::inspect::run(&file, count_nonfinite, json)
         }
+        Command::Replay { file } => commands::replay::run(&file),
+        Command::Backtest(arguments) => commands::backtest::run(&arguments),
+        Command::Sim(arguments) => commands::sim::run(&arguments),
+        Command::Attack(arguments) => commands::attack::run(&arguments),
         Command::Gc(arguments) => commands::gc::run(arguments).await,
         Command::Token(command) => commands::token::run(command).await,
         Command::Migrate(arguments) => commands::migrate(&arguments).await,

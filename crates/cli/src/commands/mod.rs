@@ -1,5 +1,7 @@
 //! One file a command.
 
+pub(crate) mod attack;
+pub(crate) mod backtest;
 pub(crate) mod evaluate;
 pub(crate) mod evaluator;
 pub(crate) mod gc;
@@ -7,8 +9,10 @@ pub(crate) mod inspect;
 pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod replay;
 pub(crate) mod runtime;
 pub(crate) mod serve;
+pub(crate) mod sim;
 pub(crate) mod token;
 pub(crate) mod transfer;
 pub(crate) mod verify;

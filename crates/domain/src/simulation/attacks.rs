@@ -13,7 +13,7 @@ use super::{
     random::Random,
 };
 use crate::{
-    amount::{Cash, PPB_ONE, Ppb, PriceNano, Shares},
+    amount::{Cash, LIMIT, PPB_ONE, Ppb, PriceNano, Shares},
     fund::{Account, Asset, Event, FundParams, Rejection, State, apply},
     name::Name,
 };
@@ -144,6 +144,24 @@ impl Market {
         self.run(Event::Claim { who: name(who) })
     }
 
+    /// Sells all units of a person to a provider at their true price, rounded up in his favour.
+    fn settle(&mut self, who: &str) -> Result<(), Rejection> {
+        for (model, value) in self.values.clone() {
+            let asset = Asset::Unit(model);
+            let units = self.state.balance(&Account::Person(name(who)), &asset);
+            if units == 0 {
+                continue;
+            }
+            let worth = (i128::from(units) * i128::from(value) + K - 1) / K;
+            let (seller, buyer) = (name(who), name("LP"));
+            self.run(Event::Transfer { who: seller, to: buyer, asset, amount: units })?;
+            let amount = i64::try_from(worth).unwrap_or(LIMIT);
+            let (payer, payee) = (name("LP"), name(who));
+            self.run(Event::Transfer { who: payer, to: payee, asset: Asset::Cash, amount })?;
+        }
+        Ok(())
+    }
+
     /// Marks every model at `over` times its true price.
     fn mark(&mut self, over: i64) -> Result<(), Rejection> {
         let price = |(model, value): (&Name, &i64)| {
@@ -177,8 +195,22 @@ impl Market {
     }
 }
 
-/// Without fees, so that nothing but dealing is seen.
-fn free() -> FundParams {
+/// One attack under rules and a seed; what it earned, in 1e-15 credits at true value.
+pub type Attack = fn(&FundParams, u64) -> Result<i128, Rejection>;
+
+/// Every attack on dealing, by its name.
+pub const ATTACKS: [(&str, Attack); 6] = [
+    ("put on the mark", put_on_the_mark),
+    ("padding and slicing", slicing),
+    ("donation", donation),
+    ("double submit", double_submit),
+    ("fee poking", fee_poking),
+    ("trading around a trip", trip_trading),
+];
+
+/// Rules without fees, so that nothing but dealing is seen.
+#[must_use]
+pub fn free() -> FundParams {
     FundParams { management_fee: Ppb::ZERO, ..FundParams::default() }
 }
 
@@ -199,9 +231,9 @@ fn invested(random: &mut Random, params: FundParams) -> Result<Market, Rejection
 ///
 /// # Errors
 /// A step of the attack that the engine refuses.
-pub fn put_on_the_mark(seed: u64) -> Result<i128, Rejection> {
+pub fn put_on_the_mark(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
     let mut random = Random::new(seed);
-    let mut market = invested(&mut random, free())?;
+    let mut market = invested(&mut random, rules.clone())?;
     let over = random.range(2, 9);
     let spread = PPB_ONE - PPB_ONE / over;
     // He joins at marks as wrong as those he leaves at, or each time just before they go wrong.
@@ -244,9 +276,9 @@ pub fn put_on_the_mark(seed: u64) -> Result<i128, Rejection> {
 ///
 /// # Errors
 /// A step of the attack that the engine refuses.
-pub fn slicing(seed: u64) -> Result<i128, Rejection> {
+pub fn slicing(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
     let mut random = Random::new(seed);
-    let mut market = invested(&mut random, free())?;
+    let mut market = invested(&mut random, rules.clone())?;
     market.subscribe("ATT", random.range(1_000_000_000, 100_000_000_000))?;
     market.strike(1)?;
     market.mark(random.range(1, 4))?;
@@ -285,9 +317,9 @@ pub fn slicing(seed: u64) -> Result<i128, Rejection> {
 ///
 /// # Errors
 /// A step of the attack that the engine refuses.
-pub fn donation(seed: u64) -> Result<i128, Rejection> {
+pub fn donation(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
     let mut random = Random::new(seed);
-    let mut market = Market::new(free())?;
+    let mut market = Market::new(rules.clone())?;
     market.admit("A", "P1", random.range(1_000, 1_000_000))?;
     let party = |market: &Market| {
         let model = name("A");
@@ -325,9 +357,9 @@ pub fn donation(seed: u64) -> Result<i128, Rejection> {
 ///
 /// # Errors
 /// A step of the attack that the engine refuses.
-pub fn double_submit(seed: u64) -> Result<i128, Rejection> {
+pub fn double_submit(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
     let mut random = Random::new(seed);
-    let mut market = invested(&mut random, free())?;
+    let mut market = invested(&mut random, rules.clone())?;
     market.subscribe("ATT", random.range(1_000_000_000, 100_000_000_000))?;
     market.strike(1)?;
     let held = market.shares("ATT");
@@ -381,14 +413,57 @@ pub fn double_submit(seed: u64) -> Result<i128, Rejection> {
     Ok(market.wealth("ATT") - twin.wealth("ATT"))
 }
 
+/// Trading around a trip: the price waits for its confirmation while public reports already tell the new one, up or down; he joins at
+/// the old mark, and leaves once it has moved.
+///
+/// # Errors
+/// A step of the attack that the engine refuses.
+pub fn trip_trading(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
+    let mut random = Random::new(seed);
+    let mut market = invested(&mut random, rules.clone())?;
+    let start = market.wealth("ATT");
+    for turn in 0..20 {
+        let day = 2 * turn;
+        let old: BTreeMap<Name, PriceNano> =
+            market.values.iter().map(|(m, v)| (m.clone(), PriceNano::from_nano(*v))).collect();
+        for value in market.values.values_mut() {
+            let moved = i128::from(*value) * i128::from(random.range(400, 2500)) / 1000;
+            *value = i64::try_from(moved).unwrap_or(LIMIT).clamp(1_000_000, 1_000_000_000_000);
+        }
+        let new = market.values.iter().map(|(m, v)| (m.clone(), PriceNano::from_nano(*v)));
+        let (fund, estimates) = (market.fund.clone(), new.collect());
+        market.run(Event::MarkSet { fund, prices: old, estimates })?;
+        let amount =
+            random.range(1, 50_000_000_000).min(market.cash(&Account::Person(name("ATT"))));
+        if amount > 0 {
+            market.subscribe("ATT", amount)?;
+        }
+        market.strike(day)?;
+        market.mark(1)?;
+        let held = market.shares("ATT");
+        if held > 0 {
+            market.redeem("ATT", held)?;
+        }
+        market.strike(day + 1)?;
+        market.deliver()?;
+        market.claim("ATT")?;
+        // What he holds from turn to turn would win or lose by itself: he sells it at what it is worth.
+        market.settle("ATT")?;
+    }
+    Ok(market.wealth("ATT") - start)
+}
+
 /// Fee poking: the manager strikes on many days in place of one, and earns by the shares that he has more.
 ///
 /// # Errors
 /// A step of the attack that the engine refuses.
-pub fn fee_poking(seed: u64) -> Result<i128, Rejection> {
+pub fn fee_poking(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
     let mut random = Random::new(seed);
-    let fee = random.pick([1, 10_000_000, 20_000_000, 100_000_000, 500_000_000]);
-    let params = FundParams { management_fee: Ppb::from_ppb(fee), ..FundParams::default() };
+    let drawn = random.pick([1, 10_000_000, 20_000_000, 100_000_000, 500_000_000]);
+    let mut params = rules.clone();
+    if params.management_fee == Ppb::ZERO {
+        params.management_fee = Ppb::from_ppb(drawn);
+    }
     let mut poked = invested(&mut random, params)?;
     let mut once = poked.clone();
     let days = random.range(2, 800);

@@ -336,7 +336,12 @@ impl Life {
             spread: Ppb::ZERO,
             counterparties: Vec::new(),
         };
-        let mut events = vec![Event::Strike { fund, day: state.day() }];
+        let mut events = Vec::new();
+        if state.holds_subscriptions() {
+            // Doubt ends some day: then joiners are settled like everybody.
+            events.push(Event::HoldSubscriptions { fund: fund.clone(), held: false });
+        }
+        events.push(Event::Strike { fund, day: state.day() });
         events.extend(std::iter::repeat_n(batch, 3));
         events
     }

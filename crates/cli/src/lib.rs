@@ -58,6 +58,8 @@ enum Command {
         /// The file, in the form of `lifecycle.json`.
         file: PathBuf,
     },
+    /// Print journal, NAV, holdings, prices or trades for other programs.
+    Export(commands::export::ExportArguments),
     /// Run a methodology over a history of prices, by the functions of the live fund.
     Backtest(commands::backtest::BacktestArguments),
     /// Simulate the fund engine under faults beside an independent model; prints events per second and the final state's digest.
@@ -125,6 +127,7 @@ async fn run(command: Command) -> Result<(), Failure> {
             commands::inspect::run(&file, count_nonfinite, json)
         }
         Command::Replay { file } => commands::replay::run(&file),
+        Command::Export(arguments) => commands::export::run(arguments).await,
         Command::Backtest(arguments) => commands::backtest::run(&arguments),
         Command::Sim(arguments) => commands::sim::run(&arguments),
         Command::Attack(arguments) => commands::attack::run(&arguments),

@@ -41,8 +41,20 @@ impl Service {
     /// [`ServiceError::Internal`] if the database fails or the journal does not replay.
     pub async fn ledger(&self) -> Result<Arc<State>, ServiceError> {
         let mut cached = self.ledger.lock().await;
-        catch_up(&self.store, &mut cached).await?;
+        catch_up(&self.store, &mut cached, |_| ()).await?;
         Ok(cached.state.clone())
+    }
+
+    /// Every batch of the journal, in order, as the engine makes it of the events; each event's recorded chain is compared.
+    ///
+    /// It replays the whole journal: for exports, not for pages.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails or the journal does not replay.
+    pub async fn journal(&self) -> Result<Vec<Batch>, ServiceError> {
+        let (mut cached, mut batches) = (Cached::default(), Vec::new());
+        catch_up(&self.store, &mut cached, |batch| batches.push(batch)).await?;
+        Ok(batches)
     }
 
     /// Takes the ledger for a command. The cache is locked before the database, always, so that two commands cannot wait in a circle.
@@ -53,7 +65,7 @@ impl Service {
     ) -> Result<LedgerUnit<'a>, ServiceError> {
         let mut guard = guard;
         unit.transaction.lock_ledger().await?;
-        catch_up(&unit.transaction, &mut guard).await?;
+        catch_up(&unit.transaction, &mut guard, |_| ()).await?;
         let (state, seq) = (guard.state.clone(), guard.seq);
         Ok(LedgerUnit { guard, unit, state, seq })
     }
@@ -119,7 +131,11 @@ fn entries(batch: &Batch) -> Result<Vec<EntryRow>, ServiceError> {
     batch.entries.iter().map(entry).collect()
 }
 
-async fn catch_up<C: Connection>(connection: &C, cached: &mut Cached) -> Result<(), ServiceError> {
+async fn catch_up<C: Connection>(
+    connection: &C,
+    cached: &mut Cached,
+    mut seen: impl FnMut(Batch),
+) -> Result<(), ServiceError> {
     loop {
         let rows = ledger::list_events(connection, Some(cached.seq), PAGE_EVENTS).await?;
         let last_page = (rows.len() as u64) < PAGE_EVENTS;
@@ -141,6 +157,7 @@ async fn catch_up<C: Connection>(connection: &C, cached: &mut Cached) -> Result<
                 *cached = Cached::default();
                 return Err(broken(format!("replays to chain {found}, recorded is {}", row.chain)));
             }
+            seen(batch);
         }
         if last_page {
             return Ok(());

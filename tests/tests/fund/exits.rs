@@ -28,7 +28,7 @@ impl Market {
     async fn open() -> Self {
         let world = World::new();
         let [ann, bob] = ["ann", "bob"]
-            .map(|owner| world.anybody.with_token(&token(&world.place, owner, "invest")));
+            .map(|owner| world.anybody.with_token(token(&world.place, owner, "invest")));
         let suite = world.register_suite().await;
         world.publish("lab/net", false, &[STEPS[0]]).await;
         let job = world.evaluate(&world.lab, "lab/net", "v1", &suite).await.unwrap();
@@ -163,8 +163,15 @@ async fn the_exit_is_open() {
     let again = json!({ "idempotencyKey": market.key() });
     assert_eq!(refused(ann, "cashClaim", again, "account { cash }").await, "nothing");
 
+    leave_in_kind(&market, claimed[2]).await;
+    give_away(&market).await;
+    publishers(&market).await;
+}
+
+/// All shares that are left, at once, for a part of everything.
+async fn leave_in_kind(market: &Market, rest: u128) {
+    let ann = &market.ann;
     let [cash, units, shares] = market.fund().await;
-    let rest = claimed[2];
     let text = format!("{}.{:09}", rest / 1_000_000_000, rest % 1_000_000_000);
     let input = json!({ "fund": "F", "shares": text, "idempotencyKey": market.key() });
     let leave = "cash units { model units } account { cash }";
@@ -178,7 +185,11 @@ async fn the_exit_is_open() {
     );
     let more = json!({ "fund": "F", "shares": "0.000000001", "idempotencyKey": market.key() });
     assert_eq!(refused(ann, "inKindRedeem", more, leave).await, "funds");
+}
 
+/// What was received is given away and taken out, exactly and no more than there is.
+async fn give_away(market: &Market) {
+    let (ann, bob) = (&market.ann, &market.bob);
     let holder = "account { cash }";
     let give = |asset: &str, amount: &str| json!({ "to": "bob", "asset": asset, "amount": amount, "idempotencyKey": market.key() });
     mutate(ann, "assetTransfer", give("U:lab/net", "1.000000"), holder).await.unwrap();
@@ -208,7 +219,6 @@ async fn the_exit_is_open() {
         .await,
         "scope_missing"
     );
-    publishers(&market).await;
 }
 
 /// What publishers and holders of units are paid, and what a delisting leaves.

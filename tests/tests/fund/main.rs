@@ -6,6 +6,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod commands;
 mod exits;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]

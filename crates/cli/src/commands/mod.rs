@@ -4,6 +4,7 @@ pub(crate) mod attack;
 pub(crate) mod backtest;
 pub(crate) mod evaluate;
 pub(crate) mod evaluator;
+pub(crate) mod export;
 pub(crate) mod gc;
 pub(crate) mod inspect;
 pub(crate) mod pack;

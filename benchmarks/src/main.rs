@@ -1,6 +1,6 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
 //!
-//! `cargo run --release -p benchmarks -- backtest|control|dedup|evaluation|load|loop|transfer|verify` measures and writes a folder under `benchmarks/runs`.
+//! `cargo run --release -p benchmarks -- backtest|control|dedup|evaluation|load|loop|strike|transfer|verify` measures and writes a folder under `benchmarks/runs`.
 //! No claim about speed stands anywhere without such a folder.
 
 mod backtest;
@@ -12,6 +12,7 @@ mod noise;
 mod onnx_graphs;
 mod peer;
 mod record;
+mod strike;
 mod timing_loop;
 mod transfer;
 mod verify;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         ["evaluation"] => evaluation::run(),
         ["loop"] => timing_loop::run(),
         ["load"] => load::run(),
+        ["strike"] => strike::run(),
         ["transfer"] => transfer::run(),
         ["verify"] => verify::run(),
         [backtest::CHILD, side, models, days, prices] => {
@@ -68,7 +70,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: benchmarks backtest|control|dedup|evaluation|load|loop|transfer|verify"
+                "usage: benchmarks backtest|control|dedup|evaluation|load|loop|strike|transfer|verify"
             );
             return ExitCode::from(2);
         }

@@ -1,6 +1,6 @@
 //! The database and its transactions.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
@@ -8,7 +8,10 @@ use sea_orm::{
     IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    faults::{Faults, Point},
+};
 
 /// Limits of the connection to a database.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +58,7 @@ pub(crate) mod sealed {
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: DatabaseConnection,
+    faults: Option<Arc<Faults>>,
 }
 
 impl sealed::Executor for Store {
@@ -98,7 +102,13 @@ impl Store {
                 .set_application_name("modelfolio");
         }
         let inner = Database::connect(options).await.map_err(StoreError::from_database)?;
-        Ok(Self { inner })
+        Ok(Self { inner, faults: None })
+    }
+
+    /// The same store, whose writes fail where `faults` says: for tests of those who write.
+    #[must_use]
+    pub fn with_faults(self, faults: Arc<Faults>) -> Self {
+        Self { faults: Some(faults), ..self }
     }
 
     /// Begins a transaction that may write; dropping it without [`StoreTransaction::commit`] undoes all it did.
@@ -117,7 +127,7 @@ impl Store {
         };
         let inner =
             self.inner.begin_with_options(options).await.map_err(StoreError::from_database)?;
-        Ok(StoreTransaction { inner })
+        Ok(StoreTransaction { inner, faults: self.faults.clone() })
     }
 
     /// The library's pool, for `migrations::run` and for nothing else: all other SQL is in this crate.
@@ -141,6 +151,7 @@ impl Store {
 #[derive(Debug)]
 pub struct StoreTransaction {
     inner: DatabaseTransaction,
+    faults: Option<Arc<Faults>>,
 }
 
 impl sealed::Executor for StoreTransaction {
@@ -169,7 +180,17 @@ impl StoreTransaction {
     /// # Errors
     /// [`StoreError::Busy`] or [`StoreError::Unavailable`]; unless the connection broke at this very moment, nothing was kept.
     pub async fn commit(self) -> Result<(), StoreError> {
-        self.inner.commit().await.map_err(StoreError::from_database)
+        let Some(faults) = self.faults else {
+            return self.inner.commit().await.map_err(StoreError::from_database);
+        };
+        faults.pass(Point::BeforeCommit)?;
+        self.inner.commit().await.map_err(StoreError::from_database)?;
+        faults.pass(Point::AfterCommit)
+    }
+
+    /// To be asked before each statement that writes.
+    pub(crate) fn pass_write(&self) -> Result<(), StoreError> {
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.pass(Point::Statement))
     }
 
     /// Undoes all that was written, as dropping does, and waits until it is done.

@@ -72,6 +72,7 @@ pub mod webhook_delivery;
 
 mod connection;
 mod error;
+mod faults;
 mod record;
 
 pub use access_grant::GrantRow;
@@ -90,6 +91,7 @@ pub use evaluation_report::ReportRow;
 pub use evaluation_round::RoundRow;
 pub use evaluator::EvaluatorRow;
 pub use evaluator_standing::StandingRow;
+pub use faults::Faults;
 pub use fund::FundRow;
 pub use fund_order::{OrderRow, OrderSide};
 pub use hub_blob::{HubBlobKind, HubBlobRow};

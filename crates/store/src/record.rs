@@ -419,6 +419,7 @@ async fn execute<S: StatementBuilder + Sync + Send>(
     transaction: &StoreTransaction,
     statement: S,
 ) -> Result<u64, StoreError> {
+    transaction.pass_write()?;
     let done =
         transaction.executor().execute(&statement).await.map_err(StoreError::from_database)?;
     Ok(done.rows_affected())

@@ -164,6 +164,14 @@ fn trading_around_a_trip_earns_nothing() {
     assert!(most <= TRIP_DUST, "{most}");
 }
 
+/// Proves that marks which never move give nothing to one who joins and leaves while public reports tell more.
+#[test]
+fn a_stale_price_earns_nothing() {
+    let most = earned(|seed| attacks::stale_price(&attacks::free(), seed).unwrap());
+    println!("{most}");
+    assert!(most <= TRIP_DUST, "{most}");
+}
+
 /// Twenty turns sell units of two models, each at its true price rounded up to a micro-credit in the attacker's favour.
 const TRIP_DUST: i128 = 20 * 2 * 1_000_000_000;
 

@@ -6,18 +6,20 @@ use domain::{
     name::Name,
 };
 use store::{
-    JobState, StoreTransaction, evaluation_job, evaluation_report, model_version, price_decision,
-    registered_model,
+    JobState, StoreTransaction, VersionRow, evaluation_job, evaluation_report, evaluation_round,
+    model_version, price_decision, registered_model, round_commitment, round_verdict,
 };
 
-use crate::{ServiceError, funds::live_models, ledger::LedgerUnit};
+use crate::{ServiceError, aliases::unlistable, funds::live_models, ledger::LedgerUnit};
 
 /// Tripped names may be this part of NAV, one in so many, before subscriptions wait.
 const TRIPPED_PARTS: usize = 10;
 
-/// A model of the fund whose newest version the price does not know yet: published, and not evaluated.
+/// A model of the fund whose newest version the price does not know yet: published, and not measured, or measured by evaluators of whom
+/// too few have said what they found.
 ///
-/// A version whose evaluations all failed will get no price, so nobody waits for it.
+/// A version whose evaluations all failed will get no price, so nobody waits for it; nor for one that cannot price, being yanked or passed
+/// over by a pin. A version that the price knows may be measured again without anybody waiting.
 pub(crate) async fn unknown_version(
     ledger: &LedgerUnit<'_>,
     fund: &Name,
@@ -28,16 +30,38 @@ pub(crate) async fn unknown_version(
         let row = registered_model::find_by_name(transaction, model.as_str()).await?;
         let Some(row) = row else { continue };
         let Some(version) = model_version::latest(transaction, &row.id).await? else { continue };
-        if evaluation_report::latest_by_version(transaction, &version.id).await?.is_none()
-            && !all_failed(transaction, &version.id).await?
-        {
-            return Ok(Some(format!(
-                "version {}/{} is published and not evaluated yet",
-                model, version.name
-            )));
+        if let Some(what) = open_question(transaction, &version).await? {
+            return Ok(Some(format!("version {model}/{} {what}", version.name)));
         }
     }
     Ok(None)
+}
+
+/// What is open about a version; none if nobody can know more of it than the price does.
+async fn open_question(
+    transaction: &StoreTransaction,
+    version: &VersionRow,
+) -> Result<Option<&'static str>, ServiceError> {
+    if unlistable(transaction, version).await?.is_some() {
+        return Ok(None);
+    }
+    let decided =
+        price_decision::latest_by_version(transaction, &version.model_id, &version.id).await?;
+    if decided.is_some() {
+        return Ok(None);
+    }
+    if let Some(round) = evaluation_round::latest_by_version(transaction, &version.id).await? {
+        if round_verdict::find(transaction, &round.id).await?.is_none() {
+            return Ok(Some("is published and being measured"));
+        }
+        // A round that ended without a price although some had measured: they know what the price does not.
+        if !round_commitment::list(transaction, &round.id).await?.is_empty() {
+            return Ok(Some("was measured, and too few evaluators have told what they found"));
+        }
+    }
+    let is_told = evaluation_report::latest_by_version(transaction, &version.id).await?.is_some();
+    let open = !is_told && !all_failed(transaction, &version.id).await?;
+    Ok(open.then_some("is published and not evaluated yet"))
 }
 
 async fn all_failed(

@@ -74,6 +74,18 @@ pub async fn list_by_version<C: Connection>(
     record::page(connection, condition, "number", after_number.map(Into::into), limit).await
 }
 
+/// A version's youngest round that is no trap.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_by_version<C: Connection>(
+    connection: &C,
+    version_id: &str,
+) -> Result<Option<RoundRow>, StoreError> {
+    let condition = equal("version_id", version_id).into_condition().add(equal("trap", 0_i64));
+    record::last(connection, condition, "number").await
+}
+
 /// A page of the rounds without a verdict, oldest first.
 ///
 /// # Errors

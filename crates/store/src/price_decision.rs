@@ -88,6 +88,20 @@ pub async fn list<C: Connection>(
     record::page(connection, condition, "seq", after_seq.map(Into::into), limit).await
 }
 
+/// The last decision that followed from a measurement of a version.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_by_version<C: Connection>(
+    connection: &C,
+    model_id: &str,
+    version_id: &str,
+) -> Result<Option<PriceDecisionRow>, StoreError> {
+    let condition =
+        equal("model_id", model_id).into_condition().add(equal("version_id", version_id));
+    record::last(connection, condition, "seq").await
+}
+
 /// The first decision that followed from a report.
 ///
 /// # Errors

@@ -199,13 +199,14 @@ impl Market {
 pub type Attack = fn(&FundParams, u64) -> Result<i128, Rejection>;
 
 /// Every attack on dealing, by its name.
-pub const ATTACKS: [(&str, Attack); 6] = [
+pub const ATTACKS: [(&str, Attack); 7] = [
     ("put on the mark", put_on_the_mark),
     ("padding and slicing", slicing),
     ("donation", donation),
     ("double submit", double_submit),
     ("fee poking", fee_poking),
     ("trading around a trip", trip_trading),
+    ("stale price", stale_price),
 ];
 
 /// Rules without fees, so that nothing but dealing is seen.
@@ -419,19 +420,35 @@ pub fn double_submit(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
 /// # Errors
 /// A step of the attack that the engine refuses.
 pub fn trip_trading(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
+    around_old_marks(rules, seed, true)
+}
+
+/// Stale prices: marks stay where they were at the beginning, whatever happens, while public reports tell what models are worth; he joins
+/// and leaves again and again.
+///
+/// # Errors
+/// A step of the attack that the engine refuses.
+pub fn stale_price(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
+    around_old_marks(rules, seed, false)
+}
+
+/// Joins while marks are old and leaves after they have caught up, or while they never do.
+fn around_old_marks(rules: &FundParams, seed: u64, catches_up: bool) -> Result<i128, Rejection> {
     let mut random = Random::new(seed);
     let mut market = invested(&mut random, rules.clone())?;
     let start = market.wealth("ATT");
+    let prices = |market: &Market| -> BTreeMap<Name, PriceNano> {
+        market.values.iter().map(|(m, v)| (m.clone(), PriceNano::from_nano(*v))).collect()
+    };
+    let first = prices(&market);
     for turn in 0..20 {
         let day = 2 * turn;
-        let old: BTreeMap<Name, PriceNano> =
-            market.values.iter().map(|(m, v)| (m.clone(), PriceNano::from_nano(*v))).collect();
+        let old = if catches_up { prices(&market) } else { first.clone() };
         for value in market.values.values_mut() {
             let moved = i128::from(*value) * i128::from(random.range(400, 2500)) / 1000;
             *value = i64::try_from(moved).unwrap_or(LIMIT).clamp(1_000_000, 1_000_000_000_000);
         }
-        let new = market.values.iter().map(|(m, v)| (m.clone(), PriceNano::from_nano(*v)));
-        let (fund, estimates) = (market.fund.clone(), new.collect());
+        let (fund, estimates) = (market.fund.clone(), prices(&market));
         market.run(Event::MarkSet { fund, prices: old, estimates })?;
         let amount =
             random.range(1, 50_000_000_000).min(market.cash(&Account::Person(name("ATT"))));
@@ -439,7 +456,9 @@ pub fn trip_trading(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
             market.subscribe("ATT", amount)?;
         }
         market.strike(day)?;
-        market.mark(1)?;
+        if catches_up {
+            market.mark(1)?;
+        }
         let held = market.shares("ATT");
         if held > 0 {
             market.redeem("ATT", held)?;

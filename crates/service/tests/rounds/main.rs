@@ -6,4 +6,5 @@ mod embargo;
 mod renewal;
 #[path = "../../../domain/tests/support/mod.rs"]
 mod support;
+mod withheld;
 mod world;

@@ -21,6 +21,8 @@ use crate::support;
 const GRAPH: &[u8] = include_bytes!("../../../cli/demo/mlp/graph.onnx");
 const CHECKPOINT: &[u8] = include_bytes!("../../../cli/demo/mlp/step-0010.safetensors");
 
+const NEXT: &[u8] = include_bytes!("../../../cli/demo/mlp/step-0810.safetensors");
+
 pub(crate) const SUITE: &str = "fashion-mnist-4k.v1.e1";
 pub(crate) const ITEMS: usize = 1_000;
 /// Seconds to commit, and to reveal.
@@ -121,6 +123,15 @@ impl World {
         Self { _folder: folder, store, service, version }
     }
 
+    /// Publishes the next version of the model, of other weights; all rounds from then on are of it.
+    pub(crate) async fn publish_next(&mut self) {
+        let (lab, model) = (caller("lab", 2), name("lab/net"));
+        let checkpoint = send(&self.service, NEXT, Upload::Checkpoint).await;
+        let graph = send(&self.service, GRAPH, Upload::Graph { checkpoint }).await;
+        let input = PublishVersion { model, version: name("two"), checkpoint, graph };
+        self.version = self.service.publish_version(&lab, "publish two", &input).await.unwrap();
+    }
+
     pub(crate) async fn ask(&self, asked: &str, now: i64) -> Result<Round, ServiceError> {
         self.ask_as("lab", asked, false, now).await
     }
@@ -134,7 +145,7 @@ impl World {
     ) -> Result<Round, ServiceError> {
         let input = RequestRound {
             model: name("lab/net"),
-            version: name("one"),
+            version: self.version.name.clone(),
             suite: SUITE.to_owned(),
             protocol: "quick".to_owned(),
             trap,

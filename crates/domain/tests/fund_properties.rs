@@ -11,6 +11,7 @@ use domain::{
     amount::{Cash, Femto, LIMIT, Ppb, PriceNano, Shares},
     fund::{
         Account, Asset, Batch, Event, FundState, GlAccount, Kind, Outcome, State, StrikeOutcome,
+        quote_exit,
     },
     name::Name,
 };
@@ -221,6 +222,47 @@ proptest! {
                 }
             }
         }
+    }
+
+    /// Proves that an exit is quoted to the last step, whoever else joins or leaves at that strike, and that a quote changes nothing.
+    #[test]
+    fn exits_are_quoted(
+        shares in 1..3_000_000_000_000_i64,
+        others in prop::collection::vec((0..4_usize, any::<bool>(), 1..2_000_000_000_i64), 0..6),
+        day in 1..400_i64,
+    ) {
+        let mut state = ledger();
+        let fund = name("f");
+        let weights = MODELS.iter().map(|m| (name(m), Ppb::from_ppb(333_333_333))).collect();
+        let rebalance = Event::Rebalance { fund: fund.clone(), weights, cash: Ppb::from_ppb(80_000_000), spread: Ppb::ZERO, counterparties: vec![name("LP")] };
+        commit(&mut state, &rebalance).unwrap();
+        for who in &INVESTORS[1..] {
+            let (who, to) = (name("ANN"), name(who));
+            let asset = Asset::Share(fund.clone());
+            commit(&mut state, &Event::Transfer { who, to, asset, amount: 10_000_000_000 }).unwrap();
+        }
+        let held = state.balance(&Account::Person(name("ANN")), &Asset::Share(fund.clone()));
+        let shares = Shares::from_nano(shares.min(held));
+        let before = state.clone();
+        let quote = quote_exit(&state, &fund, shares, day).unwrap();
+        prop_assert_eq!(&state, &before);
+        let leaves = Event::Redeem { fund: fund.clone(), who: name("ANN"), shares };
+        commit(&mut state, &leaves).unwrap();
+        for (who, joins, size) in others.into_iter().filter(|(who, joins, _)| *joins || *who > 0) {
+            let (fund, who) = (fund.clone(), name(INVESTORS[who]));
+            let event = if joins {
+                Event::Subscribe { fund, who, amount: Cash::from_micro(size) }
+            } else {
+                Event::Redeem { fund, who, shares: Shares::from_nano(size) }
+            };
+            commit(&mut state, &event).unwrap();
+        }
+        let batch = commit(&mut state, &Event::Strike { fund: fund.clone(), day }).unwrap();
+        let Outcome::Strike(strike) = batch.outcome else { panic!("no outcome") };
+        let slice = &strike.slices[0];
+        prop_assert_eq!((slice.cash, &slice.units, strike.shares), (quote.cash, &quote.units, quote.supply));
+        let more = Shares::from_nano(quote.supply.as_nano() + 1);
+        prop_assert_eq!(quote_exit(&before, &fund, more, day).unwrap_err().code(), "amount");
     }
 
     /// Proves that an order that is taken back leaves no trace in the books, whatever waits beside it, and that nobody takes back

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use domain::{
     amount::{Cash, Shares, Units},
-    fund::{Account, Asset, Event, Kind, Outcome},
+    fund::{Account, Asset, Event, ExitQuote, Kind, Outcome, quote_exit},
     name::Name,
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,22 @@ impl Service {
             }
         }
         ledger.finish(input.fund.as_str(), received).await
+    }
+
+    /// What so many shares of a fund get at a strike of the caller's day; a strike that nothing comes before gives exactly this.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] for the fund, [`ServiceError::Rejected`] with the ledger's code.
+    pub async fn quote_exit(
+        &self,
+        fund: &Name,
+        shares: Shares,
+        now: Timestamp,
+    ) -> Result<ExitQuote, ServiceError> {
+        self.get_fund(fund).await?;
+        let state = self.ledger().await?;
+        let ahead = state.fund(fund).map_or(0, domain::fund::FundState::day);
+        Ok(quote_exit(&state, fund, shares, now.day().max(ahead))?)
     }
 
     /// Fetches what redemptions and recoveries have left for the caller.

@@ -141,6 +141,8 @@ async fn the_exit_is_open() {
 
     let [cash, units, shares] = market.fund().await;
     let before = market.account(ann).await;
+    let asked = "{ fund(name: \"F\") { quoteExit(shares: \"200.000000000\") { cash units { model units } batches } } }";
+    let quote = ask(&market.world.anybody, asked).await["fund"]["quoteExit"].take();
     let order = market.redeem(ann, "200.000000000").await;
     assert_eq!(market.account(ann).await[2], before[2] - 200_000_000_000, "in escrow");
     market.strike().await;
@@ -148,6 +150,10 @@ async fn the_exit_is_open() {
     let part = |held: u128| held * 200_000_000_000 / shares;
     assert_eq!(steps(&settled["slice"]["cash"]), part(cash), "{settled}");
     assert_eq!(steps(&settled["slice"]["units"][0]["units"]), part(units), "{settled}");
+    assert_eq!(
+        (&quote["cash"], &quote["units"]),
+        (&settled["slice"]["cash"], &settled["slice"]["units"])
+    );
     assert_eq!(market.account(ann).await[1], part(cash), "to be claimed");
     // What the counterparties buy is sold for her; the rest is hers by the third batch.
     for _ in 0..3 {

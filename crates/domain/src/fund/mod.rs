@@ -27,6 +27,7 @@ mod math;
 mod methodology;
 mod orders;
 mod params;
+mod quote;
 mod rebalance;
 mod rejection;
 pub mod replay;
@@ -45,6 +46,7 @@ pub use event::Event;
 pub use fund_state::{FundState, Holding, Pool, Progress, nav_per_share_nano};
 pub use methodology::{Methodology, MethodologyError, Score};
 pub use params::FundParams;
+pub use quote::{EXIT_BATCHES, ExitQuote, quote_exit};
 pub use rejection::Rejection;
 pub use state::{ModelState, State, Tranche};
 

@@ -1,14 +1,19 @@
 //! Funds, holdings, strikes, orders.
 
 use async_graphql::{Context, Object, Result, SimpleObject};
+use domain::{
+    amount::PriceNano,
+    fund::{EXIT_BATCHES, ExitQuote as QuoteValue},
+};
 use service::{FundView, Holding as HoldingValue, OrderFill as FillValue, Strike as StrikeValue};
 
+use super::order::UnitsOfModel;
 use crate::{
+    error::api_error,
     pagination::{Page, PageArguments},
     scalars::{Credits, Decimal9, NameText, Nav, Price, Sha256, ShareQuantity, Time, UnitQuantity},
-    scope::service,
+    scope::{request, service},
 };
-use domain::amount::PriceNano;
 
 /// A fund: it holds units of models and credits, and its shares are slices of them.
 #[derive(Clone, Debug)]
@@ -96,6 +101,15 @@ impl Fund {
             .filter(|h| page.after.as_deref().is_none_or(|after| h.model.as_str() > after));
         let rows = rows.take(page.limit() as usize).cloned().collect();
         page.page(Ok(rows), |h: &HoldingValue| h.model.to_string(), Holding::from)
+    }
+
+    /// What so many shares get at a strike today: a part of everything, at no mark. Whoever else joins or leaves at that strike changes
+    /// nothing; a trade, a later day or a new gain under a performance fee does. Leaving in kind gives at once what there is without
+    /// that fee.
+    async fn quote_exit(&self, context: &Context<'_>, shares: ShareQuantity) -> Result<ExitQuote> {
+        let now = request(context)?.now;
+        let quote = service(context)?.quote_exit(&self.0.fund.name, shares.0, now).await;
+        Ok(ExitQuote::from(quote.map_err(api_error)?))
     }
 
     /// Every official computation of NAV, in order.
@@ -223,6 +237,40 @@ impl From<&FillValue> for OrderFill {
             shares: ShareQuantity(fill.shares),
             cost: Credits(fill.cost),
             levy: Credits(fill.levy),
+        }
+    }
+}
+
+/// What shares get at the next strike.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct ExitQuote {
+    /// The day of the strike that is quoted.
+    day: i64,
+    /// Shares given back.
+    shares: ShareQuantity,
+    /// Shares that there are then, after fees.
+    supply: ShareQuantity,
+    /// Cash, to be claimed at once.
+    cash: Credits,
+    /// Units, sold for the leavers in the next batches and delivered where nobody buys.
+    units: Vec<UnitsOfModel>,
+    /// Batches in which they are offered.
+    batches: u32,
+}
+
+impl From<QuoteValue> for ExitQuote {
+    fn from(quote: QuoteValue) -> Self {
+        let units = quote.units.into_iter().map(|(model, units)| UnitsOfModel {
+            model: NameText(model),
+            units: UnitQuantity(units),
+        });
+        Self {
+            day: quote.day,
+            shares: ShareQuantity(quote.shares),
+            supply: ShareQuantity(quote.supply),
+            cash: Credits(quote.cash),
+            units: units.collect(),
+            batches: EXIT_BATCHES,
         }
     }
 }

@@ -68,9 +68,9 @@ pub(crate) async fn orders_wait_until_they_are_closed(store: Store) {
     assert_eq!(constraint, "order_slice_pkey");
 }
 
-/// Proves that prints are listed without those of the model itself, that a pair is kept once, and that the last review counts.
-pub(crate) async fn likenesses_are_kept_once(store: Store) {
-    let print = |model: &str, seq: i64| PrintRow {
+/// The print of a model's one version.
+fn print(model: &str, seq: i64) -> PrintRow {
+    PrintRow {
         version_id: format!("{model}-1"),
         suite: "suite".into(),
         seq,
@@ -79,7 +79,11 @@ pub(crate) async fn likenesses_are_kept_once(store: Store) {
         answers_sketch: Some("00".into()),
         answers_classes: Some(2),
         recorded_at: seq,
-    };
+    }
+}
+
+/// Versions of three models, each with its print.
+async fn measured(store: &Store) {
     let transaction = store.begin().await.unwrap();
     for (digest, kind) in [("checkpoint", ObjectKind::Checkpoint), ("graph", ObjectKind::Graph)] {
         store::stored_object::insert(&transaction, object(digest, kind)).await.unwrap();
@@ -107,13 +111,17 @@ pub(crate) async fn likenesses_are_kept_once(store: Store) {
         version_print::insert(&transaction, print(id, seq), Some("3f80".into())).await.unwrap();
     }
     transaction.commit().await.unwrap();
+}
+
+/// Proves that prints are listed without those of the model itself, that a pair is kept once, and that the last review counts.
+pub(crate) async fn likenesses_are_kept_once(store: Store) {
+    measured(&store).await;
     assert_eq!(version_print::max_seq(&store).await.unwrap(), 3);
     let others = version_print::list_others(&store, "n", 0, 9).await.unwrap();
     assert_eq!(others, [print("m", 1), print("o", 3)]);
     assert_eq!(version_print::find(&store, "o-1", "suite").await.unwrap(), Some(print("o", 3)));
     let answers = version_print::find_answers(&store, "m-1", "suite").await.unwrap();
     assert_eq!(answers.unwrap().body, "3f80");
-
     let like = |prior: &str, flagged: bool| LikenessRow {
         version_id: "o-1".into(),
         prior_version_id: prior.into(),

@@ -193,7 +193,7 @@ async fn the_log_is_one_history() {
     mutate(&world.lab, "versionYank", yank, "version { name }").await.unwrap();
     let alias =
         json!({ "model": "lab/net", "alias": "champion", "version": "v1", "reason": "it is" });
-    mutate(&world.lab, "aliasMove", alias, "move { number }").await.unwrap();
+    mutate(&world.lab, "aliasMove", alias, "alias { number }").await.unwrap();
     let query =
         format!("{{ log {{ {HEAD} leaves(first: 100) {{ nodes {{ index kind body hash }} }} }} }}");
     let seen = ask(&world.anybody, &query).await;

@@ -27,6 +27,7 @@ mod m0028_suite_moves;
 mod m0030_evaluators;
 mod m0031_likeness;
 mod m0032_orders;
+mod m0033_log;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -74,6 +75,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0030_evaluators::Migration),
             Box::new(m0031_likeness::Migration),
             Box::new(m0032_orders::Migration),
+            Box::new(m0033_log::Migration),
         ]
     }
 }

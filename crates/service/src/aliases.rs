@@ -10,6 +10,7 @@ use crate::roles::Right;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    log::{NewLeaf, append_leaf},
     models::Model,
     token::{Caller, Scope},
     versions::LISTED,
@@ -153,11 +154,17 @@ impl Service {
                     moved_at: unit.now(),
                 };
                 alias_move::insert(transaction, row.clone()).await?;
+                append_leaf(
+                    transaction,
+                    NewLeaf::alias_move(&model, &input.alias, &version, caller.now),
+                )
+                .await?;
                 row
             }
         };
         let mut unit = unit;
         if !is_there {
+            unit.has_appended();
             let told = serde_json::json!({
                 "alias": alias, "version": version.name, "reason": reason, "number": row.seq,
             });

@@ -1,11 +1,15 @@
 //! One command, one transaction: the idempotency key, the change, the audit entry and the reply are written together or not at all.
 
-use domain::digest::{Digest, to_hex};
+use domain::{
+    digest::{Digest, to_hex},
+    proof::LogKey,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use store::{AuditRow, ReplyRow, StoreTransaction, audit_entry, idempotent_reply};
 
 use crate::{
     Service, ServiceError,
+    log::{NewLeaf, append_leaf, sign_head},
     models::Model,
     token::{Caller, Scope},
     webhooks::{self, ModelEvent},
@@ -34,6 +38,10 @@ pub(crate) struct Unit {
     model_id: Option<String>,
     /// What webhooks are told of it.
     event: Option<Box<ModelEvent>>,
+    /// Signs the log's head, where this process may.
+    log_key: Option<LogKey>,
+    /// Whether the command appended leaves.
+    has_leaves: bool,
 }
 
 /// A command as it comes in.
@@ -91,6 +99,8 @@ impl Service {
             request_digest,
             model_id: None,
             event: None,
+            log_key: self.log_key.clone(),
+            has_leaves: false,
         }))
     }
 }
@@ -118,6 +128,17 @@ impl Unit {
     pub(crate) fn about(mut self, model: &Model) -> Self {
         self.model_id = Some(model.id.clone());
         self
+    }
+
+    /// Appends a leaf to the log in the command's transaction; the head is signed with it at the end.
+    pub(crate) async fn append_leaf(&mut self, new: NewLeaf) -> Result<(), ServiceError> {
+        self.has_leaves = true;
+        append_leaf(&self.transaction, new).await
+    }
+
+    /// Says that leaves were appended to the transaction by other hands.
+    pub(crate) const fn has_appended(&mut self) {
+        self.has_leaves = true;
     }
 
     /// Tells the webhooks of a model's publisher of the change.
@@ -171,6 +192,9 @@ impl Unit {
             recorded_at: self.now(),
         };
         idempotent_reply::insert(&self.transaction, row).await?;
+        if let Some(key) = self.log_key.as_ref().filter(|_| self.has_leaves) {
+            sign_head(&self.transaction, key, self.caller.now).await?;
+        }
         self.transaction.commit().await?;
         Ok(reply)
     }

@@ -16,6 +16,7 @@ use crate::{
     command::{Begun, Request},
     ledger::LedgerUnit,
     likeness::ineligible_model,
+    log::NewLeaf,
     orders::record_order,
     prices::{BREAKER, micro_to_nano},
     suspension::unknown_version,
@@ -116,15 +117,18 @@ impl Service {
         if fund::find(&ledger.unit.transaction, name.as_str()).await?.is_some() {
             return Err(ServiceError::Exists { kind: "fund", name: name.to_string() });
         }
-        ledger.post(&Event::CreateFund { fund: name.clone(), params: rules.fund_params() }).await?;
+        let digest = rules.digest().map_err(ServiceError::internal)?;
         let row = FundRow {
             name: name.to_string(),
             methodology: methodology.to_owned(),
-            methodology_digest: rules.digest().map_err(ServiceError::internal)?.hex(),
+            methodology_digest: digest.hex(),
             created_by: ledger.unit.owner().to_owned(),
             created_at: ledger.unit.now(),
         };
+        // Before the event: whoever follows the fund reads its rules with the event that creates it.
         fund::insert(&ledger.unit.transaction, row).await?;
+        ledger.post(&Event::CreateFund { fund: name.clone(), params: rules.fund_params() }).await?;
+        ledger.unit.append_leaf(NewLeaf::methodology(name, digest, caller.now)).await?;
         ledger.finish(name.as_str(), name.to_string()).await
     }
 

@@ -6,11 +6,14 @@
 
 use std::sync::Arc;
 
-use domain::fund::{Batch, Event, State, apply};
+use domain::{
+    fund::{Batch, Event, State, apply},
+    proof::StrikeFacts,
+};
 use store::{Connection, EntryRow, EventRow, LegRow, LineRow, ledger};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{Service, ServiceError, command::Unit};
+use crate::{Service, ServiceError, command::Unit, follow::Followers};
 
 /// Events read from the database at a time.
 const PAGE_EVENTS: u64 = 500;
@@ -19,6 +22,7 @@ const PAGE_EVENTS: u64 = 500;
 #[derive(Debug, Default)]
 pub(crate) struct Cached {
     state: Arc<State>,
+    followers: Followers,
     seq: i64,
 }
 
@@ -31,6 +35,9 @@ pub(crate) struct LedgerUnit<'a> {
     pub(crate) unit: Unit,
     /// The state with what this command has posted so far.
     pub(crate) state: Arc<State>,
+    /// What the last strike that was posted must say; the reason where nothing follows any more.
+    pub(crate) struck: Option<Result<StrikeFacts, String>>,
+    followers: Followers,
     seq: i64,
 }
 
@@ -66,8 +73,8 @@ impl Service {
         let mut guard = guard;
         unit.transaction.lock_ledger().await?;
         catch_up(&unit.transaction, &mut guard, |_| ()).await?;
-        let (state, seq) = (guard.state.clone(), guard.seq);
-        Ok(LedgerUnit { guard, unit, state, seq })
+        let (state, followers, seq) = (guard.state.clone(), guard.followers.clone(), guard.seq);
+        Ok(LedgerUnit { guard, unit, state, struck: None, followers, seq })
     }
 }
 
@@ -75,10 +82,14 @@ impl LedgerUnit<'_> {
     /// Applies an event and writes its batch; the number of the event comes back with it.
     pub(crate) async fn post(&mut self, event: &Event) -> Result<(i64, Batch), ServiceError> {
         let batch = apply(&self.state, event)?;
-        Arc::make_mut(&mut self.state).commit(&batch);
-        self.seq += 1;
         let body = serde_json::to_value(event).map_err(ServiceError::internal)?;
         let fund = body.get("fund").and_then(serde_json::Value::as_str).map(str::to_owned);
+        let (transaction, followers) = (&self.unit.transaction, &mut self.followers);
+        followers.before(transaction, fund.as_deref(), (self.seq, &self.state), event).await?;
+        Arc::make_mut(&mut self.state).commit(&batch);
+        self.seq += 1;
+        let struck = followers.after(fund.as_deref(), &self.state, event, &batch);
+        self.struck = struck.or_else(|| self.struck.take());
         let row = EventRow {
             seq: self.seq,
             fund,
@@ -101,6 +112,7 @@ impl LedgerUnit<'_> {
     ) -> Result<R, ServiceError> {
         let reply = self.unit.finish(subject, reply).await?;
         self.guard.state = self.state;
+        self.guard.followers = self.followers;
         self.guard.seq = self.seq;
         Ok(reply)
     }
@@ -148,9 +160,12 @@ async fn catch_up<C: Connection>(
             let event: Event =
                 serde_json::from_str(&row.body).map_err(|e| broken(e.to_string()))?;
             let batch = apply(&cached.state, &event).map_err(|e| broken(e.to_string()))?;
+            let (followers, before) = (&mut cached.followers, (cached.seq, &*cached.state));
+            followers.before(connection, row.fund.as_deref(), before, &event).await?;
             let state = Arc::make_mut(&mut cached.state);
             state.commit(&batch);
             cached.seq = row.seq;
+            followers.after(row.fund.as_deref(), state, &event, &batch);
             if state.chain().hex() != row.chain {
                 let found = state.chain().hex();
                 // The state that was built cannot be trusted: nothing of it stays.

@@ -7,6 +7,7 @@ mod access;
 mod accounts;
 mod aliases;
 mod audit;
+mod bundle;
 mod cards;
 mod citing;
 mod clock;
@@ -17,6 +18,7 @@ mod error;
 mod evaluators;
 mod exits;
 mod folder;
+mod follow;
 mod fund_view;
 mod funds;
 mod gates;
@@ -35,12 +37,14 @@ mod ledger;
 mod likeness;
 mod likeness_review;
 mod lineage;
+mod log;
 mod models;
 mod nonfinite;
 mod objects;
 mod old_objects;
 mod orders;
 mod prices;
+mod proofs;
 mod quorum;
 mod quota;
 mod renewal;
@@ -65,6 +69,7 @@ mod worker_round;
 mod yanks;
 
 use checkpoint::ObjectStorage;
+use domain::proof::LogKey;
 use store::Store;
 
 pub use access::{CreateToken, TokenView};
@@ -100,10 +105,12 @@ pub use jobs::{Job, JobState, RequestEvaluation};
 pub use likeness::{FeeShare, Similar};
 pub use likeness_review::{LikenessReview, ReviewLikeness};
 pub use lineage::{Lineage, StructureView, VersionName};
+pub use log::LogLeaf;
 pub use models::Model;
 pub use objects::{Object, Tensor, Upload};
 pub use orders::{Order, OrderSize, OrderSlice, OrderState};
 pub use prices::PriceDecision;
+pub use proofs::StrikeProof;
 pub use quorum::QuorumSetting;
 pub use quota::StorageUse;
 pub use reports::ReportView;
@@ -132,6 +139,8 @@ pub struct Service {
     objects: ObjectStorage,
     ledger: ledger::LedgerCache,
     accounts: accounts::Accounts,
+    /// Signs the heads of the log; none in a process that leaves them to another.
+    log_key: Option<LogKey>,
 }
 
 impl Service {
@@ -143,7 +152,14 @@ impl Service {
             objects: objects.clone(),
             quota_default: None,
         };
-        Self { store, objects, ledger: ledger::LedgerCache::default(), accounts }
+        Self { store, objects, ledger: ledger::LedgerCache::default(), accounts, log_key: None }
+    }
+
+    /// Lets this process sign the heads of the log.
+    #[must_use]
+    pub fn with_log_key(mut self, key: LogKey) -> Self {
+        self.log_key = Some(key);
+        self
     }
 
     /// Limits what a login may hold, in bytes, where the operator sets nothing else for it.

@@ -9,18 +9,20 @@ use domain::{
         decide, decide_round,
         report::{influence, outcomes},
     },
+    proof::RoundVotes,
     suite::Suite,
     time::Timestamp,
 };
 use store::{
     JobRow, PriceDecisionRow, RoundRow, StoreTransaction, VersionRow, alias_move, evaluation_job,
-    model_version, price_decision,
+    model_version, price_decision, registered_model,
 };
 
 use crate::{
     Service, ServiceError,
     aliases::unlistable,
     jobs::queued_row,
+    log::{NewLeaf, append_leaf},
     models::Model,
     rotation::{SuiteStage, stage_of},
     rounds::insert_confirmation,
@@ -120,6 +122,11 @@ impl Items {
         }
     }
 
+    /// Right and wrong, and influence.
+    pub(crate) fn into_parts(self) -> (String, Vec<f64>) {
+        (self.right, self.influence)
+    }
+
     pub(crate) fn evidence<'a>(&'a self, report: &'a Report) -> Evidence<'a> {
         Evidence { report, right: &self.right, influence: &self.influence }
     }
@@ -131,6 +138,8 @@ pub(crate) struct RunRound<'a> {
     /// The other kept reports, each with its items.
     pub(crate) others: &'a [(&'a Report, &'a Items)],
     pub(crate) agreed: Agreed,
+    /// What was counted.
+    pub(crate) votes: RoundVotes,
 }
 
 impl Run<'_> {
@@ -210,6 +219,9 @@ pub(crate) async fn decide_price(
         decided_at: now.as_millis(),
     };
     price_decision::insert(transaction, row).await?;
+    let model = registered_model::get_by_id(transaction, &version.model_id).await?.try_into()?;
+    let votes = run.round.as_ref().map(|round| &round.votes);
+    append_leaf(transaction, NewLeaf::accepted_price(&model, seq, &decided, votes, *now)?).await?;
     follow(transaction, run, decided.status).await?;
     Ok(Some(seq))
 }

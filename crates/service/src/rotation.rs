@@ -424,6 +424,8 @@ impl Service {
         for counted in &counted {
             count_report(transaction, counted, caller.now).await?;
         }
+        let mut unit = unit;
+        unit.has_appended();
         unit.finish(&input.suite, suite.id.clone()).await?;
         Ok(suite)
     }

@@ -22,6 +22,7 @@ use crate::{
     ledger::LedgerUnit,
     likeness::ineligible_model,
     orders::waiting,
+    proofs::record_strike,
     suspension::tripped_names,
     token::{Caller, Scope},
 };
@@ -99,7 +100,7 @@ impl Service {
         key: &str,
         fund: &Name,
     ) -> Result<i64, ServiceError> {
-        self.get_fund(fund).await?;
+        let rules = self.get_fund(fund).await?.methodology_digest;
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
@@ -137,6 +138,7 @@ impl Service {
         };
         strike::insert(&ledger.unit.transaction, row).await?;
         close_orders(&ledger, fund, (number, event_seq), outcome).await?;
+        record_strike(&mut ledger, rules).await?;
         ledger.finish(&format!("{fund}/{number}"), number).await
     }
 

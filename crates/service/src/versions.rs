@@ -2,7 +2,10 @@
 
 use domain::{checkpoint::bind_files, digest::Digest, name::Name, time::Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{AliasMoveRow, StoreTransaction, VersionRow, alias_move, model_version, stored_object};
+use store::{
+    AliasMoveRow, StoreTransaction, VersionRow, alias_move, model_version, registered_model,
+    stored_object,
+};
 
 use crate::roles::Right;
 use crate::{
@@ -10,6 +13,7 @@ use crate::{
     citing::cite,
     command::{Begun, Request},
     lineage::{VersionName, record_publication},
+    log::{NewLeaf, append_leaf},
     models::Model,
     objects::wanted_tensors,
     token::{Caller, Scope},
@@ -162,9 +166,11 @@ impl Service {
             "version": input.version, "digest": row.digest, "checkpoint": row.checkpoint_digest,
         });
         let mut unit = unit;
+        let version: Version = row.try_into()?;
+        unit.append_leaf(NewLeaf::publish(&model, &version)).await?;
         unit.tell(&model, "version.published", told);
-        unit.finish(&format!("{}/{}", model.name, input.version), row.id.clone()).await?;
-        row.try_into()
+        unit.finish(&format!("{}/{}", model.name, input.version), version.id.clone()).await?;
+        Ok(version)
     }
 
     /// Checks that both objects are registered, of the right kind, and fit tensor by tensor.
@@ -270,7 +276,12 @@ pub(crate) async fn list_version(
         reason: reason.to_owned(),
         moved_at: now,
     };
-    Ok(alias_move::insert(transaction, row).await?)
+    alias_move::insert(transaction, row).await?;
+    let model = registered_model::get_by_id(transaction, &version.model_id).await?.try_into()?;
+    let alias: Name = LISTED.parse().map_err(ServiceError::internal)?;
+    let (version, at) = (version.clone().try_into()?, Timestamp::from_millis(now));
+    append_leaf(transaction, NewLeaf::alias_move(&model, &alias, &version, at)).await?;
+    Ok(())
 }
 
 fn version_digest(input: &PublishVersion) -> Result<Digest, ServiceError> {

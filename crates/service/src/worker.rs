@@ -29,6 +29,7 @@ use crate::{
     folder::{Names, derive},
     jobs::RUNS_MAX,
     likeness::{Measured, record_likeness},
+    log::{NewLeaf, append_leaf},
     prices::{Items, Run, decide_price},
     rounds::insert_attestation,
     suites::RegisteredSuite,
@@ -326,6 +327,8 @@ impl Worker {
         }
         cite(&transaction, &[samples, digest]).await?;
         self.insert_report(&transaction, job, &report, body, digest, now).await?;
+        // The log keeps reports before what is decided on them.
+        append_leaf(&transaction, NewLeaf::report(&report, digest, &version.model_id, now)).await?;
         if let Some(key) = &self.key {
             insert_attestation(&transaction, &key.attest(digest, &self.evaluator)).await?;
         }

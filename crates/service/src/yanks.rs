@@ -8,6 +8,7 @@ use crate::roles::Right;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    log::NewLeaf,
     models::Model,
     token::{Caller, Scope},
     versions::Version,
@@ -87,8 +88,9 @@ impl Service {
             yanked_at: unit.now(),
         };
         version_yank::insert(&unit.transaction, row).await?;
-        let told = serde_json::json!({ "version": version.name, "reason": input.reason });
         let mut unit = unit;
+        unit.append_leaf(NewLeaf::yank(&model, &version, caller.now)).await?;
+        let told = serde_json::json!({ "version": version.name, "reason": input.reason });
         unit.tell(&model, "version.yanked", told);
         unit.finish(&name, version.id.clone()).await?;
         Ok(version)

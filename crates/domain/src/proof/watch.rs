@@ -68,6 +68,7 @@ pub enum WatchError {
 /// What is remembered of one fund between events.
 ///
 /// Before each event of the journal, from the first on, call [`before`](Self::before); after it was committed, [`after`](Self::after).
+/// Whoever follows many funds gives each its own events only and lets it [`pass`](Self::pass_to) over the others.
 /// A level, a queue and a publisher then never come from anywhere but the journal.
 #[derive(Clone, Debug)]
 pub struct Watch {
@@ -111,6 +112,13 @@ impl Watch {
     #[must_use]
     pub const fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// Passes over the events up to number `sequence`: those that name another fund or none change nothing here.
+    pub const fn pass_to(&mut self, sequence: u64) {
+        if self.sequence < sequence {
+            self.sequence = sequence;
+        }
     }
 
     /// The basket; none before the first rebalance.

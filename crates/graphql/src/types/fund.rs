@@ -5,9 +5,11 @@ use domain::{
     amount::PriceNano,
     fund::{EXIT_BATCHES, ExitQuote as QuoteValue},
 };
-use service::{FundView, Holding as HoldingValue, OrderFill as FillValue, Strike as StrikeValue};
+use service::{
+    FundView, Holding as HoldingValue, OrderFill as FillValue, Scope, Strike as StrikeValue,
+};
 
-use super::order::UnitsOfModel;
+use super::{log::StrikeProof, order::UnitsOfModel};
 use crate::{
     error::api_error,
     pagination::{Page, PageArguments},
@@ -209,6 +211,26 @@ impl Strike {
     /// Whether the fund was being wound up.
     async fn winding(&self) -> bool {
         self.0.winding
+    }
+
+    /// Everything that the strike was computed from and what came out, canonical JSON, whose digest its leaf names. It names everybody
+    /// who dealt: null without scope `operate`, and where the strike has no proof.
+    #[graphql(complexity = "20")]
+    async fn record(&self, context: &Context<'_>) -> Result<Option<String>> {
+        if !request(context)?.caller.as_ref().is_some_and(|caller| caller.may(Scope::Operate)) {
+            return Ok(None);
+        }
+        let (fund, number) = (&self.0.fund, self.0.number);
+        service(context)?.find_strike_record(fund, number).await.map_err(api_error)
+    }
+
+    /// Where its leaf stands in the log. Null where it has none, because what it rests on is older than the log or does not follow from
+    /// the methodology, and until a head is signed.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn proof(&self, context: &Context<'_>) -> Result<Option<StrikeProof>> {
+        let (fund, number) = (&self.0.fund, self.0.number);
+        let proof = service(context)?.find_strike_proof(fund, number).await.map_err(api_error)?;
+        Ok(proof.map(StrikeProof::from))
     }
 
     /// When, by the server's clock.

@@ -14,7 +14,11 @@ use store::{
 };
 
 use super::{COMMITTING, REVEALING};
-use crate::{Service, ServiceError, citing::cite};
+use crate::{
+    Service, ServiceError,
+    citing::cite,
+    log::{NewLeaf, append_leaf},
+};
 
 /// What an evaluator committed to.
 #[derive(Clone, Debug)]
@@ -260,7 +264,11 @@ async fn write_revealed(
         void: false,
         recorded_at: now.as_millis(),
     };
-    Ok(evaluation_report::insert(transaction, row).await?)
+    evaluation_report::insert(transaction, row).await?;
+    let version = model_version::find_by_id(transaction, &seated.round.version_id).await?;
+    let version = version.ok_or_else(|| ServiceError::internal("a round without a version"))?;
+    append_leaf(transaction, NewLeaf::report(report, digest, &version.model_id, now)).await?;
+    Ok(())
 }
 
 /// Writes the signature beside a report that was just written.

@@ -8,6 +8,7 @@ use domain::{
         committee::{Fate, count, mean_deviation, quorum_of, trap_holds},
         read_blob,
     },
+    proof::{RoundVote, RoundVotes},
     time::Timestamp,
 };
 use store::{
@@ -111,21 +112,22 @@ async fn ballots<'a>(
     Ok(ballots)
 }
 
-/// Counts the votes; the ballots learn what became of them.
+/// Counts the votes; the ballots learn what became of them. What was counted comes back for the log.
 fn tally(
     ballots: &mut [Ballot<'_>],
     absent_ppb: i64,
     quorum: i64,
-) -> domain::evaluation::committee::Verdict {
+) -> (domain::evaluation::committee::Verdict, RoundVotes) {
     let share = |ppb: i64| ppb as f64 / WEIGHT_PPB as f64;
     let mut absent = share(absent_ppb);
-    let (mut votes, mut voters) = (Vec::new(), Vec::new());
+    let (mut votes, mut voters, mut logged) = (Vec::new(), Vec::new(), Vec::new());
     // A run of another seat stands for its first owner: whoever brings it again has measured nothing.
     for (at, ballot) in ballots.iter().enumerate() {
         let report = &ballot.report;
         match (report.price_micro, report.sigma_ln_price) {
             (Some(price_micro), Some(sigma)) if ballot.is_fresh => {
                 voters.push(at);
+                logged.push(RoundVote { report: ballot.digest, weight: share(ballot.weight_ppb) });
                 votes.push(Vote {
                     evaluator: ballot.seat.public_key.clone(),
                     price_micro,
@@ -142,7 +144,7 @@ fn tally(
     for (at, fate) in voters.into_iter().zip(&verdict.fates) {
         ballots[at].fate = Some(*fate);
     }
-    verdict
+    (verdict, RoundVotes { wanted, absent, votes: logged })
 }
 
 /// The decisions that most of the kept weight made, and the kept ballot of them that lies next to the agreed price.
@@ -199,7 +201,7 @@ pub(super) async fn settle(
             silent.push((seat, weight));
         }
     }
-    let verdict = tally(&mut ballots, absent_ppb, round.quorum);
+    let (verdict, votes) = tally(&mut ballots, absent_ppb, round.quorum);
     let (decisions, lead) = lead_of(&ballots, verdict.agreed);
     for (seat, weight) in silent {
         settle_silent(transaction, round, state, (seat, weight), at).await?;
@@ -228,8 +230,8 @@ pub(super) async fn settle(
             row.reason = format!("{kept} of {} reports agree", state.seats.len() - replaced.len());
             row.price_micro = Some(agreed.price_micro);
             row.sigma_ln = Some(agreed.sigma.to_string());
-            let decided =
-                decide(service, transaction, round, &ballots, (lead, agreed), now).await?;
+            let counted = Counted { lead, agreed, votes };
+            let decided = decide(service, transaction, round, &ballots, counted, now).await?;
             if let Some((model_id, seq)) = decided {
                 (row.model_id, row.decision_seq) = (Some(model_id), Some(seq));
             } else {
@@ -303,12 +305,20 @@ async fn settle_ballot(
     write_outcome(transaction, round, ballot.seat, outcome, weight, Some(measured), now).await
 }
 
+/// What a round agreed on, and by which votes.
+struct Counted {
+    /// The ballot that leads.
+    lead: usize,
+    agreed: Agreed,
+    votes: RoundVotes,
+}
+
 async fn decide(
     service: &Service,
     transaction: &StoreTransaction,
     round: &RoundRow,
     ballots: &[Ballot<'_>],
-    (lead, agreed): (usize, Agreed),
+    Counted { lead, agreed, votes }: Counted,
     now: Timestamp,
 ) -> Result<Option<(String, i64)>, ServiceError> {
     let decisions = ballots[lead].report.model.decisions;
@@ -342,7 +352,7 @@ async fn decide(
         items,
         digest: ballots[lead].digest,
         now,
-        round: Some(RunRound { row: round, others: &others, agreed }),
+        round: Some(RunRound { row: round, others: &others, agreed, votes }),
     };
     let Some(seq) = decide_price(transaction, &run).await? else { return Ok(None) };
     crate::worker_log::log_decision(transaction, RULE, &run).await?;

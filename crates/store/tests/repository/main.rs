@@ -15,6 +15,7 @@ mod harness;
 mod hub;
 mod jobs;
 mod ledger;
+mod log;
 mod orders;
 mod registry;
 mod rows;
@@ -70,6 +71,9 @@ on_both_databases! {
     ledger::a_dropped_transaction_leaves_nothing,
     ledger::writers_of_the_ledger_take_turns,
     ledger::strikes_baskets_and_fills_are_paged,
+    log::leaves_are_one_sequence,
+    log::subtrees_and_heads_are_written_once,
+    log::a_strike_has_one_record,
     orders::orders_wait_until_they_are_closed,
     orders::likenesses_are_kept_once,
     rows::numbers_survive_at_their_limits,

@@ -193,7 +193,13 @@ impl<'a> Chain<'a> {
             let what = format!("the lead {lead} among the kept votes of {place}");
             return Err(BundleError::Missing { what });
         }
-        let others = kept.iter().filter(|report| **report != lead);
+        // Who decided other cases otherwise measured another quality: kept, and not pooled with the lead.
+        let cases = self.report(lead)?.report.model.decisions;
+        let same_cases = |report: &Digest| {
+            let found = self.reports.get(report);
+            found.is_some_and(|other| other.report.model.decisions == cases)
+        };
+        let others = kept.iter().filter(|report| **report != lead && same_cases(report));
         let others: Vec<Evidence<'_>> =
             others.map(|report| self.report(*report).map(evidence)).collect::<Result<_, _>>()?;
         let evidence =

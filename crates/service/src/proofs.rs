@@ -1,0 +1,171 @@
+//! The record of a strike in the log, and where it stands there.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    digest::Digest,
+    name::Name,
+    proof::{PriceSource, SignedHead, StrikeFacts, StrikeRecord},
+};
+use store::{
+    StoreTransaction, StrikeRecordRow, log_head, log_leaf, price_decision, registered_model,
+    strike_record,
+};
+
+use crate::{
+    Service, ServiceError,
+    ledger::LedgerUnit,
+    log::{NewLeaf, decision_subject, inclusion, read_head},
+};
+
+/// Where a strike stands in the log.
+#[derive(Clone, Debug)]
+pub struct StrikeProof {
+    /// Number of its leaf, from 0.
+    pub leaf_index: i64,
+    /// The path from the leaf to the head's root.
+    pub path: Vec<Digest>,
+    /// The first signed head that has the leaf.
+    pub head: SignedHead,
+}
+
+/// The leaf of a strike, by fund and number.
+pub(crate) fn strike_subject(fund: &Name, number: u64) -> String {
+    format!("{fund}/{number}")
+}
+
+/// Writes the record of the strike that was just posted, and its leaf.
+///
+/// A strike that cannot be proven happens all the same, because nobody's exit waits for a proof: it has no record and no leaf, and
+/// whoever looks sees the gap. Such are strikes of a fund whose journal left its rules, and those that rest on something from before
+/// there was a log.
+pub(crate) async fn record_strike(
+    ledger: &mut LedgerUnit<'_>,
+    methodology: Digest,
+) -> Result<(), ServiceError> {
+    let facts = match ledger.struck.take() {
+        Some(Ok(facts)) => facts,
+        Some(Err(reason)) => {
+            tracing::warn!(reason, "a strike without a proof");
+            return Ok(());
+        }
+        None => return Err(ServiceError::internal("a strike that nobody followed")),
+    };
+    let (fund, number) = (facts.fund.clone(), facts.number);
+    let transaction = &ledger.unit.transaction;
+    let cited = match cited(transaction, &facts).await? {
+        Ok(cited) => cited,
+        Err(reason) => {
+            tracing::warn!(%fund, number, reason, "a strike without a proof");
+            return Ok(());
+        }
+    };
+    let record = StrikeRecord {
+        record_version: StrikeRecord::VERSION,
+        methodology,
+        sources: cited.sources,
+        facts,
+        balances: None,
+        previous: cited.previous,
+    };
+    let digest = record.digest().map_err(ServiceError::internal)?;
+    let row = StrikeRecordRow {
+        fund: fund.to_string(),
+        number: i64::try_from(number).map_err(ServiceError::internal)?,
+        digest: digest.hex(),
+        body: record.to_canonical().map_err(ServiceError::internal)?,
+    };
+    strike_record::insert(transaction, row).await?;
+    let now = ledger.unit.caller.now;
+    ledger.unit.append_leaf(NewLeaf::strike(&fund, number, digest, now)).await?;
+    Ok(())
+}
+
+/// The leaves that a record cites.
+struct Cited {
+    sources: BTreeMap<Name, PriceSource>,
+    previous: Option<Digest>,
+}
+
+/// Finds the leaves of the latest decisions, the rules and the strike before; the inner error names one that is not there.
+async fn cited(
+    transaction: &StoreTransaction,
+    facts: &StrikeFacts,
+) -> Result<Result<Cited, String>, ServiceError> {
+    let mut sources = BTreeMap::new();
+    for model in facts.prices.keys() {
+        let row = registered_model::find_by_name(transaction, model.as_str()).await?;
+        let row = row.ok_or_else(|| ServiceError::internal(format!("no model {model}")))?;
+        let Some(decided) = price_decision::latest(transaction, &row.id).await? else {
+            return Ok(Err(format!("the price of {model} was never decided on")));
+        };
+        let subject = decision_subject(&row.id, decided.seq);
+        let Some(leaf) = log_leaf::latest(transaction, "accepted_price", &subject).await? else {
+            return Ok(Err(format!("decision {} on {model} has no leaf", decided.seq)));
+        };
+        // A chain that begins before the log, or a version from then, has something that no leaf speaks of.
+        for (kind, subject) in [
+            ("accepted_price", &decision_subject(&row.id, 1)),
+            ("report", &decided.report_digest),
+            ("publish", &decided.version_id),
+        ] {
+            if log_leaf::latest(transaction, kind, subject).await?.is_none() {
+                return Ok(Err(format!("the price of {model} rests on a {kind} without a leaf")));
+            }
+        }
+        let decision = leaf.leaf_hash.parse().map_err(ServiceError::internal)?;
+        let report = decided.report_digest.parse().map_err(ServiceError::internal)?;
+        sources.insert(model.clone(), PriceSource { decision, report });
+    }
+    if log_leaf::latest(transaction, "methodology", facts.fund.as_str()).await?.is_none() {
+        return Ok(Err("the methodology has no leaf".to_owned()));
+    }
+    let previous = match facts.number {
+        0 | 1 => None,
+        number => {
+            let subject = strike_subject(&facts.fund, number - 1);
+            let Some(leaf) = log_leaf::latest(transaction, "strike", &subject).await? else {
+                return Ok(Err(format!("strike {subject} has no leaf")));
+            };
+            Some(leaf.leaf_hash.parse().map_err(ServiceError::internal)?)
+        }
+    };
+    Ok(Ok(Cited { sources, previous }))
+}
+
+impl Service {
+    /// The record of a strike, canonical JSON; none where the strike has no proof. It names everybody who dealt.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn find_strike_record(
+        &self,
+        fund: &Name,
+        number: i64,
+    ) -> Result<Option<String>, ServiceError> {
+        let row = strike_record::find(&self.store, fund.as_str(), number).await?;
+        Ok(row.map(|row| row.body))
+    }
+
+    /// Where a strike stands in the log; none where it has no leaf, or no head has it yet.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn find_strike_proof(
+        &self,
+        fund: &Name,
+        number: i64,
+    ) -> Result<Option<StrikeProof>, ServiceError> {
+        let subject = strike_subject(fund, number.unsigned_abs());
+        let Some(leaf) = log_leaf::latest(&self.store, "strike", &subject).await? else {
+            return Ok(None);
+        };
+        let Some(head) = log_head::first_of(&self.store, leaf.leaf_index + 1).await? else {
+            return Ok(None);
+        };
+        let head = read_head(head)?;
+        let path = inclusion(&self.store, leaf.leaf_index.unsigned_abs(), head.size).await?;
+        let path = path.ok_or_else(|| ServiceError::internal("a head without its leaf"))?;
+        Ok(Some(StrikeProof { leaf_index: leaf.leaf_index, path, head }))
+    }
+}

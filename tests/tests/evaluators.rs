@@ -26,6 +26,7 @@ const EARLY: &[u8] = include_bytes!("../../crates/cli/demo/mlp/step-0090.safeten
 const CASES: &[u8] = include_bytes!("../../crates/cli/demo/suite/cases.safetensors");
 const REFERENCE: &[u8] = include_bytes!("../../crates/cli/demo/suite/reference/model.safetensors");
 const MANIFEST: &str = include_str!("../../crates/cli/demo/suite/suite.toml");
+const METHODOLOGY: &str = include_str!("../../crates/cli/demo/methodology.json");
 /// Looks at a round, a fifth of a second apart: the runs of a busy machine take minutes.
 const LOOKS_MAX: usize = 1_500;
 
@@ -186,4 +187,34 @@ async fn three_workers_commit_and_reveal() {
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     let again = modelfolio(&["evaluator", "keygen", keys[0].to_str().unwrap()]);
     assert_eq!(again.status.code(), Some(1), "a key is never overwritten");
+    if settled["verdict"]["agreed"] == true {
+        prove(&place, &lab).await;
+    }
+}
+
+/// A strike at the round's price proves itself: every vote is in the bundle, and another weight is refused.
+async fn prove(place: &Place, lab: &Client) {
+    let rules = json!({ "name": "F", "methodology": METHODOLOGY });
+    mutate(lab, "fundCreate", rules, "fund { name }").await;
+    let deposit = json!({ "owner": "lab", "amount": "1000.000000" });
+    mutate(lab, "cashDeposit", deposit, "account { owner }").await;
+    let admit = json!({ "fund": "F", "model": "m", "bond": "100.000000" });
+    mutate(lab, "modelAdmit", admit, "fund { name }").await;
+    let seed = json!({ "fund": "F", "owner": "lab", "amount": "500.000000" });
+    mutate(lab, "fundSeed", seed, "fund { name }").await;
+    mutate(lab, "fundStrike", json!({ "fund": "F" }), "strike { number }").await;
+    let bundle = lab.strike_bundle(&"F".parse().unwrap(), 1, true).await.unwrap();
+    let file = place.path().join("bundle.json");
+    let verify = || modelfolio(&["verify", file.to_str().unwrap()]);
+    std::fs::write(&file, &bundle).unwrap();
+    let verified = verify();
+    let text = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success(), "{verified:?}");
+    assert!(text.contains("1 decisions on 3 reports, 3 of them from their samples, 3 signed"));
+    let mut bundle: Value = serde_json::from_slice(&bundle).unwrap();
+    bundle["decisions"]["m"][0]["round"]["votes"][0]["weight"] = json!(0.5);
+    std::fs::write(&file, bundle.to_string()).unwrap();
+    let refused = verify();
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && text.contains("decisions.m[0]"), "{text}");
 }

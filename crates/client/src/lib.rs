@@ -7,6 +7,7 @@
 //! # Ok(()) }
 //! ```
 
+mod bundle;
 mod description;
 mod error;
 mod publication;

@@ -16,6 +16,7 @@ use crate::{
         evaluation::{EvaluationJob, Report},
         evaluator::{Evaluator, Quorum},
         fund::Fund,
+        log::Log,
         model::Model,
         order::Order,
         round::EvaluationRound,
@@ -267,6 +268,11 @@ impl Query {
         let page = PageArguments::new(first, after)?;
         let rows = service(context)?.view_funds(page.after.as_deref(), page.limit()).await;
         page.page(rows, |f| f.fund.name.to_string(), Fund)
+    }
+
+    /// The log that proofs rest on.
+    async fn log(&self) -> Log {
+        Log
     }
 
     /// Balances of an owner: the bearer's own, or anybody's for the operator.

@@ -52,6 +52,9 @@ pub enum OpenError {
     /// The evaluator's key.
     #[error("evaluator key: {0}")]
     Key(#[from] crate::KeyError),
+    /// The key of the log.
+    #[error("log key: {0}")]
+    LogKey(#[source] crate::KeyError),
     /// The token could not be stored.
     #[error(transparent)]
     Token(#[from] ServiceError),

@@ -1,4 +1,4 @@
-//! The key of an evaluator, in a file for its owner alone.
+//! The keys of evaluators and of the log, each in a file for its owner alone.
 
 use std::{
     io::Write as _,
@@ -9,6 +9,7 @@ use std::{
 use domain::{
     digest::to_hex,
     evaluation::{AttestationError, EvaluatorKey},
+    proof::LogKey,
 };
 
 /// Why there is no key.
@@ -54,6 +55,10 @@ pub enum KeyError {
 /// # Errors
 /// [`KeyError::Exists`] leaves the file that is there as it is.
 pub fn make_key(path: &Path) -> Result<EvaluatorKey, KeyError> {
+    make_secret(path).map(|secret| EvaluatorKey::from_secret(&secret))
+}
+
+fn make_secret(path: &Path) -> Result<[u8; 32], KeyError> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|e| KeyError::Random(e.to_string()))?;
     let error = |source| KeyError::File { path: path.to_owned(), source };
@@ -66,7 +71,7 @@ pub fn make_key(path: &Path) -> Result<EvaluatorKey, KeyError> {
     };
     let text = format!("{}\n", to_hex(&secret));
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(error)?;
-    Ok(EvaluatorKey::from_secret(&secret))
+    Ok(secret)
 }
 
 /// Reads a key that [`make_key`] wrote.
@@ -74,13 +79,20 @@ pub fn make_key(path: &Path) -> Result<EvaluatorKey, KeyError> {
 /// # Errors
 /// See [`KeyError`].
 pub fn load_key(path: &Path) -> Result<EvaluatorKey, KeyError> {
+    load(path, EvaluatorKey::parse)
+}
+
+fn load<K>(
+    path: &Path,
+    parse: impl FnOnce(&str) -> Result<K, AttestationError>,
+) -> Result<K, KeyError> {
     let error = |source| KeyError::File { path: path.to_owned(), source };
     let mode = std::fs::metadata(path).map_err(error)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyError::Open { path: path.to_owned(), mode });
     }
     let text = std::fs::read_to_string(path).map_err(error)?;
-    EvaluatorKey::parse(&text).map_err(|source| KeyError::Form { path: path.to_owned(), source })
+    parse(&text).map_err(|source| KeyError::Form { path: path.to_owned(), source })
 }
 
 /// The key of a data folder, made on the first start.
@@ -93,5 +105,18 @@ pub(crate) fn own_key(data: &Path) -> Result<EvaluatorKey, KeyError> {
         // Another process of the folder may be writing it this very moment; then the start is repeated by hand, once.
         Err(KeyError::Exists { .. }) => load_key(&path),
         made => made,
+    }
+}
+
+/// The key that signs the log's heads, in the data folder of the server; made on the first start.
+///
+/// # Errors
+/// See [`KeyError`].
+pub(crate) fn own_log_key(data: &Path) -> Result<LogKey, KeyError> {
+    let path = data.join("log.key");
+    match make_secret(&path) {
+        Ok(secret) => Ok(LogKey::from_secret(&secret)),
+        Err(KeyError::Exists { .. }) => load(&path, LogKey::parse),
+        Err(error) => Err(error),
     }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod garbage;
 mod installation;
 mod key;
+mod log;
 mod rounds;
 mod routes;
 mod serve;

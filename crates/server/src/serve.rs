@@ -9,7 +9,9 @@ use poem::{
 };
 use service::Service;
 
-use crate::{Clock, GarbageOptions, Installation, OpenError, garbage, rounds, routes, webhooks};
+use crate::{
+    Clock, GarbageOptions, Installation, OpenError, garbage, log, rounds, routes, webhooks,
+};
 
 /// How long running requests may take after the server was told to end.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
@@ -77,7 +79,11 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let service = options.installation.open().await?;
-    let service = Arc::new(service.with_quota_default(options.storage_quota_default));
+    let log_key = crate::key::own_log_key(&options.installation.data);
+    let service = service
+        .with_log_key(log_key.map_err(OpenError::LogKey)?)
+        .with_quota_default(options.storage_quota_default);
+    let service = Arc::new(service);
     service.sweep().await.map_err(OpenError::Staging)?;
     sweep_uploads(&service, options.clock).await;
     if let Some(quorum) = options.quorum {
@@ -105,6 +111,7 @@ pub async fn serve(
         clock: options.clock,
         redirect_reads: options.redirect_reads,
     });
+    let signing = tokio::spawn(log::keep_signing(service.clone(), options.clock));
     let advancing = tokio::spawn(rounds::keep_advancing(service.clone(), options.clock));
     let renewing = rounds::keep_renewing(service.clone(), options.clock, options.renewal_interval);
     let renewing = tokio::spawn(renewing);
@@ -118,6 +125,7 @@ pub async fn serve(
     sweeping.abort();
     collector.abort();
     deliveries.abort();
+    signing.abort();
     advancing.abort();
     renewing.abort();
     let _ = std::fs::remove_file(&file);

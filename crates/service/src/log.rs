@@ -400,8 +400,12 @@ impl Service {
     /// [`ServiceError::Invalid`] where the log is not that large, or `from` is more than `to`.
     pub async fn log_consistency(&self, from: i64, to: i64) -> Result<Vec<Digest>, ServiceError> {
         self.check_size("to", to).await?;
-        let refused =
-            || ServiceError::invalid("from", format!("is {from}; expected at most {to}, and none below 0"));
+        let refused = || {
+            ServiceError::invalid(
+                "from",
+                format!("is {from}; expected at most {to}, and none below 0"),
+            )
+        };
         let old = u64::try_from(from).map_err(|_| refused())?;
         consistency(&self.store, old, to.unsigned_abs()).await?.ok_or_else(refused)
     }

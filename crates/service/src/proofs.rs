@@ -103,6 +103,16 @@ async fn cited(
         let Some(leaf) = log_leaf::latest(transaction, "accepted_price", &subject).await? else {
             return Ok(Err(format!("decision {} on {model} has no leaf", decided.seq)));
         };
+        // A chain that begins before the log, or a version from then, has something that no leaf speaks of.
+        for (kind, subject) in [
+            ("accepted_price", &decision_subject(&row.id, 1)),
+            ("report", &decided.report_digest),
+            ("publish", &decided.version_id),
+        ] {
+            if log_leaf::latest(transaction, kind, subject).await?.is_none() {
+                return Ok(Err(format!("the price of {model} rests on a {kind} without a leaf")));
+            }
+        }
         let decision = leaf.leaf_hash.parse().map_err(ServiceError::internal)?;
         let report = decided.report_digest.parse().map_err(ServiceError::internal)?;
         sources.insert(model.clone(), PriceSource { decision, report });

@@ -16,16 +16,16 @@ use crate::{
 const ORDER: &str = "order { id state amount shares fill { strike shares cost levy } slice { strike cash units { model units } } }";
 
 /// A fund over one model, seeded with 1,000 credits, with two investors.
-struct Market {
-    world: World,
+pub(crate) struct Market {
+    pub(crate) world: World,
     suite: String,
-    ann: Client,
-    bob: Client,
+    pub(crate) ann: Client,
+    pub(crate) bob: Client,
     turn: std::cell::Cell<u32>,
 }
 
 impl Market {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let world = World::new();
         let [ann, bob] = ["ann", "bob"]
             .map(|owner| world.anybody.with_token(&token(&world.place, owner, "invest")));
@@ -58,23 +58,23 @@ impl Market {
         format!("turn {}", self.turn.get())
     }
 
-    async fn strike(&self) -> i64 {
+    pub(crate) async fn strike(&self) -> i64 {
         let input = json!({ "fund": "F", "idempotencyKey": self.key() });
         let done = mutate(&self.world.operator, "fundStrike", input, "strike { number }").await;
         done.unwrap()["strike"]["number"].as_i64().unwrap()
     }
 
-    async fn rebalance(&self) {
+    pub(crate) async fn rebalance(&self) {
         let input = json!({ "fund": "F", "idempotencyKey": self.key() });
         mutate(&self.world.operator, "fundRebalance", input, "trades").await.unwrap();
     }
 
-    async fn subscribe(&self, who: &Client, amount: &str) -> Value {
+    pub(crate) async fn subscribe(&self, who: &Client, amount: &str) -> Value {
         let input = json!({ "fund": "F", "amount": amount, "idempotencyKey": self.key() });
         mutate(who, "subscriptionOrderPlace", input, ORDER).await.unwrap()["order"].take()
     }
 
-    async fn redeem(&self, who: &Client, shares: &str) -> Value {
+    pub(crate) async fn redeem(&self, who: &Client, shares: &str) -> Value {
         let input = json!({ "fund": "F", "shares": shares, "idempotencyKey": self.key() });
         mutate(who, "redemptionOrderPlace", input, ORDER).await.unwrap()["order"].take()
     }

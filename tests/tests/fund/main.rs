@@ -7,6 +7,7 @@
 )]
 
 mod exits;
+mod proofs;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;

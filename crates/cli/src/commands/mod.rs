@@ -16,6 +16,7 @@ pub(crate) mod sim;
 pub(crate) mod token;
 pub(crate) mod transfer;
 pub(crate) mod verify;
+pub(crate) mod verify_bundle;
 pub(crate) mod worker;
 
 use std::path::PathBuf;

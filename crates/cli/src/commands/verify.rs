@@ -1,4 +1,4 @@
-//! `modelfolio verify`: whether a report says what its samples say; offline, without a database.
+//! `modelfolio verify`: whether a report says what its samples say, or a strike what it rests on; offline, without a database.
 
 use std::{
     fmt::Write as _,
@@ -8,17 +8,19 @@ use std::{
 use client::Client;
 use domain::{
     digest::Digest,
-    evaluation::{Attestation, Report, verify_blob},
+    evaluation::{Attestation, PublicKey, Report, verify_blob},
 };
 use serde::Serialize;
 use service::verify_on_suite;
 
+use super::verify_bundle;
 use crate::exit::{Failure, print};
 
 /// Arguments of `modelfolio verify`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyArguments {
-    /// A report as JSON, or its address at a server: `http://HOST/v1/objects/DIGEST`.
+    /// A report as JSON, or its address at a server: `http://HOST/v1/objects/DIGEST`. Or a strike's bundle, or its address:
+    /// `http://HOST/v1/strikes/FUND/NUMBER/bundle`.
     report: String,
     /// The raw samples; by default `samples.json` beside the report, or what the report's server has.
     #[arg(long)]
@@ -29,6 +31,12 @@ pub(crate) struct VerifyArguments {
     /// The evaluator's signature of the report; by default what the report's server has, and none for a file.
     #[arg(long)]
     attestation: Option<PathBuf>,
+    /// The public key of the log that is trusted, 64 hexadecimal digits; without it a strike's log may be anybody's.
+    #[arg(long, value_name = "HEX")]
+    key: Option<PublicKey>,
+    /// Access token, for a bundle's address; the environment keeps it out of the list of processes.
+    #[arg(long, env = "MODELFOLIO_TOKEN", hide_env_values = true)]
+    token: Option<String>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -56,6 +64,10 @@ struct Verified<'a> {
 /// [`Failure::Input`] names the first field that differs, or the file that is no report; [`Failure::Environment`] for a server
 /// that cannot be reached.
 pub(crate) async fn run(arguments: VerifyArguments) -> Result<(), Failure> {
+    if let Some(bundle) = bundle(&arguments).await? {
+        let (name, key) = (&arguments.report, arguments.key.as_ref());
+        return verify_bundle::run(name, &bundle, key, arguments.json);
+    }
     let (text, samples) = match remote(&arguments.report)? {
         Some((client, digest)) => fetch(&client, digest, arguments.samples.as_deref()).await?,
         None => local(Path::new(&arguments.report), arguments.samples.as_deref())?,
@@ -95,6 +107,28 @@ pub(crate) async fn run(arguments: VerifyArguments) -> Result<(), Failure> {
         |signed| format!("by {}, key {}", signed.evaluator, signed.public_key),
     );
     print(&format!("signature  {words}\n"))
+}
+
+/// The text of a strike's bundle, if the argument is one, and that no option is given that is for reports alone, or for bundles.
+async fn bundle(arguments: &VerifyArguments) -> Result<Option<Vec<u8>>, Failure> {
+    let VerifyArguments { report, samples, suite, attestation, key, token, .. } = arguments;
+    let text = match verify_bundle::fetch(report, token.as_deref()).await? {
+        Some(text) => Some(text),
+        None if report.starts_with("http://") || report.starts_with("https://") => None,
+        None => Some(read(Path::new(report))?).filter(|text| verify_bundle::is_bundle(text)),
+    };
+    let unused = match &text {
+        Some(_) => [("--samples", samples), ("--suite", suite), ("--attestation", attestation)]
+            .into_iter()
+            .find_map(|(option, given)| given.is_some().then_some((option, "a report"))),
+        None => key.is_some().then_some(("--key", "a strike's bundle")),
+    };
+    match unused {
+        Some((option, what)) => {
+            Err(Failure::Input(format!("{report}: {option} is for {what}, which this is not")))
+        }
+        None => Ok(text),
+    }
 }
 
 /// The server and the digest of an address; none for a file.

@@ -4,6 +4,7 @@ use std::{collections::HashMap, path::PathBuf};
 
 use bytes::Bytes;
 use client::{Client, ClientError, ObjectKind, Uploaded};
+use domain::name::Name;
 use serde_json::Value;
 use service::Scope;
 
@@ -121,6 +122,29 @@ impl Backend {
     ) -> Result<Uploaded, Failure> {
         loop {
             match self.client_of(owner).upload_bytes(Bytes::from_static(bytes), kind).await {
+                Err(error) if error.is_connection() => self.restart(&error).await?,
+                Err(error) if matches!(error.code(), Some("busy" | "timeout")) => {
+                    self.count_restart(&error.to_string())?;
+                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                }
+                other => return other.map_err(|e| refused(owner, &e)),
+            }
+        }
+    }
+
+    /// Fetches a strike with all that it follows from, samples included, as `owner`.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(crate) async fn bundle(
+        &mut self,
+        owner: &str,
+        fund: &str,
+        number: u64,
+    ) -> Result<Vec<u8>, Failure> {
+        let fund: Name = fund.parse().map_err(Failure::environment)?;
+        loop {
+            match self.client_of(owner).strike_bundle(&fund, number, true).await {
                 Err(error) if error.is_connection() => self.restart(&error).await?,
                 Err(error) if matches!(error.code(), Some("busy" | "timeout")) => {
                     self.count_restart(&error.to_string())?;

@@ -15,6 +15,8 @@ pub(crate) struct Outcome {
     pub(crate) versions: Vec<VersionRow>,
     /// One row a strike.
     pub(crate) strikes: Vec<StrikeRow>,
+    /// Whether the last strike was verified offline; none where it was not tried.
+    pub(crate) proof_ok: Option<bool>,
 }
 
 /// One version, its report and what became of its price.
@@ -36,7 +38,8 @@ pub(crate) struct VersionRow {
 /// One strike.
 #[derive(Debug)]
 pub(crate) struct StrikeRow {
-    number: u64,
+    /// Counts from 1.
+    pub(crate) number: u64,
     /// Day of the strike, counted from 1970-01-01.
     pub(crate) day: i64,
     date: String,
@@ -105,13 +108,13 @@ impl StrikeRow {
 }
 
 impl Outcome {
-    /// The one object that `--json` prints (DESIGN 5). `proof_ok` is null until there is a log to prove from.
+    /// The one object that `--json` prints (DESIGN 5).
     pub(crate) fn json(&self) -> Value {
         let strike = |row: &StrikeRow| json!({ "strike": row.number, "nav_per_share": row.nav_per_share, "level": row.level });
         json!({
             "nav": self.strikes.iter().map(strike).collect::<Vec<_>>(),
             "models": self.versions.iter().map(VersionRow::json).collect::<Vec<_>>(),
-            "proof_ok": null,
+            "proof_ok": self.proof_ok,
         })
     }
 
@@ -164,6 +167,13 @@ impl Outcome {
                 "{:>6}  {}  {:>14}  {:>13}  {bar}",
                 row.number, row.date, row.nav_per_share, row.level
             );
+        }
+        match self.proof_ok {
+            Some(true) => {
+                out.push_str("\nThe last strike was derived again offline, from the first event on, and is in the signed log.\n");
+            }
+            Some(false) => out.push_str("\nThe last strike does NOT verify.\n"),
+            None => {}
         }
         out.push_str("\nAn evaluated price is a mark to model: no market stands behind it.\n");
         out

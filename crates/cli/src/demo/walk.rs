@@ -49,7 +49,7 @@ pub(crate) fn step_count() -> u64 {
     let versions: usize = ARCHITECTURES.iter().map(|a| a.steps.len()).sum();
     let setup = 2 + PARTIES.len() + ARCHITECTURES.len();
     let opening = ARCHITECTURES.len() + 3;
-    (setup + opening + 2 * versions + 3 * ROUNDS) as u64
+    (setup + opening + 2 * versions + 3 * ROUNDS + 1) as u64
 }
 
 /// Walks from nothing to the last strike.
@@ -71,6 +71,10 @@ pub(crate) async fn walk(backend: &mut Backend, steps: &Steps) -> Result<Outcome
             open_fund(backend, steps).await?;
         }
         outcome.strikes.push(strike_and_rebalance(backend, steps, round + 1).await?);
+    }
+    if let Some(last) = outcome.strikes.last() {
+        steps.next("verify the last strike");
+        outcome.proof_ok = Some(prove(backend, last.number).await?);
     }
     outcome.versions.sort_by_key(|row| ARCHITECTURES.iter().position(|a| a.name == row.name));
     Ok(outcome)
@@ -241,6 +245,21 @@ async fn strike_and_rebalance(
         )
         .await?;
     Ok(row)
+}
+
+/// Verifies a strike from its bundle alone, samples included; only the log's key is taken from elsewhere.
+async fn prove(backend: &mut Backend, number: u64) -> Result<bool, Failure> {
+    let head = backend.call("", "{ log { head { publicKey } } }", json!({})).await?;
+    let key = text(&head, "/log/head/publicKey")?;
+    let key = key.parse().map_err(|error| Failure::Environment(format!("log key: {error}")))?;
+    let bundle = backend.bundle(OPERATOR, FUND, number).await?;
+    match crate::commands::verify_bundle::check(&bundle, Some(&key)) {
+        Ok(_) => Ok(true),
+        Err(reason) => {
+            eprintln!("strike {number} does not verify: {reason}");
+            Ok(false)
+        }
+    }
 }
 
 fn first_eight(digest: Digest) -> [u8; 8] {

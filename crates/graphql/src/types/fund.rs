@@ -1,12 +1,16 @@
 //! Funds, holdings, strikes, orders.
 
+use super::log::StrikeProof;
 use async_graphql::{Context, Object, Result, SimpleObject};
-use service::{FundView, Holding as HoldingValue, OrderFill as FillValue, Strike as StrikeValue};
+use service::{
+    FundView, Holding as HoldingValue, OrderFill as FillValue, Scope, Strike as StrikeValue,
+};
 
 use crate::{
+    error::api_error,
     pagination::{Page, PageArguments},
     scalars::{Credits, Decimal9, NameText, Nav, Price, Sha256, ShareQuantity, Time, UnitQuantity},
-    scope::service,
+    scope::{request, service},
 };
 use domain::amount::PriceNano;
 
@@ -195,6 +199,26 @@ impl Strike {
     /// Whether the fund was being wound up.
     async fn winding(&self) -> bool {
         self.0.winding
+    }
+
+    /// Everything that the strike was computed from and what came out, canonical JSON, whose digest its leaf names. It names everybody
+    /// who dealt: null without scope `operate`, and where the strike has no proof.
+    #[graphql(complexity = "20")]
+    async fn record(&self, context: &Context<'_>) -> Result<Option<String>> {
+        if !request(context)?.caller.as_ref().is_some_and(|caller| caller.may(Scope::Operate)) {
+            return Ok(None);
+        }
+        let (fund, number) = (&self.0.fund, self.0.number);
+        service(context)?.find_strike_record(fund, number).await.map_err(api_error)
+    }
+
+    /// Where its leaf stands in the log. Null where it has none, because what it rests on is older than the log or does not follow from
+    /// the methodology, and until a head is signed.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn proof(&self, context: &Context<'_>) -> Result<Option<StrikeProof>> {
+        let (fund, number) = (&self.0.fund, self.0.number);
+        let proof = service(context)?.find_strike_proof(fund, number).await.map_err(api_error)?;
+        Ok(proof.map(StrikeProof::from))
     }
 
     /// When, by the server's clock.

@@ -5,6 +5,7 @@ mod hf;
 mod objects;
 mod pages;
 mod problem;
+mod strikes;
 mod tensors;
 mod uploads;
 
@@ -73,6 +74,7 @@ pub(crate) fn app(shared: Shared) -> impl Endpoint {
             get(objects::download).head(objects::download).put(objects::upload),
         )
         .at("/v1/objects/:digest/tensors/:name", get(tensors::download).head(tensors::download))
+        .at("/v1/strikes/:fund/:number/bundle", get(strikes::bundle))
         .at("/v1/uploads", get(uploads::list).post(uploads::start))
         .at("/v1/uploads/:id", get(uploads::get).delete(uploads::abort))
         .at("/v1/uploads/:id/parts/:number", put(uploads::put_part))

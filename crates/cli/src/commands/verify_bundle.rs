@@ -1,0 +1,124 @@
+//! `modelfolio verify` of a strike: everything that it follows from is derived again, offline.
+
+use std::fmt::Write as _;
+
+use client::Client;
+use domain::{
+    evaluation::PublicKey,
+    name::Name,
+    proof::{Bundle, Verified, verify_bundle},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Failure, print};
+
+/// What nobody can derive again, whatever a bundle holds.
+const ATTESTED: [&str; 5] = [
+    "times, answers and hidden cases behind the samples",
+    "samples that are not in the bundle",
+    "the weights of evaluators",
+    "that no later decision was left out",
+    "that the log has no second strike of this number, which whoever reads all of it sees",
+];
+
+/// What is verified, as `--json` prints it.
+#[derive(Serialize)]
+struct Printed<'a> {
+    ok: bool,
+    #[serde(flatten)]
+    verified: &'a Verified,
+    attested: [&'a str; 5],
+}
+
+/// Whether a text is a bundle, right or wrong.
+pub(super) fn is_bundle(text: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Form {
+        bundle_version: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_slice::<Form>(text).is_ok_and(|form| form.bundle_version.is_some())
+}
+
+/// The bundle of an address `http://HOST/v1/strikes/FUND/NUMBER/bundle`; none for anything else.
+pub(super) async fn fetch(address: &str, token: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
+    if !address.starts_with("http://") && !address.starts_with("https://") {
+        return Ok(None);
+    }
+    let Some((base, rest)) = address.split_once("/v1/strikes/") else { return Ok(None) };
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let parts = path.strip_suffix("/bundle").and_then(|path| path.rsplit_once('/'));
+    let parts = parts.and_then(|(fund, number)| {
+        let fund: Name = fund.replace("%2F", "/").parse().ok()?;
+        Some((fund, number.parse::<u64>().ok()?))
+    });
+    let Some((fund, number)) = parts else {
+        let reason = "no address of a strike; http://HOST/v1/strikes/FUND/NUMBER/bundle is";
+        return Err(Failure::Input(format!("{address}: {reason}")));
+    };
+    let client = Client::new(base, token.map(str::to_owned)).map_err(Failure::environment)?;
+    let fetched = client.strike_bundle(&fund, number, query.contains("samples=true")).await;
+    fetched.map(Some).map_err(super::transfer::failure)
+}
+
+/// Reads and verifies a bundle; both failures name the place.
+///
+/// # Errors
+/// What differs first, in words.
+pub(crate) fn check(text: &[u8], trusted: Option<&PublicKey>) -> Result<Verified, String> {
+    let bundle: Bundle =
+        serde_json::from_slice(text).map_err(|error| format!("no bundle of a strike: {error}"))?;
+    verify_bundle(&bundle, trusted).map_err(|error| error.to_string())
+}
+
+/// Verifies a bundle and says what was verified and what stays attested.
+///
+/// # Errors
+/// [`Failure::Input`] names the first thing that differs.
+pub(super) fn run(
+    name: &str,
+    text: &[u8],
+    trusted: Option<&PublicKey>,
+    json: bool,
+) -> Result<(), Failure> {
+    let verified =
+        check(text, trusted).map_err(|error| Failure::Input(format!("{name}: {error}")))?;
+    if json {
+        let printed = Printed { ok: true, verified: &verified, attested: ATTESTED };
+        let json = serde_json::to_string(&printed).map_err(Failure::environment)?;
+        return print(&format!("{json}\n"));
+    }
+    print(&in_words(&verified))
+}
+
+fn in_words(verified: &Verified) -> String {
+    let Verified { fund, number, record, events, decisions, reports, .. } = verified;
+    let mut out = format!("strike     {number} of {fund}\nrecord     {record}\n");
+    let share = verified.nav_per_share.map_or_else(|| "–".to_owned(), |price| price.to_string());
+    let nav = verified.nav.to_credits_text();
+    let _ = writeln!(out, "NAV        {nav} credits, {share} a share");
+    if let Some(level) = verified.level {
+        let _ = writeln!(out, "level      {level}");
+    }
+    let _ = writeln!(out, "journal    {events} events, from the first on");
+    let _ = writeln!(
+        out,
+        "prices     {decisions} decisions on {reports} reports, {} of them from their samples, {} signed",
+        verified.reports_from_samples, verified.reports_signed
+    );
+    let whose = if verified.trusted {
+        "which is trusted"
+    } else {
+        "its own word: anybody can have made it; --key says which is trusted"
+    };
+    let _ = writeln!(
+        out,
+        "log        {}, {} leaves\nkey        {}, {whose}",
+        verified.log, verified.log_size, verified.public_key
+    );
+    out.push_str("verified   orders, fees, NAV, fills, slices, level and weights follow from the journal, prices from reports,\n");
+    out.push_str(
+        "           and every leaf that they rest on is in the log, after what it cites\n",
+    );
+    let _ = writeln!(out, "attested   {}", ATTESTED.join("; "));
+    out
+}

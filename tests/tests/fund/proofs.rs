@@ -1,7 +1,8 @@
 //! Strikes prove themselves: the log grows with every change, and a bundle is verified offline by the real program.
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
 
+use client::Client;
 use domain::{
     digest::Digest,
     proof::{LeafRecord, SignedHead, merkle},
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     exits::Market,
-    support::{PROGRAM, ask},
+    support::{PROGRAM, Place, ask, serve},
     world::{STEPS, World, mutate},
 };
 
@@ -267,4 +268,42 @@ async fn record_is_the_operators(world: &World, hashes: &[Digest]) {
         ask(&world.anybody, "{ log { leaves(first: 1, after: \"5\") { nodes { body } } } }").await;
     let leaf = leaf["log"]["leaves"]["nodes"][0]["body"].as_str().unwrap().to_owned();
     assert!(leaf.contains(&Digest::of(record.as_bytes()).hex()), "{leaf} names {record}");
+}
+
+/// Proves that a log has one key: a server with another one appends leaves and signs none of them, and the server that has the key
+/// signs them when it is back, after what it signed before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_has_one_key() {
+    let world = World::new();
+    world.publish("lab/net", false, &[STEPS[0], STEPS[1]]).await;
+    let query = format!("{{ log {{ {HEAD} leaves(first: 9) {{ nodes {{ index }} }} }} }}");
+    let first = head_of(&ask(&world.anybody, &query).await["log"]["head"]);
+    assert_eq!(first.size, 2);
+    let World { place, _server: server, lab_token, .. } = world;
+    drop(server);
+    let database = format!("sqlite://{}", place.path().join("modelfolio.db").display());
+    let elsewhere = Place { database: Some(database), ..Place::sqlite() };
+    let (server, url) = serve(&elsewhere);
+    let lab = Client::new(&url, Some(lab_token)).unwrap();
+    let yank = json!({ "model": "lab/net", "version": "v2", "reason": "no good" });
+    mutate(&lab, "versionYank", yank, "version { name }").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let there = ask(&lab, &query).await["log"].take();
+    assert_eq!(there["leaves"]["nodes"].as_array().unwrap().len(), 3);
+    assert_eq!(head_of(&there["head"]), first, "nobody signed with the other key");
+    drop(server);
+    let (_server, url) = serve(&place);
+    let anybody = Client::new(&url, None).unwrap();
+    let mut head = first.clone();
+    for _ in 0..100 {
+        head = head_of(&ask(&anybody, &query).await["log"]["head"]);
+        if head.size == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(head.size, 3);
+    head.verify(Some(&first.public_key)).unwrap();
+    let path = ask(&anybody, "{ log { consistency(from: 2, to: 3) } }").await;
+    head.follows(&first, &digests(&path["log"]["consistency"])).unwrap();
 }

@@ -32,7 +32,7 @@ pub(crate) const METHODOLOGY: &str = include_str!("../../../crates/cli/demo/meth
 /// A server, and a client for each of its parties.
 pub(crate) struct World {
     pub(crate) place: Place,
-    _server: Running,
+    pub(crate) _server: Running,
     pub(crate) url: String,
     pub(crate) anybody: Client,
     pub(crate) lab: Client,

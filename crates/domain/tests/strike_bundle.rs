@@ -314,6 +314,14 @@ fn an_operator_cannot_prove_what_he_should_not_do() {
     }
 }
 
+/// Proves that a vote that decided a case otherwise is counted and not pooled: a strike on such a round verifies.
+#[test]
+fn a_round_pools_those_who_decided_alike() {
+    let bundle = World::new(Twist::OtherCases).bundle(2);
+    let found = verify_bundle(&bundle, Some(&key().public().unwrap())).unwrap();
+    assert_eq!(found.reports, 6);
+}
+
 /// Proves that records are of the form of `schema/strike.schema.json`, property by property, however deep.
 #[test]
 fn schema() {

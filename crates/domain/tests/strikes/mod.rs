@@ -58,6 +58,8 @@ pub(crate) enum Twist {
     Accept,
     /// Lets one evaluator decide where the methodology wants two.
     Quorum,
+    /// None: one of a round decided a case otherwise than the others.
+    OtherCases,
 }
 
 fn evidence(of: &ReportEvidence) -> Evidence<'_> {
@@ -250,7 +252,9 @@ impl World {
 
     /// A new version, measured by three, who agree.
     fn evaluate_round(&mut self, model: &str, right: usize, seeds: [u64; 3]) {
-        let measured = seeds.map(|seed| self.measure(model, right, seed));
+        let more = usize::from(self.twist == Twist::OtherCases);
+        let rights = [right, right, right + more];
+        let measured = [0, 1, 2].map(|seat: usize| self.measure(model, rights[seat], seeds[seat]));
         let votes = measured.each_ref().map(|evidence| Vote {
             evaluator: evidence.report.evaluator.clone(),
             price_micro: evidence.report.price_micro.unwrap(),
@@ -259,7 +263,11 @@ impl World {
             samples: evidence.report.samples,
         });
         let agreed = count(&votes, 0.25, quorum_of(3)).agreed.unwrap();
-        let others = [evidence(&measured[0]), evidence(&measured[2])];
+        let cases = measured[1].report.model.decisions;
+        let same_cases = |other: &&ReportEvidence| other.report.model.decisions == cases;
+        let others: Vec<Evidence<'_>> =
+            [&measured[0], &measured[2]].into_iter().filter(same_cases).map(evidence).collect();
+        assert_eq!(others.len(), 2 - more);
         let round = RoundEvidence { lead: evidence(&measured[1]), others: &others, agreed };
         let previous = self.prices.get(&name(model)).map(|(state, ..)| state);
         let decision = decide_round(previous, round, &self.breaker()).unwrap();

@@ -322,6 +322,26 @@ fn a_round_pools_those_who_decided_alike() {
     assert_eq!(found.reports, 6);
 }
 
+/// Proves that an order that was taken back is in no record, that joiners who are held back are in the record of the strike that settles
+/// them, and that all three strikes verify.
+#[test]
+fn waiting_orders_are_told_where_they_are_settled() {
+    let world = World::new(Twist::Waiting);
+    let (buy, leave) = (OrderKind::Subscription, OrderKind::Redemption);
+    let orders = |record: &StrikeRecord| -> Vec<_> {
+        record.facts.orders.iter().map(|order| (order.kind, order.who.to_string())).collect()
+    };
+    let of = |kind, who: &str| (kind, who.to_owned());
+    let told: Vec<_> = world.records.iter().map(orders).collect();
+    assert_eq!(told, [vec![of(buy, "ALICE")], vec![of(leave, "ALICE")], vec![of(buy, "BOB")]]);
+    let settled = |record: &StrikeRecord| (record.facts.fills.len(), record.facts.slices.len());
+    let settled: Vec<_> = world.records.iter().map(settled).collect();
+    assert_eq!(settled, [(1, 0), (0, 1), (1, 0)]);
+    for number in [1, 2, 3] {
+        verify_bundle(&world.bundle(number), Some(&key().public().unwrap())).unwrap();
+    }
+}
+
 /// Proves that records are of the form of `schema/strike.schema.json`, property by property, however deep.
 #[test]
 fn schema() {

@@ -165,6 +165,12 @@ impl Watch {
             Event::Redeem { fund, who, shares } if *fund == self.fund => {
                 self.order(OrderKind::Redemption, who, shares.as_nano());
             }
+            Event::CancelSubscription { fund, place, .. } if *fund == self.fund => {
+                self.cancel(OrderKind::Subscription, *place);
+            }
+            Event::CancelRedemption { fund, place, .. } if *fund == self.fund => {
+                self.cancel(OrderKind::Redemption, *place);
+            }
             Event::Rebalance { fund, weights, cash, spread, counterparties }
                 if *fund == self.fund =>
             {
@@ -204,6 +210,15 @@ impl Watch {
     fn order(&mut self, kind: OrderKind, who: &Name, amount: i64) {
         let (sequence, who) = (self.sequence, who.clone());
         self.orders.push(Order { sequence, kind, amount, who });
+    }
+
+    /// Takes out the order at a place among those of its kind, as the engine's queue does.
+    fn cancel(&mut self, kind: OrderKind, place: u64) {
+        let own = self.orders.iter().enumerate().filter(|(_, order)| order.kind == kind);
+        let found = usize::try_from(place).ok().and_then(|place| own.map(|(at, _)| at).nth(place));
+        if let Some(at) = found {
+            self.orders.remove(at);
+        }
     }
 
     fn target(
@@ -247,7 +262,12 @@ impl Watch {
         let frozen = self.frozen.take().ok_or(WatchError::Internal("a strike of no fund"))?;
         let fund = state.fund(&self.fund).ok_or(WatchError::Internal("a strike of no fund"))?;
         let (cut_off, state_before) = self.marked.take().unwrap_or((sequence - 1, frozen.chain));
-        let orders = std::mem::take(&mut self.orders);
+        let (waiting, orders) = std::mem::take(&mut self.orders).into_iter().partition(|order| {
+            // Joiners who are held back are no part of this strike.
+            order.kind == OrderKind::Subscription && !fund.pending_subscriptions().is_empty()
+        });
+        self.orders = waiting;
+        let orders: Vec<Order> = orders;
         if let Some(late) = orders.iter().find(|order| order.sequence > cut_off) {
             let order = late.sequence;
             return Err(WatchError::Late { order, strike: sequence, cut_off });

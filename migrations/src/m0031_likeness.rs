@@ -72,6 +72,7 @@ const TABLES: &[TableDefinition] = &[
             text("version_id"),
             bigint("seq"),
             bigint("cleared"),
+            bigint("findings"),
             text("reason"),
             text("reviewed_by"),
             bigint("reviewed_at"),

@@ -174,6 +174,23 @@ fn breaker_and_confirmation() {
     assert_eq!(back.state.unwrap().tripped, None);
 }
 
+/// Proves that measuring the old version again, within its band, leaves a trip of another version waiting for its confirmation, which
+/// then counts; and that the tripped version's own return to the band ends it.
+#[test]
+fn another_version_answers_no_trip() {
+    let state = run("a", 300).decide(None).state.unwrap();
+    let jump = run("b", 800).decide(Some(&state));
+    let waiting = jump.state.unwrap();
+    let again = Run { seed: 9, ..run("a", 300) }.decide(Some(&waiting));
+    assert_eq!(again.status, Status::Deadband);
+    let still = again.state.unwrap();
+    assert_eq!(still.tripped, waiting.tripped);
+    let confirmed = Run { seed: 2, ..run("b", 800) }.decide(Some(&still));
+    assert_eq!((confirmed.status, confirmed.confirms), (Status::Accepted, Some(jump.report)));
+    let back = Run { seed: 3, epoch: 2, ..run("b", 300) }.decide(Some(&waiting));
+    assert!(back.status != Status::Deadband || back.state.unwrap().tripped.is_none());
+}
+
 /// Proves that a report without a price, of another track or with other items decides nothing.
 #[test]
 fn what_decides_nothing() {

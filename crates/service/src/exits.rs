@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     amount::{Cash, Shares, Units},
-    fund::{Account, Asset, Event, ExitQuote, Kind, Outcome, quote_exit},
+    fund::{Account, Asset, Event, ExitQuote, FundState, Kind, Outcome, State, quote_exit},
     name::Name,
     time::Timestamp,
 };
@@ -51,6 +51,11 @@ pub struct TransferAsset {
     pub amount: i64,
 }
 
+/// Today, or the fund's day where that is later, because a server with a clock ahead of ours moved it: leaving waits for no clock.
+pub(crate) fn fund_day(state: &State, fund: &Name, now: Timestamp) -> i64 {
+    now.day().max(state.fund(fund).map_or(0, FundState::day))
+}
+
 /// Most models that one leaving skips.
 const SKIP_MAX: usize = 1_000;
 
@@ -91,13 +96,11 @@ impl Service {
         }
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Invest], key, "in_kind_redeem", input);
-        // A fund's clock may be ahead of ours, where an operator moved it: leaving waits for no clock.
-        let ahead = ledger.state.fund(&input.fund).map_or(0, domain::fund::FundState::day);
         let event = Event::InKind {
             fund: input.fund.clone(),
             who: caller.owner.clone(),
             shares: input.shares,
-            day: caller.now.day().max(ahead),
+            day: fund_day(&ledger.state, &input.fund, caller.now),
             skip: input.skip.clone(),
         };
         let (event, batch) = ledger.post(&event).await?;
@@ -117,7 +120,8 @@ impl Service {
         ledger.finish(input.fund.as_str(), received).await
     }
 
-    /// What so many shares of a fund get at a strike of the caller's day; a strike that nothing comes before gives exactly this.
+    /// What so many shares of a fund get at a strike today. A trade before it or, under a performance fee, a new gain gives another
+    /// number; other orders do not.
     ///
     /// # Errors
     /// [`ServiceError::Absent`] for the fund, [`ServiceError::Rejected`] with the ledger's code.
@@ -129,8 +133,7 @@ impl Service {
     ) -> Result<ExitQuote, ServiceError> {
         self.get_fund(fund).await?;
         let state = self.ledger().await?;
-        let ahead = state.fund(fund).map_or(0, domain::fund::FundState::day);
-        Ok(quote_exit(&state, fund, shares, now.day().max(ahead))?)
+        Ok(quote_exit(&state, fund, shares, fund_day(&state, fund, now))?)
     }
 
     /// Fetches what redemptions and recoveries have left for the caller.
@@ -203,7 +206,7 @@ impl Service {
         // It pays whom it must, whoever asks.
         let scope = [Scope::Publish, Scope::Invest, Scope::Operate];
         let mut ledger = ledger_command!(self, caller, &scope, key, "model_vest", &input);
-        let day = caller.now.day();
+        let day = fund_day(&ledger.state, fund, caller.now);
         let event = Event::Vest { fund: fund.clone(), model: model.clone(), day };
         let (_, batch) = ledger.post(&event).await?;
         let Outcome::Vested(paid) = batch.outcome else {

@@ -283,7 +283,7 @@ pub(crate) async fn ineligible<C: Connection>(
     let Some(row) = version_likeness::latest_flagged(connection, version_id).await? else {
         return Ok(None);
     };
-    if is_cleared(connection, version_id, row.recorded_at).await? {
+    if is_cleared(connection, version_id).await? {
         return Ok(None);
     }
     let score = read(&row)?.score();
@@ -363,18 +363,24 @@ impl Service {
         ineligible(&self.store, &version.id).await
     }
 
-    /// The part of a version's evaluated price on which its publisher earns fees (EVALUATION 6); none without a price.
+    /// The part of a version's evaluated price on which its publisher earns fees (EVALUATION 6), by the earlier versions that the reader
+    /// sees; none without a price.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
     pub async fn find_fee_share(
         &self,
+        reader: &Reader,
         version: &Version,
     ) -> Result<Option<FeeShare>, ServiceError> {
         let Some((price, sigma)) = self.evaluated(&version.id).await? else { return Ok(None) };
         let rows = version_likeness::list(&self.store, &version.id, None, PRIORS_MAX).await?;
         let (mut earned, mut priors) = (price, 0);
         for row in rows {
+            let prior = self.get_version_by_id(&row.prior_version_id).await?;
+            if !self.sees_version(reader, &prior).await? {
+                continue;
+            }
             let Some((prior_price, prior_sigma)) = self.evaluated(&row.prior_version_id).await?
             else {
                 continue;

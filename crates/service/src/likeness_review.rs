@@ -38,14 +38,17 @@ pub struct LikenessReview {
     pub reviewed_at: Timestamp,
 }
 
-/// Whether the last review cleared a version of what was found up to `found_at`; what is found later wants another look.
+/// Whether the last review cleared a version of all that is found by now; what is found later wants another look. Findings are counted,
+/// not dated: clocks of several servers do not decide who saw what.
 pub(crate) async fn is_cleared<C: Connection>(
     connection: &C,
     version_id: &str,
-    found_at: i64,
 ) -> Result<bool, ServiceError> {
-    let review = likeness_review::current(connection, version_id).await?;
-    Ok(review.is_some_and(|row| row.cleared && row.reviewed_at >= found_at))
+    let Some(review) = likeness_review::current(connection, version_id).await? else {
+        return Ok(false);
+    };
+    let findings = version_likeness::count_flagged(connection, version_id).await?;
+    Ok(review.cleared && review.findings == findings)
 }
 
 impl Service {
@@ -69,7 +72,7 @@ impl Service {
             Begun::Fresh(unit) => unit.about(&model),
         };
         let transaction = &unit.transaction;
-        // Likenesses are recorded under the same lock: a review is of what its reviewer could see.
+        // Likenesses are recorded under the same lock: what comes after this review is not cleared by it.
         transaction.lock_ledger().await?;
         if version_likeness::latest_flagged(transaction, &version.id).await?.is_none() {
             let reason = format!("version {}/{} is not flagged", model.name, version.name);
@@ -80,6 +83,7 @@ impl Service {
             version_id: version.id.clone(),
             seq: last.map_or(1, |row| row.seq + 1),
             cleared: input.cleared,
+            findings: version_likeness::count_flagged(transaction, &version.id).await?,
             reason: input.reason.clone(),
             reviewed_by: unit.owner().to_owned(),
             reviewed_at: unit.now(),

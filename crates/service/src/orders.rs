@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     amount::{Cash, Shares, Units},
-    fund::Event,
+    fund::{Event, Rejection},
     name::Name,
     time::Timestamp,
 };
@@ -22,6 +22,8 @@ use crate::{
     token::{Caller, Scope},
 };
 
+/// Most orders of one owner that wait in a fund on one side: the queue is for everybody.
+const OWNER_ORDERS_MAX: i64 = 100;
 /// Orders read from the database at a time.
 const PAGE_ORDERS: u64 = 10_000;
 
@@ -96,6 +98,11 @@ pub(crate) async fn record_order(
     side: OrderSide,
     owner: &Name,
 ) -> Result<(), ServiceError> {
+    let waits = fund_order::count_waiting(transaction, fund.as_str(), side, owner.as_str()).await?;
+    if waits >= OWNER_ORDERS_MAX {
+        let what = format!("{side} orders of {owner} that wait in {fund}");
+        return Err(Rejection::Limit { what, max: OWNER_ORDERS_MAX }.into());
+    }
     let row = OrderRow {
         event_seq,
         fund: fund.to_string(),
@@ -127,7 +134,7 @@ pub(crate) async fn waiting<C: Connection>(
 
 impl Service {
     /// Places a redemption order of the caller's: the next strike gives a slice of what the fund holds for the shares, at no mark. It is
-    /// never suspended.
+    /// never suspended; an owner has at most 100 orders waiting.
     ///
     /// # Errors
     /// [`ServiceError::Absent`] for the fund, [`ServiceError::Rejected`] with the ledger's code.
@@ -168,12 +175,12 @@ impl Service {
         let row = row.filter(|row| row.owner == caller.owner.as_str());
         let row = row.ok_or_else(|| ServiceError::absent("order", order.to_string()))?;
         let fund: Name = row.fund.parse().map_err(ServiceError::internal)?;
-        let queue = waiting(transaction, &fund, row.side).await?;
-        let Ok(place) = queue.binary_search(&order) else {
+        if row.closed_by.is_some() {
             let reason = format!("order {order} waits no more: it was settled or taken back");
             return Err(ServiceError::invalid("order", reason));
-        };
-        let (who, place) = (caller.owner.clone(), place as u64);
+        }
+        let place = fund_order::count_before(transaction, &row.fund, row.side, order).await?;
+        let (who, place) = (caller.owner.clone(), place.unsigned_abs());
         let event = match row.side {
             OrderSide::Subscription => Event::CancelSubscription { fund, who, place },
             OrderSide::Redemption => Event::CancelRedemption { fund, who, place },

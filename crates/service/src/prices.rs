@@ -264,7 +264,7 @@ async fn follow(
 }
 
 /// Ordinal of the version under the alias `listed`, if the model has one.
-async fn listed_ordinal(
+pub(crate) async fn listed_ordinal(
     transaction: &StoreTransaction,
     model_id: &str,
 ) -> Result<Option<i64>, ServiceError> {

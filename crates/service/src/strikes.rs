@@ -18,6 +18,7 @@ use store::{
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    exits::fund_day,
     funds::{accepted_marks, ledger_command},
     ledger::LedgerUnit,
     likeness::ineligible_model,
@@ -112,7 +113,7 @@ impl Service {
                 marks.iter().filter_map(|m| Some((m.model.clone(), m.estimate?))).collect();
             ledger.post(&Event::MarkSet { fund: fund.clone(), prices, estimates }).await?;
         }
-        let day = caller.now.day();
+        let day = fund_day(&ledger.state, fund, caller.now);
         let (event_seq, batch) = ledger.post(&Event::Strike { fund: fund.clone(), day }).await?;
         let Outcome::Strike(outcome) = &batch.outcome else {
             return Err(ServiceError::internal("a strike without outcome"));

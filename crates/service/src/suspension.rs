@@ -1,21 +1,26 @@
 //! When subscriptions wait: nobody buys at a price that is known to be open (DESIGN 4, Price; FUND 1.3, 6).
 
-use domain::{
-    amount::Femto,
-    evaluation::{PriceState, Status},
-    name::Name,
-};
+use domain::{amount::Femto, evaluation::PriceState, name::Name};
 use store::{
     JobState, StoreTransaction, VersionRow, evaluation_job, evaluation_report, evaluation_round,
     model_version, price_decision, registered_model, round_commitment, round_verdict,
 };
 
-use crate::{ServiceError, aliases::unlistable, funds::live_models, ledger::LedgerUnit};
+use crate::{
+    ServiceError,
+    aliases::unlistable,
+    funds::live_models,
+    ledger::LedgerUnit,
+    prices::listed_ordinal,
+    rotation::{SuiteStage, stage_of},
+};
 
+/// Rows read from the database at a time.
+const PAGE_ROWS: u64 = 100;
 /// Tripped names may be this part of NAV, one in so many, before subscriptions wait.
 const TRIPPED_PARTS: usize = 10;
 
-/// A model of the fund whose newest version the price does not know yet: published, and not measured, or measured by evaluators of whom
+/// A model of the fund with a version that may price and that the price does not know yet: published, and not measured, or measured by evaluators of whom
 /// too few have said what they found.
 ///
 /// A version whose evaluations all failed will get no price, so nobody waits for it; nor for one that cannot price, being yanked or passed
@@ -29,12 +34,37 @@ pub(crate) async fn unknown_version(
     for model in live_models(ledger, state) {
         let row = registered_model::find_by_name(transaction, model.as_str()).await?;
         let Some(row) = row else { continue };
-        let Some(version) = model_version::latest(transaction, &row.id).await? else { continue };
-        if let Some(what) = open_question(transaction, &version).await? {
-            return Ok(Some(format!("version {model}/{} {what}", version.name)));
+        let listed = listed_ordinal(transaction, &row.id).await?.unwrap_or(0);
+        // An older version than the listed one prices no more; every later one may, whatever was published after it.
+        let mut after = Some(listed - 1);
+        loop {
+            let page = model_version::list(transaction, &row.id, after, PAGE_ROWS).await?;
+            for version in &page {
+                if let Some(what) = open_question(transaction, version).await? {
+                    return Ok(Some(format!("version {model}/{} {what}", version.name)));
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() as u64 == PAGE_ROWS => after = Some(last.ordinal),
+                _ => break,
+            }
         }
     }
     Ok(None)
+}
+
+/// Whether the version that tripped last was yanked, or is passed over by a pin: then nobody waits for its confirmation.
+async fn is_withdrawn(
+    transaction: &StoreTransaction,
+    model_id: &str,
+) -> Result<bool, ServiceError> {
+    let Some(row) = price_decision::latest_tripped(transaction, model_id).await? else {
+        return Ok(false);
+    };
+    match model_version::find_by_id(transaction, &row.version_id).await? {
+        Some(version) => Ok(unlistable(transaction, &version).await?.is_some()),
+        None => Ok(false),
+    }
 }
 
 /// What is open about a version; none if nobody can know more of it than the price does.
@@ -59,18 +89,50 @@ async fn open_question(
             return Ok(Some("was measured, and too few evaluators have told what they found"));
         }
     }
-    let is_told = evaluation_report::latest_by_version(transaction, &version.id).await?.is_some();
-    let open = !is_told && !all_failed(transaction, &version.id).await?;
+    let open =
+        !is_told(transaction, &version.id).await? && !all_failed(transaction, &version.id).await?;
     Ok(open.then_some("is published and not evaluated yet"))
 }
 
+/// Whether a report of the version is public on a suite that prices; a shadow tells a result and decides nothing.
+async fn is_told(transaction: &StoreTransaction, version_id: &str) -> Result<bool, ServiceError> {
+    let mut after: Option<(i64, String)> = None;
+    loop {
+        let cursor = after.as_ref().map(|(at, digest)| (*at, digest.as_str()));
+        let page =
+            evaluation_report::list_by_version(transaction, version_id, cursor, PAGE_ROWS).await?;
+        for row in &page {
+            if stage_of(transaction, &row.suite).await? == SuiteStage::Active {
+                return Ok(true);
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() as u64 == PAGE_ROWS => {
+                after = Some((last.recorded_at, last.digest.clone()));
+            }
+            _ => return Ok(false),
+        }
+    }
+}
+
+/// Whether there were evaluations and every one of them failed.
 async fn all_failed(
     transaction: &StoreTransaction,
     version_id: &str,
 ) -> Result<bool, ServiceError> {
-    const JOBS_MAX: u64 = 100;
-    let jobs = evaluation_job::list_by_version(transaction, version_id, None, JOBS_MAX).await?;
-    Ok(!jobs.is_empty() && jobs.iter().all(|job| job.state == JobState::Failed))
+    let mut after: Option<String> = None;
+    loop {
+        let page =
+            evaluation_job::list_by_version(transaction, version_id, after.as_deref(), PAGE_ROWS)
+                .await?;
+        if page.iter().any(|job| job.state != JobState::Failed) {
+            return Ok(false);
+        }
+        match page.last() {
+            Some(last) if page.len() as u64 == PAGE_ROWS => after = Some(last.id.clone()),
+            last => return Ok(after.is_some() || last.is_some()),
+        }
+    }
 }
 
 /// The models whose price waits for confirmation, if they are more than a tenth of NAV.
@@ -84,13 +146,12 @@ pub(crate) async fn tripped_names(
     for holding in state.holdings(&ledger.state) {
         let row = registered_model::find_by_name(transaction, holding.model.as_str()).await?;
         let Some(row) = row else { continue };
-        let latest = price_decision::latest(transaction, &row.id).await?;
-        let Some(latest) = latest.filter(|row| row.status == Status::Tripped.as_str()) else {
-            continue;
-        };
+        let Some(latest) = price_decision::latest(transaction, &row.id).await? else { continue };
         let record: Option<PriceState> =
             serde_json::from_str(&latest.record).map_err(ServiceError::internal)?;
-        if record.is_some_and(|record| record.tripped.is_some()) {
+        if record.is_some_and(|record| record.tripped.is_some())
+            && !is_withdrawn(transaction, &row.id).await?
+        {
             tripped.push(holding.model.to_string());
             value += holding.value;
         }

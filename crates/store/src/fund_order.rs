@@ -85,6 +85,34 @@ pub async fn list_by_owner<C: Connection>(
     record::rows(connection, statement).await
 }
 
+/// How many orders of an owner wait in a fund on a side.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_waiting<C: Connection>(
+    connection: &C,
+    fund: &str,
+    side: OrderSide,
+    owner: &str,
+) -> Result<i64, StoreError> {
+    let condition = waiting(fund, side).add(equal("owner", owner));
+    record::count::<OrderRow, C>(connection, condition).await
+}
+
+/// How many orders of a fund and side that wait were placed before one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_before<C: Connection>(
+    connection: &C,
+    fund: &str,
+    side: OrderSide,
+    event_seq: i64,
+) -> Result<i64, StoreError> {
+    let before = Expr::col("event_seq").lt(Expr::val(event_seq));
+    record::count::<OrderRow, C>(connection, waiting(fund, side).add(before)).await
+}
+
 /// Closes one order that waits; tells whether it did.
 ///
 /// # Errors

@@ -12,6 +12,8 @@ record! {
         seq: i64,
         /// Whether it is eligible from then on.
         cleared: bool,
+        /// Flagged likenesses that there were.
+        findings: i64,
         /// Why.
         reason: String,
         /// The login that looked.

@@ -88,6 +88,18 @@ pub async fn list<C: Connection>(
     record::page(connection, condition, "seq", after_seq.map(Into::into), limit).await
 }
 
+/// The last decision on a model that tripped.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_tripped<C: Connection>(
+    connection: &C,
+    model_id: &str,
+) -> Result<Option<PriceDecisionRow>, StoreError> {
+    let condition = equal("model_id", model_id).into_condition().add(equal("status", "TRIPPED"));
+    record::last(connection, condition, "seq").await
+}
+
 /// The last decision that followed from a measurement of a version.
 ///
 /// # Errors

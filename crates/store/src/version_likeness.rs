@@ -51,6 +51,19 @@ pub async fn list<C: Connection>(
         .await
 }
 
+/// How many of a version are flagged; they only become more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_flagged<C: Connection>(
+    connection: &C,
+    version_id: &str,
+) -> Result<i64, StoreError> {
+    let condition =
+        Condition::all().add(equal("version_id", version_id)).add(equal("flagged", 1_i64));
+    record::count::<LikenessRow, C>(connection, condition).await
+}
+
 /// The flagged one that was recorded last.
 ///
 /// # Errors

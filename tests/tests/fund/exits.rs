@@ -258,6 +258,24 @@ async fn publishers(market: &Market) {
     assert_eq!(refused(operator, "modelDelist", again, "model").await, "delisted");
 }
 
+/// Proves that one owner cannot fill the queue that is for everybody: his orders beyond a hundred are refused with the limit, on that side
+/// alone, and another's are taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_is_for_everybody() {
+    let market = Market::open().await;
+    let (ann, bob) = (&market.ann, &market.bob);
+    for _ in 0..100 {
+        market.subscribe(bob, "1.000000").await;
+    }
+    let more = json!({ "fund": "F", "amount": "1.000000", "idempotencyKey": "one more" });
+    assert_eq!(refused(bob, "subscriptionOrderPlace", more, ORDER).await, "limit");
+    assert_eq!(market.account(bob).await[0], 4_900_000_000, "what is refused takes nothing");
+    market.subscribe(ann, "1.000000").await;
+    market.strike().await;
+    market.subscribe(bob, "1.000000").await;
+    market.redeem(bob, "0.000000001").await;
+}
+
 /// Proves that a price in doubt keeps joiners waiting and nobody who leaves: the strike happens, the redemption is settled, the
 /// subscription waits with its money in escrow, can be taken back, and is filled once a second run has confirmed the price.
 #[tokio::test(flavor = "multi_thread")]

@@ -20,14 +20,14 @@ pub(crate) struct AttackArguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Seeds of each attack.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
 
-/// Runs every attack and says the most that it earned; a micro-credit or more is too much.
+/// Runs every attack and says the most that it earned; more than the rounding of the trades that it is measured by is too much.
 ///
 /// # Errors
 /// [`Failure::Input`] for rules that are none, and if an attack earns.
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &AttackArguments) -> Result<(), Failure> {
     let (mut found, mut out, mut earning) = (Vec::new(), String::new(), Vec::new());
     for (name, attack) in ATTACKS {
         let mut most = i128::MIN;
-        for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds.max(1)) {
+        for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
             // A refusal ends an attack with nothing gained beyond what was measured.
             let earned = attack(&rules, seed)
                 .map_err(|e| Failure::Input(format!("{path}: {name}, seed {seed}: {e}")))?;

@@ -266,6 +266,11 @@ fn decide_run(
         }
     }
     let moved = matches!(status, Status::Admitted | Status::Accepted);
+    if !moved && tripped.is_none() {
+        // Measuring another version again answers no open question: what tripped waits on.
+        tripped =
+            previous.and_then(|state| state.tripped).filter(|first| first.version != run.version);
+    }
     let basis = match previous {
         Some(state) if !moved => state.basis.clone(),
         _ => Basis {

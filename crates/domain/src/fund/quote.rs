@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    apply,
-    batch::Outcome,
     book::{check_amount, find_fund},
-    event::Event,
     math,
     rejection::Rejection,
     state::State,
+    strike::{narrow, supply_after_fees},
 };
 use crate::{
     amount::{Cash, Shares, Units},
@@ -47,18 +45,11 @@ pub fn quote_exit(
 ) -> Result<ExitQuote, Rejection> {
     let fund = find_fund(state, name)?;
     let given = check_amount("redemption", shares.as_nano(), 1)?;
-    let batch = apply(state, &Event::Strike { fund: name.clone(), day })?;
-    let Outcome::Strike(strike) = batch.outcome else {
-        return Err(Rejection::Internal("a strike has an outcome"));
-    };
-    let supply = i128::from(strike.shares.as_nano());
+    let supply = supply_after_fees(state, fund, day)?;
+    let after = narrow(supply)?;
     if given > supply {
-        return Err(Rejection::Amount {
-            what: "redemption",
-            value: shares.as_nano().to_string(),
-            min: 1,
-            max: strike.shares.as_nano(),
-        });
+        let value = shares.as_nano().to_string();
+        return Err(Rejection::Amount { what: "redemption", value, min: 1, max: after });
     }
     // A part of what fits fits.
     let part = |held: i64| math::floor_div(i128::from(held), given, supply) as i64;
@@ -68,7 +59,7 @@ pub fn quote_exit(
     Ok(ExitQuote {
         day,
         shares,
-        supply: strike.shares,
+        supply: Shares::from_nano(after),
         cash: Cash::from_micro(part(fund.cash(state).as_micro())),
         units: units.collect(),
     })

@@ -92,7 +92,21 @@ pub(super) fn strike(state: &State, name: &Name, day: i64) -> Result<Batch, Reje
     Ok(book.finish(Outcome::Strike(outcome)))
 }
 
-fn narrow(amount: i128) -> Result<i64, Rejection> {
+/// Shares that a strike of `day` freezes: what there is after its fees.
+pub(super) fn supply_after_fees(
+    state: &State,
+    fund: &FundState,
+    day: i64,
+) -> Result<i128, Rejection> {
+    let mut book = Book::over(state);
+    let mut progress = fund.progress.clone();
+    book.charge_clock(fund, &mut progress, day)?;
+    check_seeded(&book, fund)?;
+    crystallise(&mut book, fund, &mut progress)?;
+    Ok(book.shares(fund))
+}
+
+pub(super) fn narrow(amount: i128) -> Result<i64, Rejection> {
     i64::try_from(amount).map_err(|_| limit("an amount of the strike".to_owned()))
 }
 

@@ -108,6 +108,7 @@ impl Fund {
     /// What so many shares get at a strike today: a part of everything, at no mark. Whoever else joins or leaves at that strike changes
     /// nothing; a trade, a later day or a new gain under a performance fee does. Leaving in kind gives at once what there is without
     /// that fee.
+    #[graphql(complexity = "100 + child_complexity")]
     async fn quote_exit(&self, context: &Context<'_>, shares: ShareQuantity) -> Result<ExitQuote> {
         let now = request(context)?.now;
         let quote = service(context)?.quote_exit(&self.0.fund.name, shares.0, now).await;

@@ -298,9 +298,10 @@ impl Version {
     }
 
     /// The part of its evaluated price on which its publisher earns fees: what nobody has listed before, beyond the noise. Null
-    /// without a price.
+    /// without a price. Earlier versions that the bearer does not see are left out.
+    #[graphql(complexity = "500 + child_complexity")]
     async fn fee_share(&self, context: &Context<'_>) -> Result<Option<FeeShare>> {
-        let share = service(context)?.find_fee_share(&self.0).await;
+        let share = service(context)?.find_fee_share(&reader(context)?, &self.0).await;
         Ok(share.map_err(api_error)?.map(FeeShare::from))
     }
 

@@ -232,6 +232,24 @@ async fn err_once(
     store.close().await.unwrap();
 }
 
+/// Proves that a server whose clock is behind the fund's day strikes, quotes and lets people leave on the fund's day, instead of making
+/// all wait until its clock has caught up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_behind_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/modelfolio.db", folder.path().display());
+    let store = Store::connect(&url).await.unwrap();
+    migrations::run(store.connection()).await.unwrap();
+    price(&store).await;
+    let service = service(store.clone(), folder.path());
+    let late = [Step::Redeem("ann", 1_000_000), Step::Strike(1), Step::InKind("ann", 1_000_000)];
+    let steps: Vec<Step> = BEFORE.iter().chain(&late).copied().collect();
+    assert_eq!(go(&service, &steps, &mut Vec::new()).await, None);
+    let strike = store::strike::latest(&store, "F").await.unwrap().unwrap();
+    assert_eq!((strike.number, strike.day), (3, 3), "the fund's day, not the server's");
+    store.close().await.unwrap();
+}
+
 /// Proves on a SQLite file that a process that dies at any write point between two strikes leaves the command before or after, and
 /// that the same requests, asked again, lead to the very state of a run without deaths.
 #[tokio::test(flavor = "multi_thread")]

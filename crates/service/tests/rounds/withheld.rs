@@ -78,6 +78,10 @@ async fn a_withheld_reveal_buys_nothing() {
     assert!(!world.round(&round.id).await.verdict.unwrap().agreed);
     assert!(suspended(join(&world, &fund, "withheld").await).contains("too few evaluators"));
 
+    // A version that comes after and cannot price hides nothing.
+    world.publish_and_yank().await;
+    assert!(suspended(join(&world, &fund, "hidden").await).contains("too few evaluators"));
+
     let before = world.accepted_micro().await;
     let round = world.play("three", &BETTER, 100_000).await;
     assert!(round.verdict.unwrap().agreed);

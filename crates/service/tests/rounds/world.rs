@@ -12,7 +12,7 @@ use domain::{
 };
 use service::{
     Caller, PublishVersion, QuorumSetting, RegisterEvaluator, RequestRound, Reveal, Round, Scope,
-    Service, ServiceError, Upload, Version,
+    Service, ServiceError, Upload, Version, YankVersion,
 };
 use store::{Store, SuiteRow};
 
@@ -22,6 +22,8 @@ const GRAPH: &[u8] = include_bytes!("../../../cli/demo/mlp/graph.onnx");
 const CHECKPOINT: &[u8] = include_bytes!("../../../cli/demo/mlp/step-0010.safetensors");
 
 const NEXT: &[u8] = include_bytes!("../../../cli/demo/mlp/step-0810.safetensors");
+
+const THIRD: &[u8] = include_bytes!("../../../cli/demo/mlp/step-1600.safetensors");
 
 pub(crate) const SUITE: &str = "fashion-mnist-4k.v1.e1";
 pub(crate) const ITEMS: usize = 1_000;
@@ -130,6 +132,19 @@ impl World {
         let graph = send(&self.service, GRAPH, Upload::Graph { checkpoint }).await;
         let input = PublishVersion { model, version: name("two"), checkpoint, graph };
         self.version = self.service.publish_version(&lab, "publish two", &input).await.unwrap();
+    }
+
+    /// Publishes one more and yanks it at once.
+    pub(crate) async fn publish_and_yank(&self) {
+        let (lab, model) = (caller("lab", 3), name("lab/net"));
+        let checkpoint = send(&self.service, THIRD, Upload::Checkpoint).await;
+        let graph = send(&self.service, GRAPH, Upload::Graph { checkpoint }).await;
+        let version = name("three");
+        let input =
+            PublishVersion { model: model.clone(), version: version.clone(), checkpoint, graph };
+        self.service.publish_version(&lab, "publish three", &input).await.unwrap();
+        let input = YankVersion { model, version, reason: "a mistake".to_owned() };
+        self.service.yank_version(&lab, "yank three", &input).await.unwrap();
     }
 
     pub(crate) async fn ask(&self, asked: &str, now: i64) -> Result<Round, ServiceError> {

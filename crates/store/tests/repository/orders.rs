@@ -35,6 +35,9 @@ pub(crate) async fn orders_wait_until_they_are_closed(store: Store) {
     assert_eq!(waiting(OrderSide::Subscription, None).await, [1, 2]);
     assert_eq!(waiting(OrderSide::Subscription, Some(2)).await, [3, 4]);
     assert_eq!(waiting(OrderSide::Redemption, None).await, [5]);
+    let side = OrderSide::Subscription;
+    assert_eq!(fund_order::count_waiting(&store, "f", side, "ann").await.unwrap(), 2);
+    assert_eq!(fund_order::count_before(&store, "f", side, 4).await.unwrap(), 3);
     let transaction = store.begin().await.unwrap();
     assert!(fund_order::close(&transaction, 2, 6).await.unwrap());
     assert!(!fund_order::close(&transaction, 2, 7).await.unwrap(), "closed twice");
@@ -143,6 +146,7 @@ pub(crate) async fn likenesses_are_kept_once(store: Store) {
             version_id: "o-1".into(),
             seq,
             cleared,
+            findings: 1,
             reason: "x".into(),
             reviewed_by: "ann".into(),
             reviewed_at: seq,
@@ -155,6 +159,7 @@ pub(crate) async fn likenesses_are_kept_once(store: Store) {
     let flagged = version_likeness::latest_flagged(&store, "o-1").await.unwrap();
     assert_eq!(flagged, Some(like("m-1", true)));
     assert!(version_likeness::latest_flagged(&store, "m-1").await.unwrap().is_none());
+    assert_eq!(version_likeness::count_flagged(&store, "o-1").await.unwrap(), 1);
     let review = likeness_review::current(&store, "o-1").await.unwrap().unwrap();
     assert!(review.cleared);
 }

@@ -218,12 +218,3 @@ fn tables() {
     }
     assert_eq!(nav_csv(&batches, &name("other")).lines().count(), 1);
 }
-
-/// Proves nothing alone: it writes both exports, on which the real checker is run by hand, `bean-check FOLDER/life.beancount`.
-#[test]
-#[ignore = "writes files: BEANCOUNT_OUT=FOLDER"]
-fn write_for_bean_check() {
-    let folder = std::path::PathBuf::from(std::env::var_os("BEANCOUNT_OUT").unwrap());
-    std::fs::write(folder.join("life.beancount"), beancount(&life())).unwrap();
-    std::fs::write(folder.join("unkind.beancount"), beancount(&unkind())).unwrap();
-}

@@ -63,15 +63,11 @@ pub(super) fn cancel_subscription(
     who: &Name,
     place: u64,
 ) -> Result<Batch, Rejection> {
-    let fund = find_fund(state, fund)?;
-    let amount = own(&fund.subscriptions, who, place)?;
-    let escrow = Account::EscrowSubscriptions(fund.name.clone());
-    let leg = (Asset::Cash, escrow, Account::Person(who.clone()), i128::from(amount.as_micro()));
-    let mut book = Book::over(state);
-    let facts = Meta::Request { who: who.clone() };
-    book.post(Kind::SubCancel, Some(&fund.name), vec![leg], Vec::new(), facts)?;
-    book.effect(Effect::SubscriptionCancelled { fund: fund.name.clone(), place });
-    Ok(book.finish(Outcome::None))
+    let queue = &find_fund(state, fund)?.subscriptions;
+    let amount = i128::from(own(queue, who, place)?.as_micro());
+    let leg = (Asset::Cash, Account::EscrowSubscriptions(fund.clone()), amount);
+    let effect = Effect::SubscriptionCancelled { fund: fund.clone(), place };
+    give_back(state, (fund, who), Kind::SubCancel, leg, effect)
 }
 
 pub(super) fn cancel_redemption(
@@ -80,15 +76,26 @@ pub(super) fn cancel_redemption(
     who: &Name,
     place: u64,
 ) -> Result<Batch, Rejection> {
-    let fund = find_fund(state, fund)?;
-    let shares = own(&fund.redemptions, who, place)?;
-    let escrow = Account::EscrowRedemptions(fund.name.clone());
-    let asset = Asset::Share(fund.name.clone());
-    let leg = (asset, escrow, Account::Person(who.clone()), i128::from(shares.as_nano()));
+    let queue = &find_fund(state, fund)?.redemptions;
+    let shares = i128::from(own(queue, who, place)?.as_nano());
+    let leg = (Asset::Share(fund.clone()), Account::EscrowRedemptions(fund.clone()), shares);
+    let effect = Effect::RedemptionCancelled { fund: fund.clone(), place };
+    give_back(state, (fund, who), Kind::RedCancel, leg, effect)
+}
+
+/// Returns to an owner what an order of his has in escrow.
+fn give_back(
+    state: &State,
+    (fund, who): (&Name, &Name),
+    kind: Kind,
+    (asset, escrow, amount): (Asset, Account, i128),
+    effect: Effect,
+) -> Result<Batch, Rejection> {
     let mut book = Book::over(state);
+    let leg = (asset, escrow, Account::Person(who.clone()), amount);
     let facts = Meta::Request { who: who.clone() };
-    book.post(Kind::RedCancel, Some(&fund.name), vec![leg], Vec::new(), facts)?;
-    book.effect(Effect::RedemptionCancelled { fund: fund.name.clone(), place });
+    book.post(kind, Some(fund), vec![leg], Vec::new(), facts)?;
+    book.effect(effect);
     Ok(book.finish(Outcome::None))
 }
 

@@ -67,6 +67,8 @@ fn events() -> impl Strategy<Value = Event> {
             false => Event::CancelRedemption { fund, who, place },
         }),
         1 => (fund(), any::<bool>()).prop_map(|(fund, held)| Event::HoldSubscriptions { fund, held }),
+        1 => (fund(), model(), any::<bool>())
+            .prop_map(|(fund, model, eligible)| Event::SetEligible { fund, model, eligible }),
         8 => (fund(), day()).prop_map(|(fund, day)| Event::Strike { fund, day }),
         3 => (fund(), who(), amount(), day(), prop::collection::vec(model(), 0..2)).prop_map(
             |(fund, who, shares, day, skip)| Event::InKind { fund, who, shares: Shares::from_nano(shares), day, skip }

@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use domain::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
     digest::Digest,
+    fund::Event,
     index::IndexLevel,
     proof::{
         Bundle, LeafRecord, LogKey, OrderKind, RoundVotes, StrikeFacts, StrikeRecord, verify_bundle,
@@ -152,7 +153,7 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("journal: the bundle says ends with subscribe, ", |_| {}),
     ("journal, event 2, deposit: ", |b| {
-        let domain::fund::Event::Deposit { amount, .. } = &mut b.journal[1] else { return };
+        let Event::Deposit { amount, .. } = &mut b.journal[1] else { return };
         *amount = Cash::from_micro(-1);
     }),
     // Reports and decisions.
@@ -301,6 +302,7 @@ fn an_operator_cannot_prove_what_he_should_not_do() {
         (Twist::Estimate, "record.facts.prices.m/a.estimate_nano: "),
         (Twist::LateOrder, "journal: order 19 is in the strike of event 20, "),
         (Twist::Weights, "journal: event 14, weights.m/a: the journal says 600000000, "),
+        (Twist::LeftOut, "journal: event 14, weights.m/a: the journal says 1000000000, "),
         (Twist::Fee, "journal: event 1, params.management_fee: "),
         (Twist::Accept, "decisions.m/a[1].price_micro: "),
         (
@@ -340,6 +342,30 @@ fn waiting_orders_are_told_where_they_are_settled() {
     for number in [1, 2, 3] {
         verify_bundle(&world.bundle(number), Some(&key().public().unwrap())).unwrap();
     }
+}
+
+/// Proves that a model which may have no weight is left out of rebalance and record, keeps its mark, and that the strike is proven by the
+/// event that says so and by nothing else, nor where it may have weight again by then.
+#[test]
+fn an_ineligible_model_is_left_out_by_an_event() {
+    let world = World::new(Twist::Ineligible);
+    let bundle = world.bundle(2);
+    verify_bundle(&bundle, None).unwrap();
+    let facts = &world.records[1].facts;
+    let weights: Vec<_> = facts.weights.as_ref().unwrap().keys().cloned().collect();
+    assert_eq!(weights, [name("m/a")]);
+    assert!(facts.prices.contains_key(&name("m/b")), "it is marked like any other");
+    assert!(facts.slices[0].units.contains_key(&name("m/b")), "it is in every slice");
+    let said = bundle.journal.iter().position(|event| event.op() == "set_eligible").unwrap();
+    let mut unsaid = bundle.clone();
+    unsaid.journal.remove(said);
+    let error = verify_bundle(&unsaid, None).unwrap_err().to_string();
+    assert!(error.contains("weights.m/a: the journal says 1000000000, "), "{error}");
+    let mut undone = bundle;
+    let again = Event::SetEligible { fund: name("main"), model: name("m/b"), eligible: true };
+    undone.journal.insert(said + 1, again);
+    let error = verify_bundle(&undone, None).unwrap_err().to_string();
+    assert!(error.contains("weights.m/a: the journal says 1000000000, "), "{error}");
 }
 
 /// Proves that records are of the form of `schema/strike.schema.json`, property by property, however deep.

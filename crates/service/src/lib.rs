@@ -14,6 +14,7 @@ mod clock;
 mod collector;
 mod command;
 mod contributors;
+mod eligibility;
 mod error;
 mod evaluators;
 mod exits;

@@ -18,10 +18,10 @@ use store::{
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    eligibility::eligible_marks,
     exits::fund_day,
     funds::{accepted_marks, ledger_command},
     ledger::LedgerUnit,
-    likeness::ineligible_model,
     orders::waiting,
     proofs::record_strike,
     suspension::tripped_names,
@@ -170,13 +170,7 @@ impl Service {
         // Weights follow the marks of the strike, not prices that came in since: the batch trades at what NAV was struck at.
         let prices = marked_prices(&ledger, fund)?;
         let mut scores = Vec::new();
-        for mark in accepted_marks(&ledger, fund).await? {
-            // What is like another publisher's and says nothing of it gets no weight until a person has looked; its mark stays.
-            if let Some(reason) = ineligible_model(&ledger.unit.transaction, &mark.model_id).await?
-            {
-                tracing::warn!(%fund, model = %mark.model, reason, "no weight at this rebalance");
-                continue;
-            }
+        for mark in eligible_marks(&mut ledger, fund).await? {
             let price = prices.get(&mark.model).copied().unwrap_or(mark.price);
             scores.push((mark.model, mark.publisher, price));
         }

@@ -205,7 +205,8 @@ async fn funds(world: &World) {
     assert_eq!(entries, json!([entry, entry]), "two reviews, the repetition left none");
 }
 
-/// A fund holds a model; then its publisher offers another's weights as the next version: no weight at the next rebalance.
+/// A fund holds a model; then its publisher offers another's weights as the next version: no weight at the next rebalance, and weight
+/// again once a person has looked. Every strike before, between and after is proven.
 async fn a_later_copy_loses_its_weight(world: &World, suite: &str) {
     let operator = &world.operator;
     for (owner, amount) in [("operator", "1000.000000"), ("LP", "20000.000000")] {
@@ -243,4 +244,31 @@ async fn a_later_copy_loses_its_weight(world: &World, suite: &str) {
     let after = deal(2).await;
     assert!(!held(after("rival/own")), "{:?}", after("rival/own"));
     assert!(held(after("lab/net")));
+    // The strike itself gives its orders by the journal: the third follows a rebalance without the copy.
+    let still_out = deal(3).await;
+    assert!(!held(still_out("rival/own")));
+    let cleared = json!({ "model": "rival/own", "version": "v2", "cleared": true, "reason": "x" });
+    mutate(operator, "likenessReview", cleared, "version { name }").await.unwrap();
+    let back = deal(4).await;
+    assert!(held(back("rival/own")), "{:?}", back("rival/own"));
+    let last = deal(5).await;
+    assert!(held(last("lab/net")));
+    proven(world, 5).await;
+}
+
+/// Every strike of the fund has its place in the log, and the last one's bundle is verified.
+async fn proven(world: &World, strikes: usize) {
+    let query = "{ fund(name: \"F\") { strikes(first: 9) { nodes { proof { leafIndex } } } } }";
+    let rows = ask(&world.anybody, query).await["fund"]["strikes"]["nodes"].take();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), strikes);
+    assert!(rows.iter().all(|row| !row["proof"].is_null()), "{rows:?}");
+    let url = format!("{}/v1/strikes/F/{strikes}/bundle", world.url);
+    let request = reqwest::Client::new().get(url).bearer_auth(&world.operator_token);
+    let text = request.send().await.unwrap().text().await.unwrap();
+    let bundle = serde_json::from_str(&text).unwrap();
+    let verified = domain::proof::verify_bundle(&bundle, None).unwrap();
+    assert_eq!(verified.number as usize, strikes);
+    let said = bundle.journal.iter().filter(|event| event.op() == "set_eligible").count();
+    assert_eq!(said, 2, "out and back, and nothing where nothing changed");
 }

@@ -308,6 +308,15 @@ pub enum Effect {
         /// Whether they are held.
         held: bool,
     },
+    /// A model may have weight, or may not any more.
+    EligibilitySet {
+        /// Whether it may.
+        eligible: bool,
+        /// The fund.
+        fund: Name,
+        /// The model.
+        model: Name,
+    },
     /// No redemption order waits any more; held subscription orders do.
     RedemptionsSettled {
         /// The fund.

@@ -135,6 +135,15 @@ pub enum Event {
         /// Whether they are held from now on.
         held: bool,
     },
+    /// Says whether rebalances may give a model weight; it bears on nothing else.
+    SetEligible {
+        /// The fund.
+        fund: Name,
+        /// The model, which the fund lists.
+        model: Name,
+        /// Whether it may have weight from now on.
+        eligible: bool,
+    },
     /// The official valuation: fees, freeze, settlement of all waiting orders.
     Strike {
         /// The fund.
@@ -213,6 +222,7 @@ impl Event {
             Self::CancelSubscription { .. } => "cancel_subscription",
             Self::CancelRedemption { .. } => "cancel_redemption",
             Self::HoldSubscriptions { .. } => "hold_subscriptions",
+            Self::SetEligible { .. } => "set_eligible",
             Self::Strike { .. } => "strike",
             Self::InKind { .. } => "in_kind",
             Self::Rebalance { .. } => "rebalance",

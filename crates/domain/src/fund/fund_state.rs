@@ -1,6 +1,6 @@
 //! One fund on the ledger: its parameters, prices, orders and books, and what follows from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,8 @@ pub struct FundState {
     pub(super) redemptions: Vec<(Name, Shares)>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) held: bool,
+    /// Of the listed models.
+    pub(super) ineligible: BTreeSet<Name>,
     pub(super) progress: Progress,
 }
 
@@ -117,6 +119,12 @@ impl FundState {
     #[must_use]
     pub const fn holds_subscriptions(&self) -> bool {
         self.held
+    }
+
+    /// Whether rebalances may give a model weight.
+    #[must_use]
+    pub fn is_eligible(&self, model: &Name) -> bool {
+        !self.ineligible.contains(model)
     }
 
     /// Subscription orders that wait, in the order of placing.
@@ -247,6 +255,13 @@ impl FundState {
             }
             Effect::RedemptionCancelled { place, .. } => remove(&mut self.redemptions, *place),
             Effect::SubscriptionsHeld { held, .. } => self.held = *held,
+            Effect::EligibilitySet { eligible, model, .. } => {
+                if *eligible {
+                    self.ineligible.remove(model);
+                } else {
+                    self.ineligible.insert(model.clone());
+                }
+            }
             Effect::RedemptionsSettled { .. } => self.redemptions.clear(),
             Effect::QueuesSettled { .. } => {
                 self.subscriptions.clear();

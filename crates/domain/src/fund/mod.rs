@@ -18,6 +18,7 @@ mod check;
 mod create;
 mod custody;
 mod delist;
+mod eligibility;
 mod event;
 pub mod export;
 mod fund_state;
@@ -83,6 +84,9 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
             orders::cancel_redemption(state, fund, who, *place)
         }
         Event::HoldSubscriptions { fund, held } => orders::hold_subscriptions(state, fund, *held),
+        Event::SetEligible { fund, model, eligible } => {
+            eligibility::set_eligible(state, fund, model, *eligible)
+        }
         Event::Strike { fund, day } => strike::strike(state, fund, *day),
         Event::InKind { fund, who, shares, day, skip } => {
             let (shares, day) = (*shares, *day);

@@ -1,6 +1,6 @@
 //! The whole ledger: balances, models, funds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -224,6 +224,7 @@ impl State {
                     redemptions: Vec::new(),
                     pools: BTreeMap::new(),
                     held: false,
+                    ineligible: BTreeSet::new(),
                     progress: Progress::default(),
                 };
                 self.funds.insert(fund.clone(), made);
@@ -249,6 +250,7 @@ impl State {
             | Effect::SubscriptionCancelled { fund, .. }
             | Effect::RedemptionCancelled { fund, .. }
             | Effect::SubscriptionsHeld { fund, .. }
+            | Effect::EligibilitySet { fund, .. }
             | Effect::RedemptionsSettled { fund }
             | Effect::QueuesSettled { fund }
             | Effect::Progressed { fund, .. }

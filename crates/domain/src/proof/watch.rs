@@ -221,11 +221,14 @@ impl Watch {
         }
     }
 
+    /// Weights of the models that are eligible by then.
     fn target(
         &self,
+        fund: &FundState,
         prices: impl Iterator<Item = (Name, PriceNano)>,
     ) -> Result<BTreeMap<Name, Ppb>, MethodologyError> {
-        let scored = prices.map(|(model, price)| {
+        let eligible = prices.filter(|(model, _)| fund.is_eligible(model));
+        let scored = eligible.map(|(model, price)| {
             // Every listed model was admitted by an event of this journal.
             let publisher = self.publishers.get(&model).unwrap_or(&model).clone();
             (model, publisher, price)
@@ -242,7 +245,7 @@ impl Watch {
         let fund = state.fund(&self.fund).ok_or(WatchError::Internal("a rebalance of no fund"))?;
         let live = live(state, fund).map(|(model, price)| (model.clone(), price));
         let target =
-            self.target(live).map_err(|source| WatchError::Weights { sequence, source })?;
+            self.target(fund, live).map_err(|source| WatchError::Weights { sequence, source })?;
         self.same("weights", weights, &target)?;
         let moved = match &mut self.level {
             Some(level) => level.rebase(weights, fund.prices()),
@@ -273,7 +276,7 @@ impl Watch {
             return Err(WatchError::Late { order, strike: sequence, cut_off });
         }
         let level = self.level.as_ref().map(|level| level.level(fund.prices())).transpose();
-        let weights = self.target(frozen.prices.iter().map(|(m, p)| (m.clone(), p.price)));
+        let weights = self.target(fund, frozen.prices.iter().map(|(m, p)| (m.clone(), p.price)));
         let (high_nav, high_shares) =
             fund.hwm().ok_or(WatchError::Internal("a seeded fund has a high-water mark"))?;
         Ok(StrikeFacts {

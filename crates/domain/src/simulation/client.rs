@@ -172,6 +172,10 @@ impl Client {
                 fund,
                 held: !model.facts.held || self.random.chance(100),
             },
+            Op::Eligible => {
+                let (model, eligible) = (self.any_model(model), self.random.chance(500));
+                Event::SetEligible { fund, model, eligible }
+            }
             Op::Strike => Event::Strike { fund, day: self.day },
             Op::InKind => self.in_kind(model, investor),
             Op::Rebalance => self.rebalance(model),

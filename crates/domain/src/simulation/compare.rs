@@ -159,6 +159,9 @@ fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     for (index, name) in cast.models.iter().enumerate() {
         let theirs = (fund.price(name), fund.estimate(name));
         let theirs = (theirs.0.map(|p| p.as_nano()), theirs.1.map(|e| e.as_nano()));
+        same(fund.is_eligible(name) != facts.ineligible[index], || {
+            format!("{name} may have weight: {}", fund.is_eligible(name))
+        })?;
         let own = (facts.px[index], facts.est[index]);
         same(theirs == own, || format!("{name} stands at {theirs:?}, in the model {own:?}"))?;
     }

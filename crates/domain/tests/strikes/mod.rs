@@ -62,6 +62,10 @@ pub(crate) enum Twist {
     OtherCases,
     /// None: orders are taken back, and joiners are held back over the second strike and settled at a third.
     Waiting,
+    /// None: a model may have no weight from the first rebalance on.
+    Ineligible,
+    /// Leaves a model out of the rebalance and does not say so.
+    LeftOut,
 }
 
 fn evidence(of: &ReportEvidence) -> Evidence<'_> {
@@ -107,6 +111,10 @@ impl World {
         };
         world.open(&fund);
         world.strike(&fund);
+        if twist == Twist::Ineligible {
+            let (fund, model) = (fund.clone(), name("m/b"));
+            world.post(Event::SetEligible { fund, model, eligible: false });
+        }
         let mut weights = world.watched_weights();
         if twist == Twist::Weights {
             weights = [("m/a", 600_000_000), ("m/b", 400_000_000)]
@@ -191,7 +199,8 @@ impl World {
         self.journal.push(event);
         // A twisted operator does not care what the watch says, but needs its facts: he lets it watch again under what he did.
         facts.unwrap_or_else(|error| {
-            assert!(!matches!(self.twist, Twist::Honest | Twist::Waiting), "{error}");
+            let honest = [Twist::Honest, Twist::Waiting, Twist::Ineligible];
+            assert!(!honest.contains(&self.twist), "{error}");
             None
         })
     }
@@ -208,9 +217,10 @@ impl World {
     }
 
     fn watched_weights(&self) -> BTreeMap<Name, Ppb> {
-        let models = [("m/a", "PUB"), ("m/b", "PUB2")];
-        let scored = models.map(|(model, who)| (name(model), name(who), self.price(&name(model))));
-        self.rules.target_weights(&scored).unwrap()
+        let without_b = matches!(self.twist, Twist::Ineligible | Twist::LeftOut);
+        let models = &[("m/a", "PUB"), ("m/b", "PUB2")][..if without_b { 1 } else { 2 }];
+        let scored = models.iter().map(|(m, who)| (name(m), name(who), self.price(&name(m))));
+        self.rules.target_weights(&scored.collect::<Vec<_>>()).unwrap()
     }
 
     /// A report on a new version, with the evidence that the bundle has of it.

@@ -87,6 +87,8 @@ pub(super) struct Facts {
     pub(super) winding: bool,
     /// Whether joiners wait beyond strikes.
     pub(super) held: bool,
+    /// Which models may have no weight.
+    pub(super) ineligible: [bool; MODELS],
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) sales: [Vec<Sale>; MODELS],
 }
@@ -154,6 +156,7 @@ impl Model {
             epoch: 0,
             winding: false,
             held: false,
+            ineligible: [false; MODELS],
             pools: BTreeMap::new(),
             sales: [const { Vec::new() }; MODELS],
         };
@@ -210,6 +213,12 @@ impl Model {
                 self.rules(fund)?;
                 need(self.facts.held != *held, "nothing")?;
                 self.facts.held = *held;
+            }
+            Event::SetEligible { fund, model, eligible } => {
+                self.rules(fund)?;
+                let model = self.alive(model)?;
+                need(self.facts.ineligible[model] == *eligible, "nothing")?;
+                self.facts.ineligible[model] = !eligible;
             }
             Event::Strike { fund, day } => return self.strike(fund, *day).map(Told::Struck),
             Event::InKind { .. } => self.in_kind(event)?,

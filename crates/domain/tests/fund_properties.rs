@@ -69,6 +69,10 @@ fn events() -> impl Strategy<Value = Event> {
         1 => (fund(), any::<bool>()).prop_map(|(fund, held)| Event::HoldSubscriptions { fund, held }),
         1 => (fund(), model(), any::<bool>())
             .prop_map(|(fund, model, eligible)| Event::SetEligible { fund, model, eligible }),
+        1 => (fund(), 0..2_u8).prop_map(|(fund, on)| Event::SetAllowList { fund, on: on == 0 }),
+        1 => (fund(), who(), any::<bool>()).prop_map(|(fund, who, allowed)| Event::Allow { fund, who, allowed }),
+        1 => (fund(), who(), any::<bool>()).prop_map(|(fund, who, frozen)| Event::Freeze { fund, who, frozen }),
+        1 => (fund(), any::<bool>()).prop_map(|(fund, paused)| Event::Pause { fund, paused }),
         8 => (fund(), day()).prop_map(|(fund, day)| Event::Strike { fund, day }),
         3 => (fund(), who(), amount(), day(), prop::collection::vec(model(), 0..2)).prop_map(
             |(fund, who, shares, day, skip)| Event::InKind { fund, who, shares: Shares::from_nano(shares), day, skip }
@@ -111,6 +115,7 @@ fn hold(before: &State, after: &State, name: &Name, event: &Event, batch: &Batch
     let (nav0, shares0) = standing(before, old);
     let (nav1, shares1) = standing(after, new);
     let trading = steps(new.gl(&GlAccount::Trading)) - steps(old.gl(&GlAccount::Trading));
+    inv_34_shares_reach_nobody_who_may_not_have_them(new, batch);
     match event {
         Event::Rebalance { fund, .. } if fund == name => {
             assert_eq!(nav1 - nav0, -trading, "a rebalance moves NAV by its trading result");
@@ -137,6 +142,21 @@ fn hold(before: &State, after: &State, name: &Name, event: &Event, batch: &Batch
     }
 }
 
+/// Invariant 34: a frozen or not listed owner receives no shares and a frozen one gives none away, but for fees and for what was his.
+fn inv_34_shares_reach_nobody_who_may_not_have_them(fund: &FundState, batch: &Batch) {
+    let (lists, share) = (fund.restrictions(), Asset::Share(fund.name().clone()));
+    let entries = batch.entries.iter();
+    let entries =
+        entries.filter(|e| !matches!(e.kind, Kind::MgmtFee | Kind::PerfFee | Kind::RedCancel));
+    for leg in entries.flat_map(|entry| &entry.custody).filter(|leg| leg.asset == share) {
+        let Account::Person(to) = &leg.to else { continue };
+        assert!(!lists.is_paused() && !lists.frozen().contains(to), "{leg:?}");
+        assert!(!lists.has_allow_list() || lists.allowed().contains(to), "{leg:?}");
+        let Account::Person(from) = &leg.from else { continue };
+        assert!(!lists.frozen().contains(from), "{leg:?}");
+    }
+}
+
 /// Dealing never lowers NAV per share; one rate per share for all who leave; joiners pay the ask.
 fn hold_strike(after: &State, fund: &FundState, strike: &StrikeOutcome) {
     let (nav, shares) = standing(after, fund);
@@ -144,7 +164,7 @@ fn hold_strike(after: &State, fund: &FundState, strike: &StrikeOutcome) {
     assert!(not_below(nav, shares, steps(strike.nav), frozen), "dealing diluted the holders");
     assert!(strike.ask >= strike.nav);
     assert!(fund.pending_redemptions().is_empty(), "a leaver was kept waiting");
-    let waits = fund.holds_subscriptions() && !strike.winding;
+    let waits = (fund.holds_subscriptions() || fund.restrictions().is_paused()) && !strike.winding;
     assert!(waits || fund.pending_subscriptions().is_empty());
     assert!(!waits || strike.fills.is_empty(), "somebody joined at a price in doubt");
     for fill in &strike.fills {

@@ -12,6 +12,7 @@ use super::{
     account::{Account, Asset, GlAccount},
     fund_state::{Pool, Progress},
     params::FundParams,
+    restriction::Restriction,
     state::Tranche,
 };
 use crate::{
@@ -316,6 +317,13 @@ pub enum Effect {
         fund: Name,
         /// The model.
         model: Name,
+    },
+    /// Who may receive shares, or what is paused, has changed.
+    Restricted {
+        /// What.
+        change: Restriction,
+        /// The fund.
+        fund: Name,
     },
     /// No redemption order waits any more; held subscription orders do.
     RedemptionsSettled {

@@ -3,7 +3,7 @@
 use super::{
     account::{Account, Asset},
     batch::{Batch, Kind, Meta, Outcome},
-    book::{Book, check_amount, check_cash},
+    book::{Book, check_amount, check_cash, find_fund},
     rejection::Rejection,
     state::State,
 };
@@ -29,6 +29,9 @@ pub(super) fn transfer(
     check_parties(who, to)?;
     check_asset(state, asset)?;
     let amount = check_amount("transfer", amount, 1)?;
+    if let Asset::Share(fund) = asset {
+        find_fund(state, fund)?.check_gift(who, to)?;
+    }
     move_one(state, Kind::Transfer, (asset.clone(), person(who), person(to), amount))
 }
 

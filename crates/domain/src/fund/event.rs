@@ -144,6 +144,38 @@ pub enum Event {
         /// Whether it may have weight from now on.
         eligible: bool,
     },
+    /// Says whether only owners on the fund's list may receive its shares.
+    SetAllowList {
+        /// The fund.
+        fund: Name,
+        /// Whether the list counts from now on.
+        on: bool,
+    },
+    /// Puts an owner on the list of those who may receive shares, or takes him off.
+    Allow {
+        /// The fund.
+        fund: Name,
+        /// Who.
+        who: Name,
+        /// Whether he is on it from now on.
+        allowed: bool,
+    },
+    /// Freezes an owner in a fund: he receives no shares of it and gives none away, and may leave like anybody.
+    Freeze {
+        /// The fund.
+        fund: Name,
+        /// Who.
+        who: Name,
+        /// Whether he is frozen from now on.
+        frozen: bool,
+    },
+    /// Pauses a fund: no order to buy, no gift of shares, no trade; whoever wants to leave leaves.
+    Pause {
+        /// The fund.
+        fund: Name,
+        /// Whether it is paused from now on.
+        paused: bool,
+    },
     /// The official valuation: fees, freeze, settlement of all waiting orders.
     Strike {
         /// The fund.
@@ -223,6 +255,10 @@ impl Event {
             Self::CancelRedemption { .. } => "cancel_redemption",
             Self::HoldSubscriptions { .. } => "hold_subscriptions",
             Self::SetEligible { .. } => "set_eligible",
+            Self::SetAllowList { .. } => "set_allow_list",
+            Self::Allow { .. } => "allow",
+            Self::Freeze { .. } => "freeze",
+            Self::Pause { .. } => "pause",
             Self::Strike { .. } => "strike",
             Self::InKind { .. } => "in_kind",
             Self::Rebalance { .. } => "rebalance",

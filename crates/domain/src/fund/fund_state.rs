@@ -8,6 +8,7 @@ use super::{
     account::{Account, Asset, GlAccount},
     batch::Effect,
     params::FundParams,
+    restriction::Restrictions,
     state::State,
 };
 use crate::{
@@ -53,6 +54,7 @@ pub struct FundState {
     pub(super) subscriptions: Vec<(Name, Cash)>,
     pub(super) redemptions: Vec<(Name, Shares)>,
     pub(super) pools: BTreeMap<u64, Pool>,
+    pub(super) restrictions: Restrictions,
     pub(super) held: bool,
     /// Of the listed models.
     pub(super) ineligible: BTreeSet<Name>,
@@ -119,6 +121,12 @@ impl FundState {
     #[must_use]
     pub const fn holds_subscriptions(&self) -> bool {
         self.held
+    }
+
+    /// Who may receive shares, and whether the fund is paused.
+    #[must_use]
+    pub const fn restrictions(&self) -> &Restrictions {
+        &self.restrictions
     }
 
     /// Whether rebalances may give a model weight.
@@ -262,6 +270,7 @@ impl FundState {
                     self.ineligible.insert(model.clone());
                 }
             }
+            Effect::Restricted { change, .. } => self.restrictions.take(change),
             Effect::RedemptionsSettled { .. } => self.redemptions.clear(),
             Effect::QueuesSettled { .. } => {
                 self.subscriptions.clear();

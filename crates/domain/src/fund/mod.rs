@@ -32,6 +32,7 @@ mod quote;
 mod rebalance;
 mod rejection;
 pub mod replay;
+mod restriction;
 mod royalty;
 mod seed;
 mod state;
@@ -49,6 +50,7 @@ pub use methodology::{Methodology, MethodologyError, Score};
 pub use params::FundParams;
 pub use quote::{EXIT_BATCHES, ExitQuote, quote_exit};
 pub use rejection::Rejection;
+pub use restriction::{Restriction, Restrictions};
 pub use state::{ModelState, State, Tranche};
 
 /// Computes what `event` does to `state`, and changes nothing.
@@ -84,6 +86,10 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
             orders::cancel_redemption(state, fund, who, *place)
         }
         Event::HoldSubscriptions { fund, held } => orders::hold_subscriptions(state, fund, *held),
+        Event::SetAllowList { .. }
+        | Event::Allow { .. }
+        | Event::Freeze { .. }
+        | Event::Pause { .. } => restriction::restrict(state, event),
         Event::SetEligible { fund, model, eligible } => {
             eligibility::set_eligible(state, fund, model, *eligible)
         }

@@ -25,6 +25,7 @@ pub(super) fn subscribe(
     if fund.winding() {
         return Err(Rejection::Winding { fund: fund.name.clone() });
     }
+    fund.check_receiver(who)?;
     let (person, escrow) =
         (Account::Person(who.clone()), Account::EscrowSubscriptions(fund.name.clone()));
     let leg = (Asset::Cash, person, escrow, cash);

@@ -41,6 +41,10 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
     check_counterparties(order.counterparties)?;
     let mut venue = Venue { book: Book::over(state), fund, order };
     check_seeded(&venue.book, fund)?;
+    if !(order.weights.is_empty() && order.counterparties.is_empty()) {
+        // A batch without weights and counterparties trades nothing and brings leavers nearer to their units: no pause keeps them from it.
+        fund.check_not_paused()?;
+    }
     venue.trade()?;
     venue.close_pools()?;
     Ok(venue.book.finish(Outcome::None))

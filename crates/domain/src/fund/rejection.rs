@@ -106,6 +106,32 @@ pub enum Rejection {
         /// The fund.
         fund: Name,
     },
+    /// The fund is paused.
+    #[error(
+        "fund {fund} is paused: it takes no subscriptions, moves no shares between owners and trades nothing; leaving is open"
+    )]
+    Paused {
+        /// The fund.
+        fund: Name,
+    },
+    /// An owner who may neither receive shares nor give them away.
+    #[error(
+        "owner {owner} is frozen in fund {fund}: no shares come to him or are given away by him; leaving is open"
+    )]
+    Frozen {
+        /// The fund.
+        fund: Name,
+        /// Who.
+        owner: Name,
+    },
+    /// An owner who is not on the list of those who may receive shares.
+    #[error("owner {owner} is not on the list of those who may receive shares of fund {fund}")]
+    NotAllowed {
+        /// The fund.
+        fund: Name,
+        /// Who.
+        owner: Name,
+    },
     /// There is nothing to do.
     #[error("nothing to {what}")]
     Nothing {
@@ -173,6 +199,9 @@ impl Rejection {
             Self::Unseeded { .. } => "unseeded",
             Self::Seeded { .. } => "seeded",
             Self::Winding { .. } => "winding",
+            Self::Paused { .. } => "paused",
+            Self::Frozen { .. } => "frozen",
+            Self::NotAllowed { .. } => "not_allowed",
             Self::Nothing { .. } => "nothing",
             Self::Funds { .. } => "funds",
             Self::Limit { .. } => "limit",

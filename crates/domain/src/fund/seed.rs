@@ -44,6 +44,7 @@ pub(super) fn seed(
     if book.shares(fund) != 0 {
         return Err(Rejection::Seeded { fund: fund.name.clone() });
     }
+    fund.check_receiver(who)?;
     let share = Asset::Share(fund.name.clone());
     let sponsor = Account::Person(who.clone());
     let legs = vec![

@@ -8,6 +8,7 @@ use super::{
     account::{Account, Asset},
     batch::{Batch, Effect, Entry},
     fund_state::{FundState, Progress},
+    restriction::Restrictions,
 };
 use crate::{
     amount::{Cash, Ppb},
@@ -223,6 +224,7 @@ impl State {
                     subscriptions: Vec::new(),
                     redemptions: Vec::new(),
                     pools: BTreeMap::new(),
+                    restrictions: Restrictions::default(),
                     held: false,
                     ineligible: BTreeSet::new(),
                     progress: Progress::default(),
@@ -251,6 +253,7 @@ impl State {
             | Effect::RedemptionCancelled { fund, .. }
             | Effect::SubscriptionsHeld { fund, .. }
             | Effect::EligibilitySet { fund, .. }
+            | Effect::Restricted { fund, .. }
             | Effect::RedemptionsSettled { fund }
             | Effect::QueuesSettled { fund }
             | Effect::Progressed { fund, .. }

@@ -77,7 +77,7 @@ pub(super) fn strike(state: &State, name: &Name, day: i64) -> Result<Batch, Reje
     let facts = Meta::Strike { ask, day, epoch, nav, shares, winding };
     book.post(Kind::Strike, Some(name), Vec::new(), Vec::new(), facts)?;
     // A fund that winds up gives all subscriptions back, whatever was in doubt.
-    let holds = fund.held && !winding;
+    let holds = fund.subscriptions_wait() && !winding;
     if !holds {
         outcome.fills = settle_subscriptions(&mut book, fund, &frozen, &progress)?;
     }
@@ -150,17 +150,17 @@ fn crystallise(
     Ok(())
 }
 
-/// Shares for every subscription, at the ask; none for all where together they would pass the bound.
+/// Shares for every subscription, at the ask; none for an owner who may receive none by now, none for all where together they would pass the bound.
 fn filled(fund: &FundState, frozen: &Frozen<'_>, winding: bool) -> Vec<i128> {
     let levy_in = i128::from(fund.params.levy_in.as_ppb());
-    let shares = |cash: &Cash| {
+    let shares = |(who, cash): &(Name, Cash)| {
         let cash = i128::from(cash.as_micro());
-        if winding || frozen.ask == 0 {
+        if winding || frozen.ask == 0 || !fund.restrictions.may_receive(who) {
             return 0;
         }
         math::floor_div3(cash - math::ceil_div(cash, levy_in, K), K, frozen.shares, frozen.ask)
     };
-    let fills: Vec<i128> = fund.subscriptions.iter().map(|(_, cash)| shares(cash)).collect();
+    let fills: Vec<i128> = fund.subscriptions.iter().map(shares).collect();
     let after = fills.iter().fold(frozen.shares, |sum, fill| sum.saturating_add(*fill));
     if after > SUPPLY_MAX { vec![0; fills.len()] } else { fills }
 }

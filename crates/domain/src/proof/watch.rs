@@ -177,8 +177,12 @@ impl Watch {
                 let rules = &self.methodology;
                 self.same("cash", cash, &Ppb::from_ppb(rules.cash_ppb))?;
                 self.same("spread", spread, &Ppb::from_ppb(rules.spread_ppb))?;
-                self.same("counterparties", counterparties, &rules.counterparties)?;
-                self.rebalance(state, weights)?;
+                // The only batch of a paused fund trades nothing: it counts for leavers who wait for their units.
+                let is_paused = |fund: &FundState| fund.restrictions().is_paused();
+                if !state.fund(fund).is_some_and(is_paused) {
+                    self.same("counterparties", counterparties, &rules.counterparties)?;
+                    self.rebalance(state, weights)?;
+                }
             }
             Event::Strike { fund, day } if *fund == self.fund => {
                 let Outcome::Strike(outcome) = &batch.outcome else {

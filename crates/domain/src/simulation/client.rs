@@ -176,6 +176,7 @@ impl Client {
                 let (model, eligible) = (self.any_model(model), self.random.chance(500));
                 Event::SetEligible { fund, model, eligible }
             }
+            Op::Restrict => self.restriction(model, investor),
             Op::Strike => Event::Strike { fund, day: self.day },
             Op::InKind => self.in_kind(model, investor),
             Op::Rebalance => self.rebalance(model),
@@ -259,6 +260,28 @@ impl Client {
         let stranger = usize::from(self.random.chance(20));
         let index = self.random.below(admitted.max(1) + stranger);
         model.cast.models[index.min(MODELS - 1)].clone()
+    }
+
+    /// A list or a pause changes; most are lifted before long, so that lives go on.
+    fn restriction(&mut self, model: &Model, investor: usize) -> Event {
+        let (fund, access) = (model.cast.fund.clone(), &model.facts.access);
+        let odd = self.random.chance(50);
+        if access.paused && self.random.chance(700) {
+            return Event::Pause { fund, paused: odd };
+        }
+        let someone = |list: &[bool]| list.iter().position(|on| *on).unwrap_or(investor);
+        let who = |index: usize| model.cast.persons[index].clone();
+        match self.random.below(8) {
+            0 => Event::Pause { fund, paused: !access.paused },
+            1 => Event::SetAllowList { fund, on: !access.list_counts || odd },
+            2 => Event::SetAllowList { fund, on: odd },
+            3 | 4 => {
+                let allowed = !access.listed[investor] || self.random.chance(200);
+                Event::Allow { fund, who: who(investor), allowed: allowed && !odd }
+            }
+            5 => Event::Freeze { fund, who: who(investor), frozen: !odd },
+            _ => Event::Freeze { fund, who: who(someone(&access.frozen)), frozen: odd },
+        }
     }
 
     /// What evaluators say: small moves, some silence, some lies.

@@ -154,17 +154,32 @@ pub(super) fn compare_all(model: &Model, state: &State) -> Result<(), Violation>
     }
 }
 
+/// Compares who may receive shares, and what is paused.
+fn compare_lists(model: &Model, fund: &FundState) -> Result<(), Violation> {
+    let (cast, own, theirs) = (&model.cast, &model.facts.access, fund.restrictions());
+    let switches = (theirs.has_allow_list(), theirs.is_paused());
+    same(switches == (own.list_counts, own.paused), || format!("list, pause are {switches:?}"))?;
+    for (index, name) in cast.persons.iter().enumerate() {
+        let theirs = (theirs.allowed().contains(name), theirs.frozen().contains(name));
+        same(theirs == (own.listed[index], own.frozen[index]), || {
+            format!("{name} is allowed, frozen: {theirs:?}")
+        })?;
+    }
+    Ok(())
+}
+
 fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let (cast, facts) = (&model.cast, &model.facts);
     for (index, name) in cast.models.iter().enumerate() {
         let theirs = (fund.price(name), fund.estimate(name));
         let theirs = (theirs.0.map(|p| p.as_nano()), theirs.1.map(|e| e.as_nano()));
-        same(fund.is_eligible(name) != facts.ineligible[index], || {
+        same(fund.is_eligible(name) != facts.access.weightless[index], || {
             format!("{name} may have weight: {}", fund.is_eligible(name))
         })?;
         let own = (facts.px[index], facts.est[index]);
         same(theirs == own, || format!("{name} stands at {theirs:?}, in the model {own:?}"))?;
     }
+    compare_lists(model, fund)?;
     let who = |name: &crate::name::Name| cast.find_person(name);
     let joins = fund.pending_subscriptions().iter();
     let joins = joins.map(|(name, cash)| (who(name), i128::from(cash.as_micro())));

@@ -25,9 +25,27 @@ use crate::{
 };
 
 /// Every code that a refusal may have (FUND 1.6), and that of a ledger of several funds.
-const CODES: [&str; 17] = [
-    "amount", "owner", "model", "asset", "split", "weights", "clock", "exists", "delisted",
-    "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund",
+const CODES: [&str; 20] = [
+    "amount",
+    "owner",
+    "model",
+    "asset",
+    "split",
+    "weights",
+    "clock",
+    "exists",
+    "delisted",
+    "unseeded",
+    "seeded",
+    "winding",
+    "nothing",
+    "funds",
+    "limit",
+    "key",
+    "fund",
+    "frozen",
+    "not_allowed",
+    "paused",
 ];
 
 /// Keys of the requests of the end; no client counts so far.
@@ -341,8 +359,14 @@ impl Life {
             // Doubt ends some day: then joiners are settled like everybody.
             events.push(Event::HoldSubscriptions { fund: fund.clone(), held: false });
         }
-        events.push(Event::Strike { fund, day: state.day() });
+        let strike = Event::Strike { fund: fund.clone(), day: state.day() };
+        events.push(strike.clone());
         events.extend(std::iter::repeat_n(batch, 3));
+        if state.restrictions().is_paused() {
+            // Leavers got their units in the pause all the same; joiners wait until it ends. Everybody leaves in another one.
+            events.push(Event::Pause { fund: fund.clone(), paused: false });
+            events.extend([strike, Event::Pause { fund, paused: true }]);
+        }
         events
     }
 

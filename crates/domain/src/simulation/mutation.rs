@@ -78,6 +78,8 @@ pub enum Mutation {
     DepositTwice,
     /// A redemption order escrows nothing.
     RedemptionNotEscrowed,
+    /// Who is frozen is not remembered.
+    FreezeForgotten,
     /// Vesting panics.
     VestingPanics,
     /// After a kill the journal lacks the end of its last batch.
@@ -87,7 +89,7 @@ pub enum Mutation {
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 37] = {
+pub const MUTATIONS: [Mutation; 38] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -124,6 +126,7 @@ pub const MUTATIONS: [Mutation; 37] = {
         InKindRoundedUp,
         DepositTwice,
         RedemptionNotEscrowed,
+        FreezeForgotten,
         VestingPanics,
         TornAppend,
         KeysForgotten,
@@ -201,6 +204,7 @@ impl Mutation {
             | Self::BatchNotCounted
             | Self::PoolStaysOpen
             | Self::QueueStays
+            | Self::FreezeForgotten
             | Self::EstimatesIgnored => self.spoil_effects(batch),
             _ => self.spoil_others(batch),
         }
@@ -325,6 +329,9 @@ impl Mutation {
             }
             Self::TrancheLost => {
                 batch.effects.retain(|e| !matches!(e, Effect::TrancheSold { .. }));
+            }
+            Self::FreezeForgotten => {
+                batch.effects.retain(|e| !matches!(e, Effect::Restricted { .. }));
             }
             Self::PoolStaysOpen => {
                 batch.effects.retain(|e| !matches!(e, Effect::PoolClosed { .. }));

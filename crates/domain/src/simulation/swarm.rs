@@ -23,6 +23,7 @@ pub(super) enum Op {
     Cancel,
     Hold,
     Eligible,
+    Restrict,
     Strike,
     InKind,
     Rebalance,
@@ -36,8 +37,8 @@ pub(super) enum Op {
 }
 
 /// Every operation with its weight where nothing is drawn; those of the reference's simulation, in hundredths; it knows
-/// neither cancelling nor holding back, nor who may have weight.
-const OPS: [(Op, u32); 22] = [
+/// neither cancelling nor holding back, nor any list.
+const OPS: [(Op, u32); 23] = [
     (Op::Deposit, 150),
     (Op::Withdraw, 80),
     (Op::Transfer, 300),
@@ -50,6 +51,7 @@ const OPS: [(Op, u32); 22] = [
     (Op::Cancel, 150),
     (Op::Hold, 60),
     (Op::Eligible, 60),
+    (Op::Restrict, 150),
     (Op::Strike, 600),
     (Op::InKind, 200),
     (Op::Rebalance, 400),

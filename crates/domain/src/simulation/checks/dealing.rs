@@ -37,7 +37,8 @@ pub(super) fn check_strike(
     ensure(6, nav == before.nav, || format!("frozen NAV {nav}, held {}", before.nav))?;
     let waiting = fund.pending_redemptions().len();
     ensure(28, waiting == 0, || format!("{waiting} leavers wait after a strike"))?;
-    let holds = fund.holds_subscriptions() && !strike.winding;
+    let waits = fund.holds_subscriptions() || fund.restrictions().is_paused();
+    let holds = waits && !strike.winding;
     let joiners = fund.pending_subscriptions().len();
     ensure(19, holds || joiners == 0, || format!("{joiners} joiners wait after a strike"))?;
     ensure(28, !holds || strike.fills.is_empty(), || "a joiner was not held back".to_owned())?;

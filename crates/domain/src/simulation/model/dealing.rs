@@ -53,6 +53,7 @@ impl Model {
         let (who, c) = (self.person(who)?, amount(c, 1)?);
         need(self.shares() > 0, "unseeded")?;
         need(!self.facts.winding, "winding")?;
+        self.facts.access.may_join(who)?;
         self.post(&[(CASH, person(who), ESC_SUB, c)])?;
         self.facts.subs.push((who, c));
         Ok(())
@@ -97,7 +98,8 @@ impl Model {
         let (last_nav, last_shares) = self.facts.last.unwrap_or((0, 1));
         let fell = above(last_nav, shares, 10 * nav, last_shares);
         self.facts.winding |= nav < 10_000 * shares || fell;
-        let waits = self.facts.held && !self.facts.winding;
+        let back = self.facts.held || self.facts.access.paused;
+        let waits = back && !self.facts.winding;
         let fills = if waits { Vec::new() } else { self.join(rules, ask, shares)? };
         let slices = self.leave(cash, &held, shares)?;
         self.facts.last = Some((self.nav(), self.shares()));
@@ -135,8 +137,9 @@ impl Model {
     ) -> Result<Vec<(usize, i128, i128, i128)>, Code> {
         let orders = std::mem::take(&mut self.facts.subs);
         let levy_of = |c: i128| up(c, rules.levy_in, K);
-        let fill = |(_, c): &(usize, i128)| {
-            if self.facts.winding { 0 } else { down3(c - levy_of(*c), K, shares, ask) }
+        let fill = |(who, c): &(usize, i128)| {
+            let sold = !self.facts.winding && self.facts.access.admits(*who);
+            if sold { down3(c - levy_of(*c), K, shares, ask) } else { 0 }
         };
         let mut fills: Vec<i128> = orders.iter().map(fill).collect();
         if fills.iter().fold(shares, |sum, fill| sum.saturating_add(*fill)) > LIMIT / 2 {

@@ -4,6 +4,7 @@
 //! One fund on the ledger, as there. It adds what the ledger of many funds adds to that: the code `fund`, the day of a seed,
 //! and the bound of a traded price.
 
+mod access;
 mod dealing;
 pub(super) mod math;
 mod publishing;
@@ -11,7 +12,10 @@ mod trading;
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use self::math::{K, LIMIT, ONE18};
+use self::{
+    access::Access,
+    math::{K, LIMIT, ONE18},
+};
 use super::cast::{
     ASSETS, CASH, Cast, ESC_RED, ESC_SUB, FUND, ISSUE, LIQ, LOCKED, MANAGER, MODELS, OUTSIDE,
     PUBPOOL, SHARE, claim, person, unit,
@@ -87,8 +91,7 @@ pub(super) struct Facts {
     pub(super) winding: bool,
     /// Whether joiners wait beyond strikes.
     pub(super) held: bool,
-    /// Which models may have no weight.
-    pub(super) ineligible: [bool; MODELS],
+    pub(super) access: Access,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) sales: [Vec<Sale>; MODELS],
 }
@@ -156,7 +159,7 @@ impl Model {
             epoch: 0,
             winding: false,
             held: false,
-            ineligible: [false; MODELS],
+            access: Access::new(),
             pools: BTreeMap::new(),
             sales: [const { Vec::new() }; MODELS],
         };
@@ -214,12 +217,11 @@ impl Model {
                 need(self.facts.held != *held, "nothing")?;
                 self.facts.held = *held;
             }
-            Event::SetEligible { fund, model, eligible } => {
-                self.rules(fund)?;
-                let model = self.alive(model)?;
-                need(self.facts.ineligible[model] == *eligible, "nothing")?;
-                self.facts.ineligible[model] = !eligible;
-            }
+            Event::SetAllowList { .. }
+            | Event::Allow { .. }
+            | Event::Freeze { .. }
+            | Event::Pause { .. }
+            | Event::SetEligible { .. } => self.restrict(event)?,
             Event::Strike { fund, day } => return self.strike(fund, *day).map(Told::Struck),
             Event::InKind { .. } => self.in_kind(event)?,
             Event::Rebalance { .. } => self.rebalance(event)?,
@@ -418,6 +420,9 @@ impl Model {
         };
         let asset = self.cast.find_asset(asset).filter(|_| known).ok_or("asset")?;
         let n = amount(n, 1)?;
+        if asset == SHARE {
+            self.facts.access.may_give(who, to)?;
+        }
         self.post(&[(asset, person(who), person(to), n)])
     }
 
@@ -436,6 +441,7 @@ impl Model {
             self.clock(rules, day)?;
         }
         need(self.shares() == 0, "seeded")?;
+        self.facts.access.may_join(who)?;
         self.post(&[
             (CASH, person(who), FUND, c),
             (SHARE, ISSUE, person(who), c * 1000 - rules.locked),

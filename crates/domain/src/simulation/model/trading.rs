@@ -66,6 +66,8 @@ impl Model {
         let parties = parties.collect::<Result<Vec<usize>, Code>>()?;
         need(parties.iter().collect::<BTreeSet<_>>().len() == parties.len(), "owner")?;
         need(self.shares() > 0, "unseeded")?;
+        let empty = weights.is_empty() && parties.is_empty();
+        need(empty || !self.facts.access.paused, "paused")?;
         Ok((Order { weights: dense, cash, spread, parties }, rules.reserve))
     }
 

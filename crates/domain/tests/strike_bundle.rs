@@ -368,6 +368,24 @@ fn an_ineligible_model_is_left_out_by_an_event() {
     assert!(error.contains("weights.m/a: the journal says 1000000000, "), "{error}");
 }
 
+/// Proves that strikes verify whose joiners are frozen or wait out a pause, that a frozen joiner's orders are in the record and filled with
+/// nothing, that the basket stays through a pause, and that the batch of a pause is none without it.
+#[test]
+fn restricted_strikes_verify() {
+    let world = World::new(Twist::Restricted);
+    let bundles = [2, 3].map(|number| world.bundle(number));
+    bundles.iter().for_each(|bundle| drop(verify_bundle(bundle, None).unwrap()));
+    let [second, third] = [1, 2].map(|number: usize| &world.records[number].facts);
+    assert_eq!((second.orders.len(), second.fills.len(), second.slices.len()), (3, 2, 1));
+    assert!(second.fills.iter().all(|fill| fill.shares == Shares::ZERO && fill.cost == Cash::ZERO));
+    assert_eq!((third.orders.len(), third.fills.len()), (0, 0), "a joiner waits in the pause");
+    assert_eq!(third.level, second.level, "prices and basket are the same");
+    let [_, mut unpaused] = bundles;
+    unpaused.journal.retain(|event| event.op() != "pause");
+    let error = verify_bundle(&unpaused, None).unwrap_err().to_string();
+    assert!(error.contains("counterparties"), "{error}");
+}
+
 /// Proves that records are of the form of `schema/strike.schema.json`, property by property, however deep.
 #[test]
 fn schema() {

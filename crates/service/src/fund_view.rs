@@ -8,7 +8,7 @@ use domain::{
 };
 use store::{fund, index_basket, price_decision, registered_model};
 
-use crate::{Service, ServiceError, funds::Fund};
+use crate::{Service, ServiceError, funds::Fund, restrictions::FundRestrictions};
 
 /// Everything about a fund at one moment.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct FundView {
     pub day: i64,
     /// Whether it is being wound up.
     pub winding: bool,
+    /// Who may receive shares, and what waits or is paused.
+    pub restrictions: FundRestrictions,
     /// Shares there are.
     pub shares: Shares,
     /// Net asset value at the marked prices.
@@ -119,6 +121,7 @@ impl Service {
             methodology_text: row.map(|r| r.methodology).unwrap_or_default(),
             day: books.day(),
             winding: books.winding(),
+            restrictions: FundRestrictions::of(books),
             nav_per_share_nano: books.nav_per_share_nano(state).map(PriceNano::as_nano),
             cash_coverage: share_of_nav(cash.to_femto()),
             fund,

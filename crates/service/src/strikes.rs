@@ -20,7 +20,7 @@ use crate::{
     command::{Begun, Request},
     eligibility::eligible_marks,
     exits::fund_day,
-    funds::{accepted_marks, ledger_command},
+    funds::{Fund, accepted_marks, ledger_command},
     ledger::LedgerUnit,
     orders::waiting,
     proofs::record_strike,
@@ -101,11 +101,12 @@ impl Service {
         key: &str,
         fund: &Name,
     ) -> Result<i64, ServiceError> {
-        let rules = self.get_fund(fund).await?.methodology_digest;
+        let rules = self.get_fund(fund).await?;
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
         hold_in_doubt(&mut ledger, fund).await?;
+        pass_paused_batch(&mut ledger, fund, &rules).await?;
         let marks = accepted_marks(&ledger, fund).await?;
         if !marks.is_empty() {
             let prices = marks.iter().map(|m| (m.model.clone(), m.price)).collect();
@@ -139,7 +140,7 @@ impl Service {
         };
         strike::insert(&ledger.unit.transaction, row).await?;
         close_orders(&ledger, fund, (number, event_seq), outcome).await?;
-        record_strike(&mut ledger, rules).await?;
+        record_strike(&mut ledger, rules.methodology_digest).await?;
         ledger.finish(&format!("{fund}/{number}"), number).await
     }
 
@@ -277,6 +278,33 @@ async fn hold_in_doubt(ledger: &mut LedgerUnit<'_>, fund: &Name) -> Result<(), S
         ledger.post(&Event::HoldSubscriptions { fund: fund.clone(), held }).await?;
     }
     Ok(())
+}
+
+/// Where a pause let no batch follow the last strike, one that trades nothing counts for it, so that those who left get their units
+/// after three strikes, paused or not (FUND 1.3, 2).
+async fn pass_paused_batch(
+    ledger: &mut LedgerUnit<'_>,
+    fund: &Name,
+    rules: &Fund,
+) -> Result<(), ServiceError> {
+    let waits = |state: &FundState| state.restrictions().is_paused() && !state.pools().is_empty();
+    if !ledger.state.fund(fund).is_some_and(waits) {
+        return Ok(());
+    }
+    let transaction = &ledger.unit.transaction;
+    let struck = strike::latest(transaction, fund.as_str()).await?.map(|row| row.number);
+    let basket = index_basket::latest(transaction, fund.as_str()).await?;
+    if struck == basket.map(|row| row.strike_number) {
+        return Ok(());
+    }
+    let batch = Event::Rebalance {
+        fund: fund.clone(),
+        weights: BTreeMap::new(),
+        cash: Ppb::from_ppb(rules.methodology.cash_ppb),
+        spread: Ppb::from_ppb(rules.methodology.spread_ppb),
+        counterparties: Vec::new(),
+    };
+    ledger.post(&batch).await.map(|_| ())
 }
 
 /// Writes down what every order got, and that it waits no more.

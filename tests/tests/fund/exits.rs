@@ -13,7 +13,7 @@ use crate::{
     world::{METHODOLOGY, STEPS, World, mutate, refused},
 };
 
-const ORDER: &str = "order { id state amount shares fill { strike shares cost levy } slice { strike cash units { model units } } }";
+pub(crate) const ORDER: &str = "order { id state amount shares fill { strike shares cost levy } slice { strike cash units { model units } } }";
 
 /// A fund over one model, seeded with 1,000 credits, with two investors.
 pub(crate) struct Market {
@@ -53,7 +53,7 @@ impl Market {
         Self { world, suite, ann, bob, turn: std::cell::Cell::new(0) }
     }
 
-    fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         self.turn.set(self.turn.get() + 1);
         format!("turn {}", self.turn.get())
     }
@@ -79,13 +79,13 @@ impl Market {
         mutate(who, "redemptionOrderPlace", input, ORDER).await.unwrap()["order"].take()
     }
 
-    async fn cancel(&self, who: &Client, order: &Value) -> Result<Value, String> {
+    pub(crate) async fn cancel(&self, who: &Client, order: &Value) -> Result<Value, String> {
         let input = json!({ "order": order["id"], "idempotencyKey": self.key() });
         mutate(who, "orderCancel", input, ORDER).await
     }
 
     /// Credits, claims, shares and units of an investor.
-    async fn account(&self, who: &Client) -> [u128; 4] {
+    pub(crate) async fn account(&self, who: &Client) -> [u128; 4] {
         let owner = if std::ptr::eq(who, &self.ann) { "ann" } else { "bob" };
         let query = format!(
             "{{ account(owner: \"{owner}\") {{ cash claim shares(fund: \"F\") units(model: \"lab/net\") }} }}"
@@ -102,7 +102,7 @@ impl Market {
         [steps(&fund["cash"]), steps(units), steps(&fund["shares"])]
     }
 
-    async fn state_of(&self, who: &Client, order: &Value) -> Value {
+    pub(crate) async fn state_of(&self, who: &Client, order: &Value) -> Value {
         let query =
             format!("{{ {} }}", ORDER.replacen("order", &format!("order(id: {})", order["id"]), 1));
         ask(who, &query).await["order"].take()

@@ -164,6 +164,7 @@ async fn funds(
     walk.step(operator, "modelAdmit", admit, fund).await;
     let seed = json!({ "fund": "F", "owner": "operator", "amount": "1000.000000" });
     walk.step(operator, "fundSeed", seed, fund).await;
+    restrictions(walk, operator).await;
     let order = json!({ "fund": "F", "amount": "100.000000" });
     walk.step(ann, "subscriptionOrderPlace", order, "order { id }").await;
     walk.step(operator, "fundStrike", json!({ "fund": "F" }), "strike { number }").await;
@@ -171,6 +172,30 @@ async fn funds(
     exits(world, walk, lab, operator, ann).await;
     let quota = json!({ "login": "lab", "bytes": "1000000000" });
     walk.step(operator, "storageQuotaSet", quota, "storage { login }").await;
+}
+
+/// Who may hold shares, and what is paused; all of it is undone.
+async fn restrictions(walk: &mut Walk<'_>, operator: (&Client, &str)) {
+    let fund = "fund { name }";
+    for (field, on, off) in [
+        (
+            "ownerFreeze",
+            json!({ "owner": "bob", "frozen": true }),
+            json!({ "owner": "bob", "frozen": false }),
+        ),
+        (
+            "ownerAllow",
+            json!({ "owner": "bob", "allowed": true }),
+            json!({ "owner": "bob", "allowed": false }),
+        ),
+        ("allowListSet", json!({ "on": true }), json!({ "on": false })),
+        ("fundPause", json!({ "paused": true }), json!({ "paused": false })),
+    ] {
+        for mut input in [on, off] {
+            input["fund"] = json!("F");
+            walk.step(operator, field, input, fund).await;
+        }
+    }
 }
 
 /// What an owner does with what is his, and what a model's end does.

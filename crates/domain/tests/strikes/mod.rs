@@ -64,6 +64,8 @@ pub(crate) enum Twist {
     Waiting,
     /// None: a model may have no weight from the first rebalance on.
     Ineligible,
+    /// None: a joiner is frozen before the second strike, and the fund is paused over the third.
+    Restricted,
     /// Leaves a model out of the rebalance and does not say so.
     LeftOut,
 }
@@ -138,7 +140,14 @@ impl World {
         if twist == Twist::Waiting {
             world.wait(&fund);
         }
+        if twist == Twist::Restricted {
+            let (fund, who) = (fund.clone(), name("BOB"));
+            world.post(Event::Freeze { fund, who, frozen: true });
+        }
         world.strike(&fund);
+        if twist == Twist::Restricted {
+            world.pause(&fund);
+        }
         if twist == Twist::Waiting {
             world.post(Event::HoldSubscriptions { fund: fund.clone(), held: false });
             world.strike(&fund);
@@ -154,6 +163,21 @@ impl World {
         self.post(Event::Redeem { fund: fund.clone(), who: alice.clone(), shares });
         self.post(Event::CancelRedemption { fund: fund.clone(), who: alice, place: 1 });
         self.post(Event::HoldSubscriptions { fund, held: true });
+    }
+
+    /// A strike in a pause, after the batch that trades nothing; a joiner waits.
+    fn pause(&mut self, fund: &Name) {
+        let (who, amount) = (name("ALICE"), Cash::from_micro(77_000_001));
+        self.post(Event::Subscribe { fund: fund.clone(), who, amount });
+        self.post(Event::Pause { fund: fund.clone(), paused: true });
+        self.post(Event::Rebalance {
+            fund: fund.clone(),
+            weights: BTreeMap::new(),
+            cash: Ppb::from_ppb(self.rules.cash_ppb),
+            spread: Ppb::from_ppb(self.rules.spread_ppb),
+            counterparties: Vec::new(),
+        });
+        self.strike(fund);
     }
 
     fn open(&mut self, fund: &Name) {
@@ -199,7 +223,7 @@ impl World {
         self.journal.push(event);
         // A twisted operator does not care what the watch says, but needs its facts: he lets it watch again under what he did.
         facts.unwrap_or_else(|error| {
-            let honest = [Twist::Honest, Twist::Waiting, Twist::Ineligible];
+            let honest = [Twist::Honest, Twist::Waiting, Twist::Ineligible, Twist::Restricted];
             assert!(!honest.contains(&self.twist), "{error}");
             None
         })

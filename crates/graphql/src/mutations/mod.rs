@@ -10,6 +10,7 @@ mod fund;
 pub(crate) mod manual;
 mod registry;
 mod release;
+mod restriction;
 mod rotation;
 mod storage;
 mod webhook;
@@ -26,6 +27,7 @@ pub(crate) struct Mutation(
     evaluator::EvaluatorMutation,
     fund::FundMutation,
     exit::ExitMutation,
+    restriction::RestrictionMutation,
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,

@@ -9,7 +9,7 @@ use service::{
     FundView, Holding as HoldingValue, OrderFill as FillValue, Scope, Strike as StrikeValue,
 };
 
-use super::{log::StrikeProof, order::UnitsOfModel};
+use super::{log::StrikeProof, order::UnitsOfModel, restriction::Restrictions};
 use crate::{
     error::api_error,
     pagination::{Page, PageArguments},
@@ -37,6 +37,11 @@ impl Fund {
     /// Whether it is being wound up, for ever.
     async fn winding(&self) -> bool {
         self.0.winding
+    }
+
+    /// Who may receive its shares, and what waits or is paused.
+    async fn restrictions(&self) -> Restrictions {
+        Restrictions { fund: self.0.fund.name.clone(), value: self.0.restrictions }
     }
 
     /// Shares there are.

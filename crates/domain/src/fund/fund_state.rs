@@ -55,6 +55,8 @@ pub struct FundState {
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) held: bool,
     pub(super) progress: Progress,
+    /// The last restatement of a strike that was compensated.
+    pub(super) compensated: BTreeMap<u64, u64>,
 }
 
 /// One name in a fund's portfolio.
@@ -117,6 +119,12 @@ impl FundState {
     #[must_use]
     pub const fn holds_subscriptions(&self) -> bool {
         self.held
+    }
+
+    /// The last restatement of a strike that was compensated; none before the first.
+    #[must_use]
+    pub fn compensated(&self, strike: u64) -> Option<u64> {
+        self.compensated.get(&strike).copied()
     }
 
     /// Subscription orders that wait, in the order of placing.
@@ -259,7 +267,11 @@ impl FundState {
             Effect::PoolClosed { epoch, .. } => {
                 self.pools.remove(epoch);
             }
+            Effect::Compensated { restatement, strike, .. } => {
+                self.compensated.insert(*strike, *restatement);
+            }
             Effect::FundCreated { .. }
+            | Effect::Corrected { .. }
             | Effect::ModelIssued { .. }
             | Effect::ModelDelisted { .. }
             | Effect::TrancheSold { .. }

@@ -1,6 +1,6 @@
 //! The whole ledger: balances, models, funds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,7 @@ pub struct State {
     pub(super) balances: BTreeMap<Asset, BTreeMap<Account, i64>>,
     pub(super) models: BTreeMap<Name, ModelState>,
     pub(super) funds: BTreeMap<Name, FundState>,
+    corrected: BTreeSet<u64>,
     events: u64,
     entries: u64,
     chain: Digest,
@@ -87,6 +88,7 @@ impl State {
             balances: BTreeMap::new(),
             models: BTreeMap::new(),
             funds: BTreeMap::new(),
+            corrected: BTreeSet::new(),
             events: 0,
             entries: 0,
             chain: Digest::from_bytes([0; 32]),
@@ -157,6 +159,12 @@ impl State {
         self.models.get(model).is_some_and(|m| m.delisted)
     }
 
+    /// Whether the event of a number was reversed.
+    #[must_use]
+    pub fn is_corrected(&self, sequence: u64) -> bool {
+        self.corrected.contains(&sequence)
+    }
+
     /// Takes over what [`apply`](super::apply) computed from this very state.
     ///
     /// Total: a batch that names what does not exist changes nothing there, and sums do not panic.
@@ -225,6 +233,7 @@ impl State {
                     pools: BTreeMap::new(),
                     held: false,
                     progress: Progress::default(),
+                    compensated: BTreeMap::new(),
                 };
                 self.funds.insert(fund.clone(), made);
             }
@@ -243,7 +252,11 @@ impl State {
             Effect::TranchesVested { model, tranches } => {
                 self.with_model(model, |m| m.sales.clone_from(tranches));
             }
-            Effect::Priced { fund, .. }
+            Effect::Corrected { sequence } => {
+                self.corrected.insert(*sequence);
+            }
+            Effect::Compensated { fund, .. }
+            | Effect::Priced { fund, .. }
             | Effect::SubscriptionQueued { fund, .. }
             | Effect::RedemptionQueued { fund, .. }
             | Effect::SubscriptionCancelled { fund, .. }

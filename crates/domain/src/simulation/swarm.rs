@@ -24,6 +24,9 @@ pub(super) enum Op {
     Hold,
     Strike,
     InKind,
+    Create,
+    Correct,
+    Compensate,
     Rebalance,
     Vest,
     Royalty,
@@ -35,8 +38,8 @@ pub(super) enum Op {
 }
 
 /// Every operation with its weight where nothing is drawn; those of the reference's simulation, in hundredths; it knows
-/// neither cancelling nor holding back.
-const OPS: [(Op, u32); 21] = [
+/// neither cancelling nor holding back, neither creation in kind nor corrections.
+const OPS: [(Op, u32); 24] = [
     (Op::Deposit, 150),
     (Op::Withdraw, 80),
     (Op::Transfer, 300),
@@ -50,6 +53,9 @@ const OPS: [(Op, u32); 21] = [
     (Op::Hold, 60),
     (Op::Strike, 600),
     (Op::InKind, 200),
+    (Op::Create, 150),
+    (Op::Correct, 60),
+    (Op::Compensate, 30),
     (Op::Rebalance, 400),
     (Op::Vest, 100),
     (Op::Royalty, 80),

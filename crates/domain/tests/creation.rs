@@ -140,10 +140,12 @@ fn refusals() {
     assert_eq!(code(&empty, &moved(create("ANN", 1, 0), "new")), Err("unseeded"));
     // Down by more than 90 % is the end of shares, in kind too.
     let mut falling = state.clone();
-    let prices = MODELS.iter().map(|model| (name(model), PriceNano::ZERO)).collect();
-    let marks = Event::MarkSet { fund: name("f"), prices, estimates: BTreeMap::new() };
-    commit(&mut falling, &marks).unwrap();
-    commit(&mut falling, &Event::Strike { fund: name("f"), day }).unwrap();
+    for nano in [20_000_000_000, 0] {
+        let price = |model: &&str| (name(model), PriceNano::from_nano(nano));
+        let (fund, prices) = (name("f"), MODELS.iter().map(price).collect());
+        commit(&mut falling, &Event::MarkSet { fund, prices, estimates: BTreeMap::new() }).unwrap();
+        commit(&mut falling, &Event::Strike { fund: name("f"), day }).unwrap();
+    }
     assert_eq!(code(&falling, &create("ANN", 1, day)), Err("winding"));
 }
 

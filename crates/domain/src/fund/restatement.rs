@@ -33,6 +33,9 @@ use crate::{
 /// The error of NAV from which on those whom it has harmed are compensated, where nothing else is said: half a percent of the right NAV.
 pub const TOLERANCE_PPB: i64 = 5_000_000;
 
+/// The largest error that is told, a million times the right value: beyond it, and where the right value is nothing, this is said.
+const ERROR_MAX_PPB: i64 = 1_000_000_000_000_000;
+
 /// What a strike dealt at, and what everybody got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dealt {
@@ -253,10 +256,11 @@ fn error_ppb(was: i128, right: i128) -> i64 {
     let (sign, size) = (off.sign(), off.magnitude() * K.unsigned_abs());
     let size = match sign {
         Sign::NoSign => return 0,
-        _ if right == 0 => i64::MAX,
+        _ if right == 0 => ERROR_MAX_PPB,
         _ => {
             let right = num_bigint::BigUint::from(right.unsigned_abs());
-            i64::try_from((size + &right - 1_u32) / right).unwrap_or(i64::MAX)
+            let size = i64::try_from((size + &right - 1_u32) / right);
+            size.unwrap_or(ERROR_MAX_PPB).min(ERROR_MAX_PPB)
         }
     };
     if sign == Sign::Minus { -size } else { size }

@@ -239,18 +239,19 @@ impl Watch {
         }
         let sequence = self.sequence;
         let manager = self.methodology.fund_params().manager;
-        match self.restated.check(event, &manager) {
-            Ok(Finding::Follows) => {}
+        let finding = self.restated.check(event, &manager);
+        // What happened, happened: later restatements start from it.
+        self.restated.after(event, batch);
+        match finding {
+            Ok(Finding::Follows) => Ok(()),
             Ok(Finding::Differs { field, stated, derived }) => {
                 let found = first_difference(field, &stated, &derived);
                 let (field, stated, derived) = found
                     .unwrap_or_else(|| (field.to_owned(), stated.to_string(), derived.to_string()));
-                return Err(WatchError::Rules { sequence, field, stated, derived });
+                Err(WatchError::Rules { sequence, field, stated, derived })
             }
-            Err(source) => return Err(WatchError::Restatement { sequence, source }),
+            Err(source) => Err(WatchError::Restatement { sequence, source }),
         }
-        self.restated.after(event, batch);
-        Ok(())
     }
 
     fn order(&mut self, kind: OrderKind, who: &Name, amount: i64) {

@@ -1,16 +1,24 @@
 //! Corrections and compensations in a journal that proves itself: honest ones verify, and each that is changed is named.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
+mod json_schema;
 #[expect(dead_code, reason = "strikes are shared with tests that use more of them")]
 mod strikes;
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;
 
+use std::collections::BTreeMap;
+
 use domain::{
-    amount::{Cash, PriceNano},
-    fund::Event,
-    proof::{Bundle, verify_bundle},
+    amount::{Cash, Ppb, PriceNano},
+    fund::{
+        Event,
+        restatement::{TOLERANCE_PPB, restate},
+    },
+    proof::{Bundle, JoinerRecord, RestatementRecord, verify_bundle},
 };
+use json_schema::fault;
+use serde_json::{Value, json};
 use strikes::{Twist, World, key, name};
 
 /// The compensations and corrections of a bundle's journal, with their numbers from 1.
@@ -64,7 +72,7 @@ const CHANGES: &[(&str, usize, &str, Change)] = &[
     // At a threshold that the error does not reach nobody is paid.
     ("compensate", 0, ", compensation", |event| {
         let Event::Compensate { threshold, .. } = event else { return };
-        *threshold = domain::amount::Ppb::from_ppb(900_000_000);
+        *threshold = Ppb::from_ppb(900_000_000);
     }),
     ("compensate", 1, ", payer: ", |event| {
         let Event::Compensate { payer, .. } = event else { return };
@@ -100,4 +108,50 @@ fn corrections_and_compensations_follow_from_the_journal() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Proves that the record of a restatement is of the form of `schema/restatement.schema.json`, comes back from its text, and has nothing
+/// that the form does not say.
+#[test]
+fn record() {
+    let world = World::new(Twist::Restated);
+    let dealt = world.watch().restated().dealt(2).unwrap();
+    let prices = BTreeMap::from([(name("m/a"), PriceNano::from_nano(1_000_000_000))]);
+    let threshold = Ppb::from_ppb(TOLERANCE_PPB);
+    let found = restate(dealt, &prices, &BTreeMap::new(), threshold).unwrap();
+    let record = RestatementRecord {
+        record_version: RestatementRecord::VERSION,
+        fund: name("main"),
+        strike: 2,
+        number: 1,
+        prices: prices.clone(),
+        estimates: prices,
+        threshold,
+        nav_published: dealt.nav(),
+        nav: found.nav,
+        ask: found.ask,
+        nav_per_share: found.nav_per_share,
+        error_ppb: found.error_ppb,
+        ask_error_ppb: found.ask_error_ppb,
+        passes_threshold: found.passes,
+        joiners: found.joiners.iter().map(JoinerRecord::from).collect(),
+        fund_loss: found.fund_loss().unwrap(),
+        compensated_by: None,
+    };
+    let text = record.to_canonical().unwrap();
+    assert_eq!(serde_json::from_str::<RestatementRecord>(&text).unwrap(), record);
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../schema/restatement.schema.json")).unwrap();
+    let record = serde_json::to_value(record).unwrap();
+    assert_eq!(fault(&schema, &schema, &record), None);
+    for place in ["", "/joiners/0"] {
+        for field in record.pointer(place).unwrap().as_object().unwrap().keys() {
+            let mut lacking = record.clone();
+            lacking.pointer_mut(place).unwrap().as_object_mut().unwrap().shift_remove(field);
+            assert!(fault(&schema, &schema, &lacking).is_some(), "{place}/{field}");
+        }
+        let mut more = record.clone();
+        more.pointer_mut(place).unwrap()["more"] = json!(1);
+        assert!(fault(&schema, &schema, &more).unwrap().ends_with(".more: unknown"));
+    }
 }

@@ -239,6 +239,11 @@ impl World {
         self.post(Event::Subscribe { fund: fund.clone(), who: name("ALICE"), amount });
     }
 
+    /// What has been followed.
+    pub(crate) const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
     fn at(&mut self) -> Timestamp {
         self.hour += 1;
         Timestamp::from_millis(self.hour * 3_600_000)

@@ -267,6 +267,7 @@ async fn bad_restatements(market: &Market, strike: i64) {
     let mut input = input(strike, right, "threshold");
     input["thresholdPpb"] = json!(-1);
     assert_eq!(refused(operator, "navRestate", input.clone(), RESTATEMENT).await, "invalid");
+    input["thresholdPpb"] = json!(0);
     assert_eq!(refused(&market.ann, "navRestate", input, RESTATEMENT).await, "scope_missing");
 }
 

@@ -77,6 +77,24 @@ fn events() -> impl Strategy<Value = Event> {
         3 => (fund(), who(), amount(), day(), prop::collection::vec(model(), 0..2)).prop_map(
             |(fund, who, shares, day, skip)| Event::InKind { fund, who, shares: Shares::from_nano(shares), day, skip }
         ),
+        3 => (fund(), who(), amount(), day()).prop_map(|(fund, who, shares, day)| Event::CreateInKind {
+            fund, who, shares: Shares::from_nano(shares), day,
+        }),
+        2 => (1..60_u64, who(), who(), cash(), 0..4_usize).prop_map(|(corrects, who, to, amount, kind)| {
+            let event = match kind {
+                0 => Event::Deposit { who, amount },
+                1 => Event::Withdraw { who, amount },
+                2 => Event::Transfer { who, to, asset: Asset::Share(name("f")), amount: amount.as_micro() },
+                _ => Event::Claim { who },
+            };
+            Event::Correct { corrects, event: Box::new(event), claimed: (kind == 3).then_some(amount) }
+        }),
+        2 => (fund(), 0..6_u64, 0..9_u64, prop::collection::btree_map(who(), cash(), 0..3), cash(), prices()).prop_map(
+            |(fund, strike, restatement, owners, fund_part, prices)| Event::Compensate {
+                fund, strike, restatement, payer: name("SPONSOR"), owners, fund_part, prices,
+                estimates: BTreeMap::new(), threshold: Ppb::from_ppb(5_000_000),
+            }
+        ),
         8 => (fund(), prop::collection::btree_map(model(), (0..400_000_000_i64).prop_map(Ppb::from_ppb), 0..4), 0..300_000_000_i64, prop_oneof![Just(0), Just(2_000_000)], any::<bool>())
             .prop_map(|(fund, weights, cash, spread, both)| Event::Rebalance {
                 fund, weights, cash: Ppb::from_ppb(cash), spread: Ppb::from_ppb(spread),
@@ -134,6 +152,16 @@ fn hold(before: &State, after: &State, name: &Name, event: &Event, batch: &Batch
         Event::InKind { fund, .. } if fund == name && old.day() == new.day() => {
             assert!(not_below(nav1, shares1, nav0, shares0), "leaving in kind took from others");
         }
+        Event::CreateInKind { fund, shares, .. } if fund == name && old.day() == new.day() => {
+            assert!(not_below(nav1, shares1, nav0, shares0), "a creation took from others");
+            assert_eq!(shares1 - shares0, i128::from(shares.as_nano()));
+            assert!(!new.winding());
+        }
+        Event::Compensate { fund, fund_part, .. } if fund == name => {
+            let part = i128::from(fund_part.as_micro()) * 1_000_000_000;
+            assert_eq!((nav1 - nav0, shares1), (part, shares0), "a compensation is the fund's part");
+        }
+        Event::Correct { .. } => assert_eq!((nav1, shares1), (nav0, shares0)),
         Event::Strike { fund, .. } if fund == name => {
             let Outcome::Strike(strike) = &batch.outcome else { panic!("no outcome") };
             hold_strike(after, new, strike);

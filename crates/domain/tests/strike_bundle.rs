@@ -2,6 +2,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
 mod json_schema;
+#[expect(dead_code, reason = "strikes are shared with tests that use more of them")]
 mod strikes;
 mod support;
 

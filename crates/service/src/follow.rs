@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use domain::{
     fund::{Batch, Event, Methodology, State},
     name::Name,
-    proof::{StrikeFacts, Watch},
+    proof::{Restated, StrikeFacts, Watch},
 };
 use store::{Connection, fund};
 
@@ -16,8 +16,17 @@ use crate::ServiceError;
 enum Followed {
     /// Everything so far follows from its rules.
     Whole(Box<Watch>),
-    /// An event did not: no later strike can be proven.
-    Broken(String),
+    /// An event did not: no later strike can be proven. Strikes can be restated all the same.
+    Broken {
+        reason: String,
+        restated: Box<Restated>,
+    },
+}
+
+impl Followed {
+    fn broken(reason: String) -> Self {
+        Self::Broken { reason, restated: Box::default() }
+    }
 }
 
 /// All funds, by name.
@@ -42,16 +51,32 @@ impl Followers {
                     let name: Name = name.parse().map_err(ServiceError::internal)?;
                     Followed::Whole(Box::new(Watch::new(name, rules)))
                 }
-                Some(Err(error)) => Followed::Broken(error.to_string()),
-                None => Followed::Broken("the fund has no row".to_owned()),
+                Some(Err(error)) => Followed::broken(error.to_string()),
+                None => Followed::broken("the fund has no row".to_owned()),
             };
             self.0.insert(name.to_owned(), Arc::new(followed));
         }
-        if let Some(Followed::Whole(watch)) = self.0.get_mut(name).map(Arc::make_mut) {
-            watch.pass_to(seq.unsigned_abs());
-            watch.before(state, event);
+        match self.0.get_mut(name).map(Arc::make_mut) {
+            Some(Followed::Whole(watch)) => {
+                watch.pass_to(seq.unsigned_abs());
+                watch.before(state, event);
+            }
+            Some(Followed::Broken { restated, .. }) => {
+                if let Event::Strike { fund, .. } = event {
+                    restated.before(state, state.fund(fund));
+                }
+            }
+            None => {}
         }
         Ok(())
+    }
+
+    /// What is known of a fund's strikes for those who restate them.
+    pub(crate) fn restated(&self, name: &str) -> Option<&Restated> {
+        self.0.get(name).map(|followed| match &**followed {
+            Followed::Whole(watch) => watch.restated(),
+            Followed::Broken { restated, .. } => restated,
+        })
     }
 
     /// Follows an event that left `state`; a strike gives what its record must say, or why nothing follows.
@@ -65,13 +90,17 @@ impl Followers {
         let followed = Arc::make_mut(self.0.get_mut(name?)?);
         let is_strike = matches!(event, Event::Strike { .. });
         match followed {
-            Followed::Broken(reason) => is_strike.then(|| Err(reason.clone())),
+            Followed::Broken { reason, restated } => {
+                restated.after(event, batch);
+                is_strike.then(|| Err(reason.clone()))
+            }
             Followed::Whole(watch) => match watch.after(state, event, batch) {
                 Ok(facts) => facts.map(Ok),
                 Err(error) => {
                     let reason = error.to_string();
                     tracing::warn!(fund = name, reason, "no strike from here on can be proven");
-                    *followed = Followed::Broken(reason.clone());
+                    let restated = Box::new(watch.restated().clone());
+                    *followed = Followed::Broken { reason: reason.clone(), restated };
                     is_strike.then_some(Err(reason))
                 }
             },

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use domain::{
     fund::{Batch, Event, State, apply},
-    proof::StrikeFacts,
+    name::Name,
+    proof::{Restated, StrikeFacts},
 };
 use store::{Connection, EntryRow, EventRow, LegRow, LineRow, ledger};
 use tokio::sync::{Mutex, MutexGuard};
@@ -102,6 +103,11 @@ impl LedgerUnit<'_> {
         };
         ledger::append_event(&self.unit.transaction, row, entries(&batch)?).await?;
         Ok((self.seq, batch))
+    }
+
+    /// What is known of a fund's strikes for those who restate them.
+    pub(crate) fn restated(&self, fund: &Name) -> Option<&Restated> {
+        self.followers.restated(fund.as_str())
     }
 
     /// Commits everything, and only then lets others see the new state.

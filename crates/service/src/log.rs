@@ -129,6 +129,20 @@ impl NewLeaf {
         let subject = format!("{fund}/{number}");
         Self::of_fund(LeafRecord::Strike { at, fund: fund.clone(), number, record }, subject, at)
     }
+
+    /// A strike was restated; `at` is when it was known.
+    pub(crate) fn restatement(
+        fund: &Name,
+        (strike, number): (u64, u64),
+        record: Digest,
+    ) -> impl FnOnce(Timestamp) -> Self {
+        let fund = fund.clone();
+        move |at| {
+            let subject = format!("{fund}/{strike}/{number}");
+            let leaf = LeafRecord::Restatement { at, fund, strike, number, record };
+            Self::of_fund(leaf, subject, at)
+        }
+    }
 }
 
 /// How the leaf of a decision is found.

@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod corrections;
 mod exits;
 mod proofs;
 mod restrictions;

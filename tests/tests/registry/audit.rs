@@ -212,11 +212,20 @@ async fn exits(
     walk.step(ann, "orderCancel", cancel, "order { state }").await;
     let mut again = order.clone();
     again["idempotencyKey"] = json!("again");
-    mutate(ann.0, "redemptionOrderPlace", again, "order { id }").await.unwrap();
+    let left = mutate(ann.0, "redemptionOrderPlace", again, "order { id }").await.unwrap();
     let strike = json!({ "fund": "F", "idempotencyKey": "second" });
     mutate(operator.0, "fundStrike", strike, "strike { number }").await.unwrap();
     walk.step(ann, "cashClaim", json!({}), "account { owner }").await;
     walk.step(ann, "inKindRedeem", order, "cash").await;
+    let create = json!({ "fund": "F", "shares": "1.000000000" });
+    walk.step(ann, "inKindCreate", create, "cash").await;
+    let right = json!([{ "model": "lab/net", "price": "1.000000000" }]);
+    let wrong = json!({ "fund": "F", "strike": 1, "prices": right, "reason": "x" });
+    walk.step(operator, "navRestate", wrong, "restatement { number }").await;
+    // After her order came the marks, the strike, and her claim.
+    let order: u64 = left["order"]["id"].as_str().unwrap().parse().unwrap();
+    let entry = json!({ "event": (order + 3).to_string(), "reason": "x" });
+    walk.step(operator, "entryCorrect", entry, "event").await;
     let gift = json!({ "to": "bob", "asset": "CASH", "amount": "1.000000" });
     walk.step(ann, "assetTransfer", gift, "account { owner }").await;
     walk.step(ann, "cashWithdraw", json!({ "amount": "1.000000" }), "account { owner }").await;

@@ -124,6 +124,12 @@ pub enum Kind {
     Royalty,
     /// A delisted model was set apart.
     SidePocket,
+    /// Creation in kind.
+    CreateInKind,
+    /// An event was reversed.
+    Correction,
+    /// Those harmed by a wrong NAV were paid.
+    Compensation,
 }
 
 impl Kind {
@@ -155,6 +161,9 @@ impl Kind {
             Self::Vest => "vest",
             Self::Royalty => "royalty",
             Self::SidePocket => "side_pocket",
+            Self::CreateInKind => "create_in_kind",
+            Self::Correction => "correction",
+            Self::Compensation => "compensation",
         }
     }
 }
@@ -233,6 +242,18 @@ pub enum Meta {
     Model {
         /// Which.
         model: Name,
+    },
+    /// A reversal.
+    Correction {
+        /// The number of the event that is reversed.
+        corrects: u64,
+    },
+    /// A compensation.
+    Compensation {
+        /// The restatement.
+        restatement: u64,
+        /// The strike that was restated.
+        strike: u64,
     },
 }
 
@@ -371,6 +392,20 @@ pub enum Effect {
         model: Name,
         /// What has not been paid out in full.
         tranches: Vec<Tranche>,
+    },
+    /// An event is reversed, for ever.
+    Corrected {
+        /// Its number.
+        sequence: u64,
+    },
+    /// A restatement of a strike was compensated.
+    Compensated {
+        /// The fund.
+        fund: Name,
+        /// The restatement.
+        restatement: u64,
+        /// The strike.
+        strike: u64,
     },
 }
 

@@ -197,6 +197,49 @@ pub enum Event {
         #[serde(default)]
         skip: Vec<Name>,
     },
+    /// Shares made at once for the exact slice of every asset; needs no price.
+    CreateInKind {
+        /// The fund.
+        fund: Name,
+        /// Who brings the slice.
+        who: Name,
+        /// How many shares.
+        shares: Shares,
+        /// The day.
+        day: i64,
+    },
+    /// Reverses a deposit, withdrawal, transfer or claim that should not have been; once.
+    Correct {
+        /// The number of its event in the journal, from 1.
+        corrects: u64,
+        /// That event, as the journal has it.
+        event: Box<Event>,
+        /// What a claim fetched, which its event does not say; for nothing else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claimed: Option<Cash>,
+    },
+    /// Pays those whom the wrong NAV of a strike has harmed, and the fund; once for each restatement.
+    Compensate {
+        /// The fund.
+        fund: Name,
+        /// The strike.
+        strike: u64,
+        /// The restatement of it, from 1.
+        restatement: u64,
+        /// Who pays.
+        payer: Name,
+        /// Who receives how much.
+        owners: BTreeMap<Name, Cash>,
+        /// What the fund receives.
+        fund_part: Cash,
+        /// The right prices of that strike, from which the amounts follow.
+        prices: BTreeMap<Name, PriceNano>,
+        /// The right estimates beside them.
+        #[serde(default)]
+        estimates: BTreeMap<Name, PriceNano>,
+        /// The error of NAV from which on somebody is compensated.
+        threshold: Ppb,
+    },
     /// Trades towards target weights, leavers' units first.
     Rebalance {
         /// The fund.
@@ -261,6 +304,9 @@ impl Event {
             Self::Pause { .. } => "pause",
             Self::Strike { .. } => "strike",
             Self::InKind { .. } => "in_kind",
+            Self::CreateInKind { .. } => "create_in_kind",
+            Self::Correct { .. } => "correct",
+            Self::Compensate { .. } => "compensate",
             Self::Rebalance { .. } => "rebalance",
             Self::Vest { .. } => "vest",
             Self::Royalty { .. } => "royalty",

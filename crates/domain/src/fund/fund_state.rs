@@ -59,6 +59,8 @@ pub struct FundState {
     /// Of the listed models.
     pub(super) ineligible: BTreeSet<Name>,
     pub(super) progress: Progress,
+    /// The last restatement of a strike that was compensated.
+    pub(super) compensated: BTreeMap<u64, u64>,
 }
 
 /// One name in a fund's portfolio.
@@ -133,6 +135,10 @@ impl FundState {
     #[must_use]
     pub fn is_eligible(&self, model: &Name) -> bool {
         !self.ineligible.contains(model)
+    /// The last restatement of a strike that was compensated; none before the first.
+    #[must_use]
+    pub fn compensated(&self, strike: u64) -> Option<u64> {
+        self.compensated.get(&strike).copied()
     }
 
     /// Subscription orders that wait, in the order of placing.
@@ -283,7 +289,11 @@ impl FundState {
             Effect::PoolClosed { epoch, .. } => {
                 self.pools.remove(epoch);
             }
+            Effect::Compensated { restatement, strike, .. } => {
+                self.compensated.insert(*strike, *restatement);
+            }
             Effect::FundCreated { .. }
+            | Effect::Corrected { .. }
             | Effect::ModelIssued { .. }
             | Effect::ModelDelisted { .. }
             | Effect::TrancheSold { .. }

@@ -15,7 +15,10 @@ mod admit;
 mod batch;
 mod book;
 mod check;
+mod compensate;
+mod correct;
 mod create;
+mod create_in_kind;
 mod custody;
 mod delist;
 mod eligibility;
@@ -33,6 +36,7 @@ mod rebalance;
 mod rejection;
 pub mod replay;
 mod restriction;
+pub mod restatement;
 mod royalty;
 mod seed;
 mod state;
@@ -44,6 +48,7 @@ pub use account::{Account, Asset, GlAccount, ParseAccountError};
 pub use batch::{
     Batch, Effect, Entry, Fill, GlLine, Kind, Leg, Meta, Outcome, Slice, StrikeOutcome,
 };
+pub use create_in_kind::{CreateQuote, quote_create};
 pub use event::Event;
 pub use fund_state::{FundState, Holding, Pool, Progress, nav_per_share_nano};
 pub use methodology::{Methodology, MethodologyError, Score};
@@ -98,6 +103,13 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
             let (shares, day) = (*shares, *day);
             in_kind::in_kind(state, &in_kind::InKind { fund, who, shares, day, skip })
         }
+        Event::CreateInKind { fund, who, shares, day } => {
+            create_in_kind::create_in_kind(state, fund, who, *shares, *day)
+        }
+        Event::Correct { corrects, event, claimed } => {
+            correct::correct(state, *corrects, event, *claimed)
+        }
+        Event::Compensate { .. } => compensate::compensate(state, event),
         Event::Rebalance { fund, weights, cash, spread, counterparties } => {
             let (cash, spread) = (*cash, *spread);
             rebalance::rebalance(

@@ -5,7 +5,7 @@ use crate::name::Name;
 
 /// Why an event is refused: one code of FUND 1.6 each.
 ///
-/// `fund` is the one code beyond that list, because this ledger holds several funds; `internal` is our own bug and changes nothing either.
+/// Beyond that list are `fund`, because this ledger holds several funds, and `corrected` and `irreversible` of corrections; `internal` is our own bug and changes nothing either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// A number out of its range.
@@ -158,6 +158,18 @@ pub enum Rejection {
         /// The limit.
         max: i64,
     },
+    /// An event that was reversed already.
+    #[error("event {sequence} is corrected already")]
+    Corrected {
+        /// Its number.
+        sequence: u64,
+    },
+    /// An event of a kind that nothing reverses.
+    #[error("{op} is not reversed: only deposit, withdraw, transfer and claim are")]
+    Irreversible {
+        /// The kind.
+        op: &'static str,
+    },
     /// An idempotency key used again for something else; the caller that keeps the keys says it.
     #[error("idempotency key {key:?} was used with another body")]
     Key {
@@ -205,6 +217,8 @@ impl Rejection {
             Self::Nothing { .. } => "nothing",
             Self::Funds { .. } => "funds",
             Self::Limit { .. } => "limit",
+            Self::Corrected { .. } => "corrected",
+            Self::Irreversible { .. } => "irreversible",
             Self::Key { .. } => "key",
             Self::Internal(_) => "internal",
         }

@@ -27,6 +27,7 @@ pub struct State {
     pub(super) balances: BTreeMap<Asset, BTreeMap<Account, i64>>,
     pub(super) models: BTreeMap<Name, ModelState>,
     pub(super) funds: BTreeMap<Name, FundState>,
+    corrected: BTreeSet<u64>,
     events: u64,
     entries: u64,
     chain: Digest,
@@ -88,6 +89,7 @@ impl State {
             balances: BTreeMap::new(),
             models: BTreeMap::new(),
             funds: BTreeMap::new(),
+            corrected: BTreeSet::new(),
             events: 0,
             entries: 0,
             chain: Digest::from_bytes([0; 32]),
@@ -156,6 +158,12 @@ impl State {
     #[must_use]
     pub fn is_delisted(&self, model: &Name) -> bool {
         self.models.get(model).is_some_and(|m| m.delisted)
+    }
+
+    /// Whether the event of a number was reversed.
+    #[must_use]
+    pub fn is_corrected(&self, sequence: u64) -> bool {
+        self.corrected.contains(&sequence)
     }
 
     /// Takes over what [`apply`](super::apply) computed from this very state.
@@ -228,6 +236,7 @@ impl State {
                     held: false,
                     ineligible: BTreeSet::new(),
                     progress: Progress::default(),
+                    compensated: BTreeMap::new(),
                 };
                 self.funds.insert(fund.clone(), made);
             }
@@ -246,7 +255,11 @@ impl State {
             Effect::TranchesVested { model, tranches } => {
                 self.with_model(model, |m| m.sales.clone_from(tranches));
             }
-            Effect::Priced { fund, .. }
+            Effect::Corrected { sequence } => {
+                self.corrected.insert(*sequence);
+            }
+            Effect::Compensated { fund, .. }
+            | Effect::Priced { fund, .. }
             | Effect::SubscriptionQueued { fund, .. }
             | Effect::RedemptionQueued { fund, .. }
             | Effect::SubscriptionCancelled { fund, .. }

@@ -18,8 +18,8 @@ use crate::{
 
 /// Femto per nano-share below which a fund winds up: 0.01 credit a share (FUND 2.19).
 const WIND_UP_BELOW: i128 = 10_000;
-/// Shares above which a strike fills no subscription (FUND 2.2).
-const SUPPLY_MAX: i128 = LIMIT as i128 / 2;
+/// Shares above which a strike fills no subscription, and none are made in kind (FUND 2.2).
+pub(super) const SUPPLY_MAX: i128 = LIMIT as i128 / 2;
 
 /// What every order of one strike deals with.
 struct Frozen<'a> {
@@ -125,14 +125,12 @@ fn crystallise(
         return Err(Rejection::Internal("a seeded fund has a high-water mark"));
     };
     let (nav, supply) = (book.nav(fund), book.shares(fund));
+    let rate = i128::from(fund.params.performance_fee.as_ppb());
+    let Some((fee, minted)) = performance_fee(nav, supply, (high_nav, high_shares), rate) else {
+        return Ok(());
+    };
     let high_nav = high_nav.as_femto().unwrap_or(i128::MAX);
     let high_shares = i128::from(high_shares.as_nano());
-    let gain = nav.saturating_sub(math::ceil_div(high_nav, supply, high_shares));
-    if gain <= 0 {
-        return Ok(());
-    }
-    let fee = math::floor_div(gain, i128::from(fund.params.performance_fee.as_ppb()), K);
-    let minted = math::floor_div(fee, supply, nav - fee);
     if minted > 0 {
         let manager = Account::Person(fund.params.manager.clone());
         let leg = (Asset::Share(fund.name.clone()), Account::Issue, manager, minted);
@@ -150,15 +148,42 @@ fn crystallise(
     Ok(())
 }
 
+/// The fee on the gain above the high-water mark, and the shares that it makes, both rounded down; none without a gain (FUND 2.6).
+pub(super) fn performance_fee(
+    nav: i128,
+    supply: i128,
+    (high_nav, high_shares): (Femto, Shares),
+    rate: i128,
+) -> Option<(i128, i128)> {
+    let high_nav = high_nav.as_femto().unwrap_or(i128::MAX);
+    let gain =
+        nav.saturating_sub(math::ceil_div(high_nav, supply, i128::from(high_shares.as_nano())));
+    if gain <= 0 {
+        return None;
+    }
+    let fee = math::floor_div(gain, rate, K);
+    Some((fee, math::floor_div(fee, supply, nav - fee)))
+}
+
+/// Shares that so much cash buys after the levy, at the ask, rounded down; none where nothing is worth anything.
+pub(super) fn shares_for(cash: i128, supply: i128, ask: i128) -> i128 {
+    if ask == 0 { 0 } else { math::floor_div3(cash, K, supply, ask) }
+}
+
+/// What shares cost at the ask, rounded up.
+pub(super) fn cost_of(shares: i128, ask: i128, supply: i128) -> i128 {
+    math::ceil_div_by2(shares, ask, supply, K)
+}
+
 /// Shares for every subscription, at the ask; none for an owner who may receive none by now, none for all where together they would pass the bound.
 fn filled(fund: &FundState, frozen: &Frozen<'_>, winding: bool) -> Vec<i128> {
     let levy_in = i128::from(fund.params.levy_in.as_ppb());
     let shares = |(who, cash): &(Name, Cash)| {
         let cash = i128::from(cash.as_micro());
-        if winding || frozen.ask == 0 || !fund.restrictions.may_receive(who) {
+        if winding || !fund.restrictions.may_receive(who) {
             return 0;
         }
-        math::floor_div3(cash - math::ceil_div(cash, levy_in, K), K, frozen.shares, frozen.ask)
+        shares_for(cash - math::ceil_div(cash, levy_in, K), frozen.shares, frozen.ask)
     };
     let fills: Vec<i128> = fund.subscriptions.iter().map(shares).collect();
     let after = fills.iter().fold(frozen.shares, |sum, fill| sum.saturating_add(*fill));
@@ -182,7 +207,7 @@ fn settle_subscriptions(
         let (levy, cost) = if shares == 0 {
             (0, 0)
         } else {
-            let cost = math::ceil_div_by2(shares, frozen.ask, frozen.shares, K);
+            let cost = cost_of(shares, frozen.ask, frozen.shares);
             (math::ceil_div(cash, levy_in, K), cost)
         };
         let person = Account::Person(who.clone());

@@ -98,6 +98,19 @@ pub enum LeafRecord {
         /// The record.
         record: Digest,
     },
+    /// A strike was restated; its own leaf and record stay.
+    Restatement {
+        /// When: what was known of the strike from then on.
+        at: Timestamp,
+        /// The fund.
+        fund: Name,
+        /// The strike.
+        strike: u64,
+        /// Counts the restatements of the strike from 1.
+        number: u64,
+        /// The record of the restatement.
+        record: Digest,
+    },
 }
 
 /// A decision on the price of a model, as the log keeps it.
@@ -184,6 +197,7 @@ impl LeafRecord {
             Self::AcceptedPrice(_) => "accepted_price",
             Self::Methodology { .. } => "methodology",
             Self::Strike { .. } => "strike",
+            Self::Restatement { .. } => "restatement",
         }
     }
 }

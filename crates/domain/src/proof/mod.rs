@@ -6,9 +6,11 @@
 
 mod balance;
 mod bundle;
+mod corrections;
 mod head;
 mod leaf;
 pub mod merkle;
+mod restated;
 mod steps;
 mod strike;
 mod verify;
@@ -22,6 +24,7 @@ pub use bundle::{
 pub use head::{HeadError, LogKey, SignedHead};
 pub use leaf::{AcceptedPrice, LeafRecord};
 pub use merkle::{Frontier, MerkleError, Node, Tree};
+pub use restated::{JoinerRecord, PaidSoFar, Restated, RestatementRecord};
 pub use strike::{
     Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, PriceSource, SliceRecord,
     StrikeFacts, StrikeRecord,

@@ -1,6 +1,7 @@
 //! Verifies a strike offline: no server, no database, nobody's word but the signatures'.
 //!
-//! What is derived again, in this order: the journal by the engine, and from it the record's facts (prices in force, holdings, orders
+//! What is derived again, in this order: the journal by the engine, each correction in it against the event that it reverses, each
+//! compensation against its strike and the prices that it names, and from the journal the record's facts (prices in force, holdings, orders
 //! up to the cut-off, fees, NAV, fills, slices, level, weights); the price of each report; each decision on a price; the head's
 //! signature, the inclusion of every cited leaf, and the consistency with the head at the strike before.
 //! What stays attested: times, answers and hidden cases behind the samples; the samples themselves where they are not in the bundle;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use super::{
     bundle::{Bundle, BundleError},
+    corrections::Corrections,
     strike::{StrikeFacts, StrikeRecord},
     watch::Watch,
 };
@@ -120,9 +122,11 @@ fn replay(bundle: &Bundle) -> Result<(StrikeFacts, State), BundleError> {
     let fund = &bundle.record.facts.fund;
     let mut watch = Watch::new(fund.clone(), bundle.methodology.clone());
     let (mut state, mut facts) = (State::new(), None);
+    let mut corrections = Corrections::default();
     for (event, sequence) in bundle.journal.iter().zip(1..) {
         let refused = |source| BundleError::Journal { sequence, op: event.op(), source };
         let batch = apply(&state, event).map_err(refused)?;
+        corrections.check(&bundle.journal, sequence, (event, &batch))?;
         watch.before(&state, event);
         state.commit(&batch);
         facts = watch.after(&state, event, &batch)?;

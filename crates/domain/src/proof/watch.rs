@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::restated::{Finding, Restated};
 use super::strike::{
     Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, SliceRecord, StrikeFacts,
 };
@@ -11,7 +12,7 @@ use crate::{
     digest::Digest,
     fund::{
         Asset, Batch, Entry, Event, FundState, Kind, Meta, Methodology, MethodologyError, Outcome,
-        State, StrikeOutcome, nav_per_share_nano,
+        State, StrikeOutcome, nav_per_share_nano, restatement::RestateError,
     },
     index::{IndexLevel, LevelError},
     name::Name,
@@ -60,6 +61,14 @@ pub enum WatchError {
         /// Why not.
         source: LevelError,
     },
+    /// A compensation names prices that its strike cannot be restated at.
+    #[error("event {sequence}: {source}")]
+    Restatement {
+        /// The compensation.
+        sequence: u64,
+        /// Why not.
+        source: RestateError,
+    },
     /// An assertion of ours failed.
     #[error("internal error in the proof of a strike: {0}")]
     Internal(&'static str),
@@ -81,6 +90,7 @@ pub struct Watch {
     /// The last event before the prices were set, and the chain after it.
     marked: Option<(u64, Digest)>,
     frozen: Option<Frozen>,
+    restated: Restated,
 }
 
 /// What a strike is about to freeze.
@@ -95,7 +105,7 @@ struct Frozen {
 impl Watch {
     /// Watches a fund from the first event of the journal on.
     #[must_use]
-    pub const fn new(fund: Name, methodology: Methodology) -> Self {
+    pub fn new(fund: Name, methodology: Methodology) -> Self {
         Self {
             fund,
             methodology,
@@ -105,7 +115,14 @@ impl Watch {
             orders: Vec::new(),
             marked: None,
             frozen: None,
+            restated: Restated::default(),
         }
+    }
+
+    /// What is known of its strikes for those who restate them.
+    #[must_use]
+    pub const fn restated(&self) -> &Restated {
+        &self.restated
     }
 
     /// Events so far.
@@ -135,6 +152,7 @@ impl Watch {
             }
             Event::Strike { fund, .. } if *fund == self.fund => {
                 self.frozen = state.fund(fund).map(|fund| Frozen::of(state, fund));
+                self.restated.before(state, state.fund(fund));
             }
             _ => {}
         }
@@ -151,6 +169,7 @@ impl Watch {
         batch: &Batch,
     ) -> Result<Option<StrikeFacts>, WatchError> {
         self.sequence += 1;
+        self.restate(event, batch)?;
         match event {
             Event::CreateFund { fund, params } if *fund == self.fund => {
                 let wanted = self.methodology.fund_params();
@@ -209,6 +228,34 @@ impl Watch {
         let (field, stated, derived) =
             found.unwrap_or_else(|| (field.to_owned(), String::new(), String::new()));
         Err(WatchError::Rules { sequence: self.sequence, field, stated, derived })
+    }
+
+    /// Takes in what bears on restatements; a compensation that does not follow from its strike and its prices is an error.
+    fn restate(&mut self, event: &Event, batch: &Batch) -> Result<(), WatchError> {
+        let (Event::Seed { fund, .. }
+        | Event::Strike { fund, .. }
+        | Event::Compensate { fund, .. }) = event
+        else {
+            return Ok(());
+        };
+        if *fund != self.fund {
+            return Ok(());
+        }
+        let sequence = self.sequence;
+        let manager = self.methodology.fund_params().manager;
+        let finding = self.restated.check(event, &manager);
+        // What happened, happened: later restatements start from it.
+        self.restated.after(event, batch);
+        match finding {
+            Ok(Finding::Follows) => Ok(()),
+            Ok(Finding::Differs { field, stated, derived }) => {
+                let found = first_difference(field, &stated, &derived);
+                let (field, stated, derived) = found
+                    .unwrap_or_else(|| (field.to_owned(), stated.to_string(), derived.to_string()));
+                Err(WatchError::Rules { sequence, field, stated, derived })
+            }
+            Err(source) => Err(WatchError::Restatement { sequence, source }),
+        }
     }
 
     fn order(&mut self, kind: OrderKind, who: &Name, amount: i64) {

@@ -25,8 +25,9 @@ use crate::{
 pub type Attack = fn(&FundParams, u64) -> Result<i128, Rejection>;
 
 /// Every attack on dealing, by its name.
-pub const ATTACKS: [(&str, Attack); 7] = [
+pub const ATTACKS: [(&str, Attack); 8] = [
     ("put on the mark", put_on_the_mark),
+    ("over-marked units", over_marked_units),
     ("padding and slicing", slicing),
     ("donation", donation),
     ("double submit", double_submit),
@@ -83,6 +84,48 @@ pub fn put_on_the_mark(rules: &FundParams, seed: u64) -> Result<i128, Rejection>
         market.in_kind("ATT", held)?;
     }
     market.deliver()?;
+    Ok(market.wealth("ATT") - start)
+}
+
+/// Over-marked units: bought for what counterparties pay where one name is marked far above, brought to the fund in kind, and taken
+/// out by every way there is (FUND 4, SummerFi: an asset at par that is worth less is put in and other assets come out).
+///
+/// # Errors
+/// A step of the attack that the engine refuses.
+pub fn over_marked_units(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
+    let mut random = Random::new(seed);
+    let mut market = invested(&mut random, rules.clone())?;
+    // Somebody who left in kind has sold his units to the provider.
+    market.in_kind("STAY", market.shares("STAY") / 2)?;
+    market.settle("STAY")?;
+    let start = market.wealth("ATT");
+    for day in 0..10 {
+        market.mark_one("A", random.range(2, 9))?;
+        // The mark is wrong, and the provider sells to him at the true price.
+        let wanted = market.creatable("ATT", random.range(2, 20));
+        for (model, units) in market.slice_of(wanted)? {
+            market.buy("ATT", &model, units)?;
+        }
+        if wanted > 0 {
+            market.create_in_kind("ATT", wanted)?;
+        }
+        let held = market.shares("ATT");
+        match random.below(3) {
+            _ if held == 0 => {}
+            0 => market.in_kind("ATT", held)?,
+            1 => market.in_kind("ATT", random.range(1, held))?,
+            _ => market.redeem("ATT", held)?,
+        }
+        market.strike(day)?;
+        market.deliver()?;
+        market.claim("ATT")?;
+        market.settle("ATT")?;
+        market.mark(1)?;
+    }
+    let held = market.shares("ATT");
+    if held > 0 {
+        market.in_kind("ATT", held)?;
+    }
     Ok(market.wealth("ATT") - start)
 }
 

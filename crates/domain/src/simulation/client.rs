@@ -1,5 +1,7 @@
 //! The world outside: draws the next request, sends some twice, late or again under the same key.
 
+mod restating;
+
 use std::collections::BTreeMap;
 
 use super::{
@@ -179,6 +181,9 @@ impl Client {
             Op::Restrict => self.restriction(model, investor),
             Op::Strike => Event::Strike { fund, day: self.day },
             Op::InKind => self.in_kind(model, investor),
+            Op::Create => self.creation(model, investor),
+            Op::Correct => self.correction(model),
+            Op::Compensate => self.compensation(model),
             Op::Rebalance => self.rebalance(model),
             Op::Vest => Event::Vest { fund, model: self.any_model(model), day: self.day },
             Op::Royalty => {

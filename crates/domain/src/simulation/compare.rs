@@ -148,6 +148,12 @@ pub(super) fn compare_all(model: &Model, state: &State) -> Result<(), Violation>
         let escrow = model.cell(esc_pub(index), super::cast::CASH);
         same(escrow == owed, || format!("escrow of {name} is {escrow}, owes {owed}"))?;
     }
+    for (sequence, ..) in &model.reversible {
+        let corrected = state.is_corrected(*sequence);
+        same(corrected == model.facts.corrected.contains(sequence), || {
+            format!("event {sequence} corrected: {corrected}, in the model otherwise")
+        })?;
+    }
     match state.fund(&model.cast.fund) {
         Some(fund) => compare_fund(model, fund),
         None => Ok(()),
@@ -200,6 +206,10 @@ fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
         };
         let holds = pool.is_some_and(|pool| pool.batches == own.batches && owners(pool));
         same(holds, || format!("pool of strike {epoch}: {pool:?}, in the model {own:?}"))?;
+    }
+    for (strike, last) in &facts.compensated {
+        let theirs = fund.compensated(*strike);
+        same(theirs == Some(*last), || format!("strike {strike} compensated at {theirs:?}"))?;
     }
     for (account, index) in ledger_accounts(cast) {
         let (theirs, own) = (fund.gl(&account), Femto::from_femto(facts.gl[index]));

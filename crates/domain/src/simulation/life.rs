@@ -25,27 +25,10 @@ use crate::{
 };
 
 /// Every code that a refusal may have (FUND 1.6), and that of a ledger of several funds.
-const CODES: [&str; 20] = [
-    "amount",
-    "owner",
-    "model",
-    "asset",
-    "split",
-    "weights",
-    "clock",
-    "exists",
-    "delisted",
-    "unseeded",
-    "seeded",
-    "winding",
-    "nothing",
-    "funds",
-    "limit",
-    "key",
-    "fund",
-    "frozen",
-    "not_allowed",
-    "paused",
+const CODES: &[&str] = &[
+    "amount", "owner", "model", "asset", "split", "weights", "clock", "exists", "delisted",
+    "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund", "frozen",
+    "not_allowed", "paused", "corrected", "irreversible",
 ];
 
 /// Keys of the requests of the end; no client counts so far.
@@ -260,13 +243,7 @@ impl Life {
     ) -> Result<(), Violation> {
         let (event, record) = (action.event.clone(), index);
         self.known.insert(action.key, Known { event, record });
-        self.brought += match &action.event {
-            Event::Deposit { amount, .. } | Event::Royalty { amount, .. } => {
-                i128::from(amount.as_micro())
-            }
-            Event::Withdraw { amount, .. } => -i128::from(amount.as_micro()),
-            _ => 0,
-        };
+        self.brought += brought(&action.event);
         let batch = &self.journal.records[index].batch;
         for entry in &batch.entries {
             *self.counts.entries.entry(entry.kind).or_default() += 1;
@@ -453,6 +430,18 @@ impl Life {
         }
         self.counts.replays += 1;
         ensure(20, state == self.process.state, || "text leads to another state".to_owned())
+    }
+}
+
+/// What an event brings from outside by its own words.
+fn brought(event: &Event) -> i128 {
+    match event {
+        Event::Deposit { amount, .. } | Event::Royalty { amount, .. } => {
+            i128::from(amount.as_micro())
+        }
+        Event::Withdraw { amount, .. } => -i128::from(amount.as_micro()),
+        Event::Correct { event, .. } => -brought(event),
+        _ => 0,
     }
 }
 

@@ -86,10 +86,16 @@ pub enum Mutation {
     TornAppend,
     /// After a kill the answered keys are forgotten.
     KeysForgotten,
+    /// A creation in kind takes one step of cash too little: rounded down.
+    CreationRoundedDown,
+    /// What was reversed is not remembered.
+    CorrectionForgotten,
+    /// The fund's part of a compensation is in custody and not in the valuation ledger.
+    CompensationUnbooked,
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 38] = {
+pub const MUTATIONS: [Mutation; 41] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -130,6 +136,9 @@ pub const MUTATIONS: [Mutation; 38] = {
         VestingPanics,
         TornAppend,
         KeysForgotten,
+        CreationRoundedDown,
+        CorrectionForgotten,
+        CompensationUnbooked,
     ]
 };
 
@@ -382,6 +391,17 @@ impl Mutation {
             }
             Self::InKindRoundedUp => {
                 nudge(batch, Kind::InKind, 1, is_unit);
+            }
+            Self::CreationRoundedDown => {
+                if nudge(batch, Kind::CreateInKind, -1, is_cash) {
+                    book(batch, Kind::CreateInKind, -1, &GlAccount::Capital);
+                }
+            }
+            Self::CorrectionForgotten => {
+                batch.effects.retain(|e| !matches!(e, Effect::Corrected { .. }));
+            }
+            Self::CompensationUnbooked => {
+                of(batch, Kind::Compensation).for_each(|entry| entry.gl.clear());
             }
             Self::DepositTwice => {
                 if let Some(entry) = of(batch, Kind::Deposit).next() {

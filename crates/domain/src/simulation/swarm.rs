@@ -26,6 +26,9 @@ pub(super) enum Op {
     Restrict,
     Strike,
     InKind,
+    Create,
+    Correct,
+    Compensate,
     Rebalance,
     Vest,
     Royalty,
@@ -37,8 +40,8 @@ pub(super) enum Op {
 }
 
 /// Every operation with its weight where nothing is drawn; those of the reference's simulation, in hundredths; it knows
-/// neither cancelling nor holding back, nor any list.
-const OPS: [(Op, u32); 23] = [
+/// neither cancelling nor holding back, nor any list, neither creation in kind nor corrections.
+const OPS: &[(Op, u32)] = &[
     (Op::Deposit, 150),
     (Op::Withdraw, 80),
     (Op::Transfer, 300),
@@ -54,6 +57,9 @@ const OPS: [(Op, u32); 23] = [
     (Op::Restrict, 150),
     (Op::Strike, 600),
     (Op::InKind, 200),
+    (Op::Create, 150),
+    (Op::Correct, 60),
+    (Op::Compensate, 30),
     (Op::Rebalance, 400),
     (Op::Vest, 100),
     (Op::Royalty, 80),

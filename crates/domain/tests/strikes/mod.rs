@@ -12,11 +12,14 @@ use domain::{
         committee::{count, quorum_of},
         decide, decide_round, samples,
     },
-    fund::{Account, Event, Methodology, State, apply},
+    fund::{
+        Account, Asset, Event, Methodology, State, apply,
+        restatement::{TOLERANCE_PPB, restate},
+    },
     name::Name,
     proof::{
-        AcceptedPrice, Balances, Bundle, LeafProof, LeafRecord, LogEvidence, LogKey, OlderHead,
-        PriceSource, PriceStep, ReportEvidence, RoundVote, RoundVotes, SignedHead, StrikeFacts,
+        AcceptedPrice, Balances, Bundle, LeafProof, LeafRecord, LogEvidence, LogKey, MarkedPrice,
+        OlderHead, PaidSoFar, PriceSource, PriceStep, ReportEvidence, RoundVote, RoundVotes, SignedHead, StrikeFacts,
         StrikeRecord, Tree, Watch,
     },
     time::{DAY_MS, Timestamp},
@@ -68,6 +71,8 @@ pub(crate) enum Twist {
     Restricted,
     /// Leaves a model out of the rebalance and does not say so.
     LeftOut,
+    /// None: entries are corrected, the second strike is restated twice and who was harmed is paid, and a third strike follows.
+    Restated,
 }
 
 fn evidence(of: &ReportEvidence) -> Evidence<'_> {
@@ -152,7 +157,63 @@ impl World {
             world.post(Event::HoldSubscriptions { fund: fund.clone(), held: false });
             world.strike(&fund);
         }
+        if twist == Twist::Restated {
+            world.correct_some();
+            world.restate(&fund, 1, (11, 10));
+            world.restate(&fund, 2, (12, 10));
+            world.strike(&fund);
+        }
         world
+    }
+
+    /// Reverses the last event, which is this one.
+    fn correct(&mut self, event: Event, claimed: Option<Cash>) {
+        let corrects = self.journal.len() as u64;
+        self.post(Event::Correct { corrects, event: Box::new(event), claimed });
+    }
+
+    /// A deposit, a transfer and a claim that should not have been.
+    fn correct_some(&mut self) {
+        let (alice, bob) = (name("ALICE"), name("BOB"));
+        let deposit = Event::Deposit { who: bob.clone(), amount: Cash::from_micro(5_000_000) };
+        self.post(deposit.clone());
+        self.correct(deposit, None);
+        let transfer =
+            Event::Transfer { who: alice.clone(), to: bob, asset: Asset::Cash, amount: 7 };
+        self.post(transfer.clone());
+        self.correct(transfer, None);
+        let due = self.state.balance(&Account::Claim(alice.clone()), &Asset::Cash);
+        let claim = Event::Claim { who: alice };
+        self.post(claim.clone());
+        self.correct(claim, Some(Cash::from_micro(due)));
+    }
+
+    /// The second strike was too high by some parts in some; who was harmed is paid what no earlier restatement paid.
+    fn restate(&mut self, fund: &Name, restatement: u64, (was, right): (i64, i64)) {
+        let price = |(model, marked): (&Name, &MarkedPrice)| {
+            (model.clone(), PriceNano::from_nano(marked.price.as_nano() / was * right))
+        };
+        let prices: BTreeMap<Name, PriceNano> =
+            self.records[1].facts.prices.iter().map(price).collect();
+        let threshold = Ppb::from_ppb(TOLERANCE_PPB);
+        let known = self.watch.restated();
+        let dealt = known.dealt(2).unwrap();
+        assert_eq!(dealt.nav(), self.records[1].facts.nav);
+        let found = restate(dealt, &prices, &BTreeMap::new(), threshold).unwrap();
+        let PaidSoFar { owners, fund: fund_part } = known.paid(2).owed(&found).unwrap();
+        assert_eq!(owners.keys().collect::<Vec<_>>(), [&name("BOB")]);
+        assert!(fund_part > Cash::ZERO, "the performance fee was on too much");
+        self.post(Event::Compensate {
+            fund: fund.clone(),
+            strike: 2,
+            restatement,
+            payer: name("SPONSOR"),
+            owners,
+            fund_part,
+            prices,
+            estimates: BTreeMap::new(),
+            threshold,
+        });
     }
 
     /// Of the waiting orders the first joiner's is taken back, and a leaver's that comes; the rest of the joiners are held back.
@@ -210,6 +271,11 @@ impl World {
         self.post(Event::Subscribe { fund: fund.clone(), who: name("ALICE"), amount });
     }
 
+    /// What has been followed.
+    pub(crate) const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
     fn at(&mut self) -> Timestamp {
         self.hour += 1;
         Timestamp::from_millis(self.hour * 3_600_000)
@@ -223,7 +289,13 @@ impl World {
         self.journal.push(event);
         // A twisted operator does not care what the watch says, but needs its facts: he lets it watch again under what he did.
         facts.unwrap_or_else(|error| {
-            let honest = [Twist::Honest, Twist::Waiting, Twist::Ineligible, Twist::Restricted];
+            let honest = [
+                Twist::Honest,
+                Twist::Waiting,
+                Twist::Ineligible,
+                Twist::Restricted,
+                Twist::Restated,
+            ];
             assert!(!honest.contains(&self.twist), "{error}");
             None
         })

@@ -3,6 +3,7 @@
 //! The same key with the same input answers the same and changes nothing again; with another input it is refused with code `key`.
 
 mod access;
+mod correction;
 mod evaluation;
 mod evaluator;
 mod exit;
@@ -28,6 +29,7 @@ pub(crate) struct Mutation(
     fund::FundMutation,
     exit::ExitMutation,
     restriction::RestrictionMutation,
+    correction::CorrectionMutation,
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,

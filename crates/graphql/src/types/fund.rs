@@ -9,7 +9,12 @@ use service::{
     FundView, Holding as HoldingValue, OrderFill as FillValue, Scope, Strike as StrikeValue,
 };
 
-use super::{log::StrikeProof, order::UnitsOfModel, restriction::Restrictions};
+use super::{
+    log::StrikeProof,
+    order::UnitsOfModel,
+    restatement::{CreateQuote, Restatement},
+    restriction::Restrictions,
+};
 use crate::{
     error::api_error,
     pagination::{Page, PageArguments},
@@ -118,6 +123,18 @@ impl Fund {
         let now = request(context)?.now;
         let quote = service(context)?.quote_exit(&self.0.fund.name, shares.0, now).await;
         Ok(ExitQuote::from(quote.map_err(api_error)?))
+    }
+
+    /// What so many shares cost in kind today: a part of everything, rounded up, at no mark. A trade of the fund gives another part.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn quote_create(
+        &self,
+        context: &Context<'_>,
+        shares: ShareQuantity,
+    ) -> Result<CreateQuote> {
+        let now = request(context)?.now;
+        let quote = service(context)?.quote_create(&self.0.fund.name, shares.0, now).await;
+        Ok(CreateQuote::from(quote.map_err(api_error)?))
     }
 
     /// Every official computation of NAV, in order.
@@ -237,6 +254,24 @@ impl Strike {
         let (fund, number) = (&self.0.fund, self.0.number);
         let proof = service(context)?.find_strike_proof(fund, number).await.map_err(api_error)?;
         Ok(proof.map(StrikeProof::from))
+    }
+
+    /// What was said of it later at other prices, in order; the last one holds. With `knownAt` only what was known at that time.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn restatements(
+        &self,
+        context: &Context<'_>,
+        known_at: Option<Time>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Restatement>> {
+        let page = PageArguments::new(first, after)?;
+        let (service, known_at) = (service(context)?, known_at.map(|at| at.0));
+        let (fund, number) = (&self.0.fund, self.0.number);
+        let rows = service
+            .list_restatements(fund, number, known_at, page.after_number()?, page.limit())
+            .await;
+        page.page(rows, |r| r.number.to_string(), Restatement)
     }
 
     /// When, by the server's clock.

@@ -14,6 +14,7 @@ pub(crate) mod order;
 pub(crate) mod price;
 pub(crate) mod release;
 pub(crate) mod restriction;
+pub(crate) mod restatement;
 pub(crate) mod round;
 pub(crate) mod storage;
 pub(crate) mod suite;

@@ -18,6 +18,7 @@ mod ledger;
 mod log;
 mod orders;
 mod registry;
+mod restatements;
 mod rows;
 mod schema;
 mod storage;
@@ -76,6 +77,7 @@ on_both_databases! {
     log::a_strike_has_one_record,
     orders::orders_wait_until_they_are_closed,
     orders::likenesses_are_kept_once,
+    restatements::what_was_known_reads_the_same,
     rows::numbers_survive_at_their_limits,
     rows::pages_are_complete_and_ordered_by_bytes,
     rows::replies_clock_and_audit_are_told_again,

@@ -48,6 +48,10 @@ fn facts(meta: &Meta) -> Value {
         }
         Meta::Delivery { epoch } => json!({ "pool": pool(*epoch) }),
         Meta::Model { model } => json!({ "model": model }),
+        Meta::Correction { corrects } => json!({ "corrects": corrects }),
+        Meta::Compensation { restatement, strike } => {
+            json!({ "restatement": restatement, "strike": strike })
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    amount::{Cash, LIMIT, PPB_ONE, Ppb, PriceNano, Shares},
-    fund::{Account, Asset, Event, FundParams, Rejection, State, apply},
+    amount::{Cash, LIMIT, PPB_ONE, Ppb, PriceNano, Shares, Units},
+    fund::{Account, Asset, Event, FundParams, Rejection, State, apply, quote_create},
     name::Name,
     simulation::{
         cast::name,
@@ -175,6 +175,61 @@ impl Market {
         let prices = self.values.iter().map(price).collect();
         let (fund, estimates) = (self.fund.clone(), BTreeMap::new());
         self.run(Event::MarkSet { fund, prices, estimates })
+    }
+
+    /// Marks one model at `over` times its true price and the others at theirs.
+    pub(super) fn mark_one(&mut self, over_marked: &str, over: i64) -> Result<(), Rejection> {
+        let price = |(model, value): (&Name, &i64)| {
+            let times = if model.as_str() == over_marked { over } else { 1 };
+            (model.clone(), PriceNano::from_nano(value.saturating_mul(times)))
+        };
+        let prices = self.values.iter().map(price).collect();
+        let (fund, estimates) = (self.fund.clone(), BTreeMap::new());
+        self.run(Event::MarkSet { fund, prices, estimates })
+    }
+
+    /// Shares whose slice a person can pay with one part in `parts` of his cash and what the provider has.
+    pub(super) fn creatable(&self, who: &str, parts: i64) -> i64 {
+        let Some(fund) = self.state.fund(&self.fund) else { return 0 };
+        let supply = i128::from(fund.shares(&self.state).as_nano());
+        let worth = self.worth(&Account::Fund(self.fund.clone())).max(1);
+        let cash = i128::from(self.cash(&Account::Person(name(who))) / parts);
+        let paid = down(cash * K, supply, worth);
+        let sold = self.values.keys().map(|model| {
+            let held = i128::from(fund.units(&self.state, model).as_micro());
+            let asset = Asset::Unit(model.clone());
+            let has = i128::from(self.state.balance(&Account::Person(name("LP")), &asset));
+            if held == 0 { i128::MAX } else { down(has, supply, held) }
+        });
+        i64::try_from(sold.fold(paid, i128::min) - 2).unwrap_or(0).max(0)
+    }
+
+    /// The units of a slice for shares that are to be made.
+    pub(super) fn slice_of(&self, shares: i64) -> Result<BTreeMap<Name, Units>, Rejection> {
+        if shares == 0 {
+            return Ok(BTreeMap::new());
+        }
+        let day = self.state.fund(&self.fund).map_or(0, |fund| fund.day());
+        quote_create(&self.state, &self.fund, Shares::from_nano(shares), day).map(|q| q.units)
+    }
+
+    /// Buys units of the provider at their true price, rounded down in the buyer's favour.
+    pub(super) fn buy(&mut self, who: &str, model: &Name, units: Units) -> Result<(), Rejection> {
+        let value = self.values.get(model).copied().unwrap_or(0);
+        let cost = down(i128::from(units.as_micro()), i128::from(value), K);
+        let (provider, buyer) = (name("LP"), name(who));
+        if let Some(amount) = i64::try_from(cost).ok().filter(|cost| *cost > 0) {
+            let (who, to) = (buyer.clone(), provider.clone());
+            self.run(Event::Transfer { who, to, asset: Asset::Cash, amount })?;
+        }
+        let (asset, amount) = (Asset::Unit(model.clone()), units.as_micro());
+        self.run(Event::Transfer { who: provider, to: buyer, asset, amount })
+    }
+
+    pub(super) fn create_in_kind(&mut self, who: &str, shares: i64) -> Result<(), Rejection> {
+        let (fund, who, shares) = (self.fund.clone(), name(who), Shares::from_nano(shares));
+        let day = self.state.fund(&fund).map_or(0, |fund| fund.day());
+        self.run(Event::CreateInKind { fund, who, shares, day })
     }
 
     pub(super) fn cash(&self, account: &Account) -> i64 {

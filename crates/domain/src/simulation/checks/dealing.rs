@@ -6,7 +6,7 @@ use crate::{
     fund::{Event, Fill, FundState, Slice, StrikeOutcome},
     simulation::{
         cast::MODELS,
-        model::math::{K, above, down},
+        model::math::{K, above, down, up},
     },
 };
 
@@ -19,6 +19,7 @@ pub(super) fn check_queues(seen: &Seen<'_>, fund: &FundState) -> Result<(), Viol
         | Event::CancelRedemption { .. }
         | Event::Strike { .. }
         | Event::InKind { .. }
+        | Event::CreateInKind { .. }
         | Event::Seed { .. } => books::check_queues(seen.after, fund, seen.cast),
         _ => Ok(()),
     }
@@ -155,4 +156,32 @@ pub(super) fn check_in_kind(
     ensure(13, !lower, || format!("in kind, NAV per share fell from {}/{supply}", before.nav))?;
     let out = before.cash - after.cash;
     ensure(13, out == down(before.cash, burned, supply), || format!("in kind paid {out} in cash"))
+}
+
+/// Creation in kind: the exact slice and no less, whatever the marks say; nobody who is there has less per share of anything.
+pub(super) fn check_created(
+    seen: &Seen<'_>,
+    fund: &FundState,
+    before: &Standing,
+    after: &Standing,
+    made: i128,
+) -> Result<(), Violation> {
+    ensure(18, !fund.winding(), || "a winding fund made shares".to_owned())?;
+    // After the fee of the days passed, before the creation.
+    let supply = after.shares - made;
+    ensure(18, supply >= before.shares && made > 0, || format!("{made} made of {supply}"))?;
+    let cash = not_below(after.cash, after.shares, before.cash, supply);
+    ensure(11, cash, || "cash a share fell at a creation".to_owned())?;
+    let fell = |m: &usize| !not_below(after.units[*m], after.shares, before.units[*m], supply);
+    let fell = (0..MODELS).find(fell);
+    ensure(11, fell.is_none(), || {
+        format!("{} a share fell at a creation", seen.cast.models[fell.unwrap_or(0)])
+    })?;
+    ensure(13, not_below(after.nav, after.shares, before.nav, supply), || {
+        format!("NAV per share fell from {}/{supply} at a creation", before.nav)
+    })?;
+    let brought = after.cash - before.cash;
+    ensure(13, brought == up(before.cash, made, supply), || format!("a creation took {brought}"))?;
+    let exact = |m: usize| after.units[m] - before.units[m] == up(before.units[m], made, supply);
+    ensure(13, (0..MODELS).all(exact), || "a creation took other units".to_owned())
 }

@@ -116,6 +116,8 @@ pub(super) const fn is_heavy(event: &Event) -> bool {
         event,
         Event::Strike { .. }
             | Event::InKind { .. }
+            | Event::CreateInKind { .. }
+            | Event::Compensate { .. }
             | Event::Rebalance { .. }
             | Event::MarkSet { .. }
             | Event::Seed { .. }
@@ -148,6 +150,14 @@ pub(super) fn check_event(seen: &Seen<'_>) -> Result<(), Violation> {
         }
         (Event::InKind { shares, .. }, _) => {
             dealing::check_in_kind(seen, before, &after, i128::from(shares.as_nano()))
+        }
+        (Event::CreateInKind { shares, .. }, _) => {
+            dealing::check_created(seen, fund, before, &after, i128::from(shares.as_nano()))
+        }
+        (Event::Compensate { fund_part, .. }, _) => {
+            let paid = after.cash - before.cash == i128::from(fund_part.as_micro());
+            let same = before.units == after.units && before.shares == after.shares;
+            ensure(39, paid && same, || "a compensation moved more than it says".to_owned())
         }
         (Event::Rebalance { spread, .. }, _) => {
             trading::check_rebalance(seen, fund, before, &after, spread.as_ppb())
@@ -187,7 +197,10 @@ fn check_progress(seen: &Seen<'_>, fund: &FundState) -> Result<(), Violation> {
     let (Some(old), new) = (&seen.progressed, Progressed::of(fund)) else { return Ok(()) };
     ensure(16, new.day >= old.day, || format!("the clock went from {} to {}", old.day, new.day))?;
     let day = match seen.event {
-        Event::Strike { day, .. } | Event::InKind { day, .. } | Event::Vest { day, .. } => *day,
+        Event::Strike { day, .. }
+        | Event::InKind { day, .. }
+        | Event::CreateInKind { day, .. }
+        | Event::Vest { day, .. } => *day,
         Event::Seed { day, .. } => day.unwrap_or(old.day),
         _ => old.day,
     };

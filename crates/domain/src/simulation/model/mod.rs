@@ -8,9 +8,13 @@ mod access;
 mod dealing;
 pub(super) mod math;
 mod publishing;
+mod restating;
 mod trading;
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use self::{
     access::Access,
@@ -94,6 +98,10 @@ pub(super) struct Facts {
     pub(super) access: Access,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) sales: [Vec<Sale>; MODELS],
+    /// Events that were reversed, by number.
+    pub(super) corrected: BTreeSet<u64>,
+    /// The last restatement of a strike that was compensated.
+    pub(super) compensated: BTreeMap<u64, u64>,
 }
 
 /// What a strike said.
@@ -132,6 +140,10 @@ pub(super) struct Model {
     leavers: Vec<u64>,
     /// What the last event changed: cell and value before.
     touched: Vec<(usize, i128)>,
+    /// Events so far.
+    events: u64,
+    /// Those that can be reversed, with their numbers and what they moved.
+    pub(super) reversible: Vec<(u64, Event, i64)>,
 }
 
 pub(super) const fn need(holds: bool, code: Code) -> Result<(), Code> {
@@ -162,6 +174,8 @@ impl Model {
             access: Access::new(),
             pools: BTreeMap::new(),
             sales: [const { Vec::new() }; MODELS],
+            corrected: BTreeSet::new(),
+            compensated: BTreeMap::new(),
         };
         Self {
             cast,
@@ -171,6 +185,8 @@ impl Model {
             cells: vec![0; LIQ * ASSETS],
             leavers: Vec::new(),
             touched: Vec::new(),
+            events: 0,
+            reversible: Vec::new(),
         }
     }
 
@@ -184,6 +200,9 @@ impl Model {
             while let Some((cell, before)) = self.touched.pop() {
                 self.cells[cell] = before;
             }
+        } else {
+            self.events += 1;
+            self.remember(event);
         }
         told
     }
@@ -224,6 +243,11 @@ impl Model {
             | Event::SetEligible { .. } => self.restrict(event)?,
             Event::Strike { fund, day } => return self.strike(fund, *day).map(Told::Struck),
             Event::InKind { .. } => self.in_kind(event)?,
+            Event::CreateInKind { fund, who, shares, day } => {
+                self.create_in_kind(fund, who, shares.as_nano(), *day)?;
+            }
+            Event::Correct { .. } => self.correct(event)?,
+            Event::Compensate { .. } => self.compensate(event)?,
             Event::Rebalance { .. } => self.rebalance(event)?,
             Event::Vest { fund, model, day } => {
                 return self.vest(fund, model, *day).map(Told::Vested);
@@ -410,15 +434,7 @@ impl Model {
     fn transfer(&mut self, who: &Name, to: &Name, asset: &Asset, n: i64) -> Result<(), Code> {
         let (who, to) = (self.person(who)?, self.person(to)?);
         need(who != to, "owner")?;
-        let known = match asset {
-            Asset::Cash => true,
-            Asset::Share(fund) => self.rules(fund).is_ok(),
-            Asset::Unit(model) => self.listed(model).is_ok(),
-            Asset::SideClaim { fund, model } => {
-                self.rules(fund).is_ok() && self.listed(model).is_ok_and(|m| self.facts.dead[m])
-            }
-        };
-        let asset = self.cast.find_asset(asset).filter(|_| known).ok_or("asset")?;
+        let asset = self.transferable(asset)?;
         let n = amount(n, 1)?;
         if asset == SHARE {
             self.facts.access.may_give(who, to)?;

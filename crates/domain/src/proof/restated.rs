@@ -1,0 +1,265 @@
+//! What was restated of a fund's strikes: who was compensated must follow from the strike and the right prices that the event names.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::steps;
+use crate::{
+    amount::{Cash, Femto, Ppb, PriceNano, Shares},
+    canonical::{self, CanonicalError},
+    digest::Digest,
+    fund::{
+        Batch, Event, FundState, State,
+        restatement::{Dealt, JoinerPart, RestateError, Restatement, restate},
+    },
+    name::Name,
+};
+
+/// What was paid for a strike so far, by all its restatements together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaidSoFar {
+    /// To owners.
+    pub owners: BTreeMap<Name, Cash>,
+    /// To the fund.
+    pub fund: Cash,
+}
+
+impl PaidSoFar {
+    /// What a restatement still owes: losses less what was paid, to nobody less than nothing. Nobody gives back what a later one finds
+    /// too much.
+    ///
+    /// # Errors
+    /// [`RestateError::Bound`] for sums beyond any amount.
+    pub fn owed(&self, restated: &Restatement) -> Result<Self, RestateError> {
+        let rest = |lost: Cash, paid: Cash| {
+            Cash::from_micro(lost.as_micro().saturating_sub(paid.as_micro()).max(0))
+        };
+        if !restated.passes {
+            return Ok(Self::default());
+        }
+        let owners = restated.losses()?.into_iter().map(|(who, lost)| {
+            let paid = self.owners.get(&who).copied().unwrap_or_default();
+            (who, rest(lost, paid))
+        });
+        let owners = owners.filter(|(_, rest)| *rest > Cash::ZERO).collect();
+        Ok(Self { owners, fund: rest(restated.fund_loss()?, self.fund) })
+    }
+
+    /// Takes a payment in.
+    pub fn add(&mut self, owners: &BTreeMap<Name, Cash>, fund: Cash) {
+        let sum = |a: Cash, b: Cash| Cash::from_micro(a.as_micro().saturating_add(b.as_micro()));
+        for (who, cash) in owners {
+            let paid = self.owners.entry(who.clone()).or_default();
+            *paid = sum(*paid, *cash);
+        }
+        self.fund = sum(self.fund, fund);
+    }
+
+    /// Whether nobody gets anything.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.owners.is_empty() && self.fund == Cash::ZERO
+    }
+}
+
+/// What a watch remembers of strikes, so that later compensations can be derived again.
+#[derive(Clone, Debug, Default)]
+pub struct Restated {
+    /// Shared, because a watch is copied with every event and strikes only grow in number.
+    strikes: Arc<BTreeMap<u64, Arc<Dealt>>>,
+    about: Option<Dealt>,
+    paid: BTreeMap<u64, PaidSoFar>,
+    /// Who opened the fund.
+    sponsor: Option<Name>,
+}
+
+/// What an event says, and what follows.
+pub(super) enum Finding {
+    /// The same.
+    Follows,
+    /// Something else.
+    Differs {
+        /// Where.
+        field: &'static str,
+        /// What the event says.
+        stated: serde_json::Value,
+        /// What follows.
+        derived: serde_json::Value,
+    },
+}
+
+impl Restated {
+    /// Remembers what a strike is about to deal at.
+    pub fn before(&mut self, state: &State, fund: Option<&FundState>) {
+        self.about = fund.and_then(|fund| Dealt::before(state, fund));
+    }
+
+    /// Remembers what a strike did, and who opened the fund.
+    pub fn after(&mut self, event: &Event, batch: &Batch) {
+        match (event, &batch.outcome) {
+            (Event::Seed { who, .. }, _) => self.sponsor = Some(who.clone()),
+            (Event::Strike { .. }, crate::fund::Outcome::Strike(outcome)) => {
+                if let Some(dealt) = self.about.take().and_then(|about| about.struck(batch)) {
+                    Arc::make_mut(&mut self.strikes).insert(outcome.epoch, Arc::new(dealt));
+                }
+            }
+            (Event::Compensate { strike, owners, fund_part, .. }, _) => {
+                self.paid.entry(*strike).or_default().add(owners, *fund_part);
+            }
+            _ => {}
+        }
+    }
+
+    /// What a strike dealt at; none for one that was not seen.
+    #[must_use]
+    pub fn dealt(&self, strike: u64) -> Option<&Dealt> {
+        self.strikes.get(&strike).map(Arc::as_ref)
+    }
+
+    /// What was paid for a strike.
+    #[must_use]
+    pub fn paid(&self, strike: u64) -> PaidSoFar {
+        self.paid.get(&strike).cloned().unwrap_or_default()
+    }
+
+    /// Whether somebody answers for the fund's prices: who opened it, or who manages it. Nobody else's money pays for them.
+    #[must_use]
+    pub fn answers(&self, payer: &Name, manager: &Name) -> bool {
+        payer == manager || self.sponsor.as_ref() == Some(payer)
+    }
+
+    /// Compares a compensation, before it is taken in, with what follows from its strike and its prices.
+    pub(super) fn check(&self, event: &Event, manager: &Name) -> Result<Finding, RestateError> {
+        let Event::Compensate {
+            strike,
+            payer,
+            owners,
+            fund_part,
+            prices,
+            estimates,
+            threshold,
+            ..
+        } = event
+        else {
+            return Ok(Finding::Follows);
+        };
+        let differs = |field, stated, derived| Ok(Finding::Differs { field, stated, derived });
+        let json = |value: &PaidSoFar| serde_json::to_value(value).unwrap_or_default();
+        if !self.answers(payer, manager) {
+            let who = [self.sponsor.as_ref(), Some(manager)].map(|name| name.map(Name::as_str));
+            return differs("payer", payer.as_str().into(), serde_json::json!(who));
+        }
+        let Some(dealt) = self.dealt(*strike) else {
+            return differs("strike", (*strike).into(), "a strike of this fund".into());
+        };
+        let restated = restate(dealt, prices, estimates, *threshold)?;
+        let derived = self.paid(*strike).owed(&restated)?;
+        let stated = PaidSoFar { owners: owners.clone(), fund: *fund_part };
+        if stated == derived {
+            return Ok(Finding::Follows);
+        }
+        differs("compensation", json(&stated), json(&derived))
+    }
+}
+
+/// A restatement as the log keeps it: its canonical JSON is what the leaf names. The strike's own record stays as it was.
+///
+/// Amounts are decimal strings of whole steps, and the name of a field says which.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestatementRecord {
+    /// Version of this form: 1.
+    pub record_version: u32,
+    /// The fund.
+    pub fund: Name,
+    /// The strike.
+    pub strike: u64,
+    /// Counts the restatements of the strike from 1; the last one holds.
+    pub number: u64,
+    /// The right prices that were given.
+    #[serde(rename = "prices_nano", with = "steps::by_name")]
+    pub prices: BTreeMap<Name, PriceNano>,
+    /// The right estimates that were given.
+    #[serde(rename = "estimates_nano", with = "steps::by_name")]
+    pub estimates: BTreeMap<Name, PriceNano>,
+    /// The error from which on somebody is compensated.
+    #[serde(rename = "threshold_ppb")]
+    pub threshold: Ppb,
+    /// NAV as it was published.
+    #[serde(rename = "nav_published_femto")]
+    pub nav_published: Femto,
+    /// The right NAV.
+    #[serde(rename = "nav_femto")]
+    pub nav: Femto,
+    /// The right NAV at the larger of price and estimate of each name.
+    #[serde(rename = "ask_femto")]
+    pub ask: Femto,
+    /// The right NAV per share.
+    #[serde(rename = "nav_per_share_nano", with = "steps::optional")]
+    pub nav_per_share: Option<PriceNano>,
+    /// How far NAV was off, in ppb of the right one.
+    #[serde(with = "steps")]
+    pub error_ppb: i64,
+    /// The same of the ask.
+    #[serde(with = "steps")]
+    pub ask_error_ppb: i64,
+    /// Whether the error reaches the threshold.
+    pub passes_threshold: bool,
+    /// Every order that was filled.
+    pub joiners: Vec<JoinerRecord>,
+    /// What the fund lost, to joiners and to a performance fee.
+    #[serde(rename = "fund_loss_micro", with = "steps")]
+    pub fund_loss: Cash,
+    /// Number of the compensation's event in the journal, from 1; none where nothing was owed.
+    pub compensated_by: Option<u64>,
+}
+
+/// A joiner's order in a restatement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinerRecord {
+    /// Whose.
+    pub who: Name,
+    /// Shares that he got.
+    #[serde(rename = "shares_nano", with = "steps")]
+    pub shares: Shares,
+    /// Shares that he should have got.
+    #[serde(rename = "right_shares_nano", with = "steps")]
+    pub right_shares: Shares,
+    /// What he lost.
+    #[serde(rename = "loss_micro", with = "steps")]
+    pub loss: Cash,
+    /// What he got too much.
+    #[serde(rename = "gain_micro", with = "steps")]
+    pub gain: Cash,
+}
+
+impl From<&JoinerPart> for JoinerRecord {
+    fn from(part: &JoinerPart) -> Self {
+        let JoinerPart { who, shares, right_shares, loss, gain } = part;
+        let (shares, right_shares) = (*shares, *right_shares);
+        Self { who: who.clone(), shares, right_shares, loss: *loss, gain: *gain }
+    }
+}
+
+impl RestatementRecord {
+    /// The version of the form that this program writes.
+    pub const VERSION: u32 = 1;
+
+    /// The record as canonical JSON.
+    ///
+    /// # Errors
+    /// [`CanonicalError`] for a count beyond 2^53 − 1.
+    pub fn to_canonical(&self) -> Result<String, CanonicalError> {
+        canonical::to_string(self)
+    }
+
+    /// The digest of the canonical JSON: what the leaf names.
+    ///
+    /// # Errors
+    /// As [`to_canonical`](Self::to_canonical).
+    pub fn digest(&self) -> Result<Digest, CanonicalError> {
+        canonical::digest_of(self)
+    }
+}

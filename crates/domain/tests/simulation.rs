@@ -50,12 +50,12 @@ fn many_seeds_are_clean() {
     assert!(done[0] >= steps * SEEDS);
     assert!(done.iter().all(|count| *count > 0), "{done:?}");
     assert_eq!(entries.len(), 24, "every kind of entry: {entries:?}");
-    assert_eq!(codes.len(), 17, "every code: {codes:?}");
+    assert_eq!(codes.len(), 18, "every code: {codes:?}");
     assert!(done[1] * 2 > done[0], "most events are done and not refused: {done:?}");
 }
 
 /// Of the 1,500 events of seed 7, on any machine.
-const DIGEST: &str = "2d1b28b5b91b698d7449dc32bad16010f629050cfca5029607f411265cb9cd1c";
+const DIGEST: &str = "54b73ce672e5b431784c1dedf4939aaf2e940dd32670c1c32ce848a37196d418";
 
 /// Proves that a run is a function of its seed: the same summary with its digest again, another one for another seed.
 #[test]

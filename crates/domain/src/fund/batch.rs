@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
+    digest::Digest,
     name::Name,
 };
 
@@ -354,6 +355,17 @@ pub enum Effect {
         model: Name,
         /// What has not been paid out in full.
         tranches: Vec<Tranche>,
+    },
+    /// Other rules are in force.
+    MethodologyAdopted {
+        /// Digest of the rules.
+        digest: Digest,
+        /// The fund.
+        fund: Name,
+        /// Its parameters from here on.
+        params: FundParams,
+        /// What a day of the management fee leaves of one, at 1e18.
+        retention: u64,
     },
 }
 

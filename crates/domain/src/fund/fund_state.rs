@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     amount::{Cash, Femto, PriceNano, Shares, Units},
+    digest::Digest,
     name::Name,
 };
 
@@ -54,6 +55,7 @@ pub struct FundState {
     pub(super) redemptions: Vec<(Name, Shares)>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) held: bool,
+    pub(super) methodology: Option<Digest>,
     pub(super) progress: Progress,
 }
 
@@ -81,6 +83,18 @@ impl FundState {
     #[must_use]
     pub const fn params(&self) -> &FundParams {
         &self.params
+    }
+
+    /// What a day of the management fee leaves of one, at 1e18.
+    #[must_use]
+    pub const fn daily_retention(&self) -> u64 {
+        self.retention
+    }
+
+    /// Digest of the rules that were adopted last; none while those of its creation are in force.
+    #[must_use]
+    pub const fn methodology(&self) -> Option<Digest> {
+        self.methodology
     }
 
     /// Its day.
@@ -258,6 +272,10 @@ impl FundState {
             }
             Effect::PoolClosed { epoch, .. } => {
                 self.pools.remove(epoch);
+            }
+            Effect::MethodologyAdopted { digest, params, retention, .. } => {
+                self.params.clone_from(params);
+                (self.retention, self.methodology) = (*retention, Some(*digest));
             }
             Effect::FundCreated { .. }
             | Effect::ModelIssued { .. }

@@ -5,7 +5,7 @@ use crate::name::Name;
 
 /// Why an event is refused: one code of FUND 1.6 each.
 ///
-/// `fund` is the one code beyond that list, because this ledger holds several funds; `internal` is our own bug and changes nothing either.
+/// `fund` and `fixed` are beyond that list, because this ledger holds several funds whose rules may change; `internal` is our own bug and changes nothing either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// A number out of its range.
@@ -106,6 +106,16 @@ pub enum Rejection {
         /// The fund.
         fund: Name,
     },
+    /// What a change of rules cannot change.
+    #[error("{what} is {stated} since the fund was created and cannot become {given}")]
+    Fixed {
+        /// The parameter.
+        what: &'static str,
+        /// What it is.
+        stated: String,
+        /// What was given.
+        given: String,
+    },
     /// There is nothing to do.
     #[error("nothing to {what}")]
     Nothing {
@@ -173,6 +183,7 @@ impl Rejection {
             Self::Unseeded { .. } => "unseeded",
             Self::Seeded { .. } => "seeded",
             Self::Winding { .. } => "winding",
+            Self::Fixed { .. } => "fixed",
             Self::Nothing { .. } => "nothing",
             Self::Funds { .. } => "funds",
             Self::Limit { .. } => "limit",

@@ -224,6 +224,7 @@ impl State {
                     redemptions: Vec::new(),
                     pools: BTreeMap::new(),
                     held: false,
+                    methodology: None,
                     progress: Progress::default(),
                 };
                 self.funds.insert(fund.clone(), made);
@@ -253,7 +254,8 @@ impl State {
             | Effect::QueuesSettled { fund }
             | Effect::Progressed { fund, .. }
             | Effect::PoolSet { fund, .. }
-            | Effect::PoolClosed { fund, .. } => {
+            | Effect::PoolClosed { fund, .. }
+            | Effect::MethodologyAdopted { fund, .. } => {
                 if let Some(fund) = self.funds.get_mut(fund) {
                     fund.take(effect);
                 }

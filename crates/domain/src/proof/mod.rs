@@ -9,6 +9,7 @@ mod bundle;
 mod head;
 mod leaf;
 pub mod merkle;
+mod rules;
 mod steps;
 mod strike;
 mod verify;
@@ -22,6 +23,7 @@ pub use bundle::{
 pub use head::{HeadError, LogKey, SignedHead};
 pub use leaf::{AcceptedPrice, LeafRecord};
 pub use merkle::{Frontier, MerkleError, Node, Tree};
+pub use rules::Adoption;
 pub use strike::{
     Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, PriceSource, SliceRecord,
     StrikeFacts, StrikeRecord,

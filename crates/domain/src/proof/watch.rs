@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::strike::{
-    Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, SliceRecord, StrikeFacts,
+use super::{
+    rules::{Adoption, Rules},
+    strike::{
+        Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, SliceRecord, StrikeFacts,
+    },
 };
 use crate::{
     amount::{Cash, Ppb, PriceNano, Shares, Units},
@@ -44,6 +47,20 @@ pub enum WatchError {
         /// What follows.
         derived: String,
     },
+    /// Rules that are adopted and that nobody has given.
+    #[error("event {sequence}: the methodology {digest} that is adopted is not known")]
+    UnknownRules {
+        /// The adoption.
+        sequence: u64,
+        /// Its digest.
+        digest: Digest,
+    },
+    /// Rules that are adopted in the middle of a period, whose fees are then those of other rules than its days.
+    #[error("event {sequence}: a methodology is adopted, but not right after a strike of the fund")]
+    BetweenStrikes {
+        /// The adoption.
+        sequence: u64,
+    },
     /// The rules give no weights for a rebalance that happened.
     #[error("event {sequence}: {source}")]
     Weights {
@@ -73,7 +90,7 @@ pub enum WatchError {
 #[derive(Clone, Debug)]
 pub struct Watch {
     fund: Name,
-    methodology: Methodology,
+    rules: Rules,
     sequence: u64,
     publishers: BTreeMap<Name, Name>,
     level: Option<IndexLevel>,
@@ -93,12 +110,12 @@ struct Frozen {
 }
 
 impl Watch {
-    /// Watches a fund from the first event of the journal on.
+    /// Watches a fund from the first event of the journal on, under the rules of its creation.
     #[must_use]
     pub const fn new(fund: Name, methodology: Methodology) -> Self {
         Self {
             fund,
-            methodology,
+            rules: Rules::new(methodology),
             sequence: 0,
             publishers: BTreeMap::new(),
             level: None,
@@ -106,6 +123,26 @@ impl Watch {
             marked: None,
             frozen: None,
         }
+    }
+
+    /// Takes rules that an event may adopt; their digest comes back.
+    ///
+    /// # Errors
+    /// Rules without canonical JSON.
+    pub fn learn(&mut self, methodology: Methodology) -> Result<Digest, MethodologyError> {
+        self.rules.learn(methodology)
+    }
+
+    /// The rules in force: those of the creation until others are adopted.
+    #[must_use]
+    pub const fn methodology(&self) -> &Methodology {
+        self.rules.current()
+    }
+
+    /// Every change of rules so far, in order.
+    #[must_use]
+    pub fn adoptions(&self) -> &[Adoption] {
+        self.rules.adoptions()
     }
 
     /// Events so far.
@@ -143,7 +180,8 @@ impl Watch {
     /// Follows `event`, which `batch` applied and left `state`; a strike of the fund gives what its record must say.
     ///
     /// # Errors
-    /// [`WatchError`]: an order after the prices, parameters or a rebalance that do not follow from the methodology.
+    /// [`WatchError`]: an order after the prices, parameters or a rebalance that do not follow from the methodology
+    /// in force, a change of rules that is not right after a strike or to rules that nobody has given.
     pub fn after(
         &mut self,
         state: &State,
@@ -153,8 +191,13 @@ impl Watch {
         self.sequence += 1;
         match event {
             Event::CreateFund { fund, params } if *fund == self.fund => {
-                let wanted = self.methodology.fund_params();
+                let wanted = self.rules.current().fund_params();
                 self.same("params", params, &wanted)?;
+            }
+            Event::AdoptMethodology { fund, digest, params } if *fund == self.fund => {
+                let wanted = self.rules.find(self.sequence, *digest)?.fund_params();
+                self.same("params", params, &wanted)?;
+                self.rules.adopt(self.sequence, *digest);
             }
             Event::Admit { fund, model, publisher, .. } if *fund == self.fund => {
                 self.publishers.insert(model.clone(), publisher.clone());
@@ -174,7 +217,7 @@ impl Watch {
             Event::Rebalance { fund, weights, cash, spread, counterparties }
                 if *fund == self.fund =>
             {
-                let rules = &self.methodology;
+                let rules = self.rules.current();
                 self.same("cash", cash, &Ppb::from_ppb(rules.cash_ppb))?;
                 self.same("spread", spread, &Ppb::from_ppb(rules.spread_ppb))?;
                 self.same("counterparties", counterparties, &rules.counterparties)?;
@@ -184,6 +227,7 @@ impl Watch {
                 let Outcome::Strike(outcome) = &batch.outcome else {
                     return Err(WatchError::Internal("a strike without outcome"));
                 };
+                self.rules.strike(self.sequence, *day);
                 return self.strike(state, *day, batch, outcome).map(Some);
             }
             _ => {}
@@ -230,7 +274,7 @@ impl Watch {
             let publisher = self.publishers.get(&model).unwrap_or(&model).clone();
             (model, publisher, price)
         });
-        self.methodology.target_weights(&scored.collect::<Vec<_>>())
+        self.rules.current().target_weights(&scored.collect::<Vec<_>>())
     }
 
     fn rebalance(

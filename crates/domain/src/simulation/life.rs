@@ -24,10 +24,10 @@ use crate::{
     fund::{Batch, Event, Kind, Outcome, Rejection, State, apply},
 };
 
-/// Every code that a refusal may have (FUND 1.6), and that of a ledger of several funds.
-const CODES: [&str; 17] = [
+/// Every code that a refusal may have (FUND 1.6), and those of a ledger of several funds whose rules change.
+const CODES: [&str; 18] = [
     "amount", "owner", "model", "asset", "split", "weights", "clock", "exists", "delisted",
-    "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund",
+    "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund", "fixed",
 ];
 
 /// Keys of the requests of the end; no client counts so far.

@@ -80,6 +80,8 @@ pub enum Mutation {
     RedemptionNotEscrowed,
     /// Vesting panics.
     VestingPanics,
+    /// New rules are adopted, and a day still costs what it cost: nothing, say.
+    AdoptedFree,
     /// After a kill the journal lacks the end of its last batch.
     TornAppend,
     /// After a kill the answered keys are forgotten.
@@ -87,7 +89,7 @@ pub enum Mutation {
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 37] = {
+pub const MUTATIONS: [Mutation; 38] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -125,6 +127,7 @@ pub const MUTATIONS: [Mutation; 37] = {
         DepositTwice,
         RedemptionNotEscrowed,
         VestingPanics,
+        AdoptedFree,
         TornAppend,
         KeysForgotten,
     ]
@@ -382,6 +385,13 @@ impl Mutation {
                 }
             }
             Self::RedemptionNotEscrowed => drop_legs(batch, Kind::RedRequest, is_share),
+            Self::AdoptedFree => {
+                for effect in &mut batch.effects {
+                    if let Effect::MethodologyAdopted { retention, .. } = effect {
+                        *retention = 1_000_000_000_000_000_000;
+                    }
+                }
+            }
             Self::VestingPanics => assert!(of(batch, Kind::Vest).next().is_none(), "on purpose"),
             _ => {}
         }

@@ -28,6 +28,7 @@ pub(super) enum Op {
     Vest,
     Royalty,
     Delist,
+    Adopt,
     Day,
     ClockBack,
     Bankruptcy,
@@ -35,8 +36,8 @@ pub(super) enum Op {
 }
 
 /// Every operation with its weight where nothing is drawn; those of the reference's simulation, in hundredths; it knows
-/// neither cancelling nor holding back.
-const OPS: [(Op, u32); 21] = [
+/// neither cancelling nor holding back nor other rules.
+const OPS: [(Op, u32); 22] = [
     (Op::Deposit, 150),
     (Op::Withdraw, 80),
     (Op::Transfer, 300),
@@ -54,6 +55,7 @@ const OPS: [(Op, u32); 21] = [
     (Op::Vest, 100),
     (Op::Royalty, 80),
     (Op::Delist, 10),
+    (Op::Adopt, 40),
     (Op::Day, 500),
     (Op::ClockBack, 50),
     (Op::Bankruptcy, 10),

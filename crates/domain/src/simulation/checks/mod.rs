@@ -4,6 +4,7 @@
 
 pub(super) mod books;
 pub(super) mod dealing;
+mod fees;
 mod forks;
 mod trading;
 
@@ -134,6 +135,7 @@ pub(super) fn check_event(seen: &Seen<'_>) -> Result<(), Violation> {
     let Some(fund) = seen.after.fund(&seen.cast.fund) else { return Ok(()) };
     check_progress(seen, fund)?;
     dealing::check_queues(seen, fund)?;
+    fees::check_fees(seen, fund)?;
     let Some(before) = &seen.standing else {
         let still = !touches_fund(seen.batch);
         return ensure(4, still, || format!("{} touched a fund", seen.event.op()));

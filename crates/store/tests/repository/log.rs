@@ -21,14 +21,14 @@ fn leaf(leaf_index: i64, kind: &str, subject: &str, model_id: Option<&str>) -> L
     }
 }
 
-fn conflict(error: Result<(), StoreError>) -> String {
+pub(crate) fn conflict(error: Result<(), StoreError>) -> String {
     match error {
         Err(StoreError::Conflict { constraint }) => constraint,
         other => panic!("{other:?}"),
     }
 }
 
-async fn refuses_change(store: &Store, table: &str, column: &str) {
+pub(crate) async fn refuses_change(store: &Store, table: &str, column: &str) {
     for statement in
         [format!("UPDATE {table} SET {column} = {column}"), format!("DELETE FROM {table}")]
     {

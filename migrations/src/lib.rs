@@ -29,6 +29,7 @@ mod m0031_likeness;
 mod m0032_orders;
 mod m0033_log;
 mod m0042_restatements;
+mod m0035_methodologies;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -78,6 +79,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0032_orders::Migration),
             Box::new(m0033_log::Migration),
             Box::new(m0042_restatements::Migration),
+            Box::new(m0035_methodologies::Migration),
         ]
     }
 }

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     amount::{Cash, PriceNano},
     backtest::{
-        Backtest, BacktestError, DAYS_MAX, History, HistoryError, Schedule, Settings, days_csv,
-        parse_csv, run, to_json, weights_csv,
+        Backtest, BacktestError, DAYS_MAX, Figures, History, HistoryError, Schedule, Settings,
+        days_csv, figures, parse_csv, run, to_json, weights_csv,
     },
+    digest::Digest,
     fund::Methodology,
     index::{IndexLevel, InfeasiblePolicy, LevelError},
     name::Name,
@@ -287,6 +288,41 @@ fn a_small_backtest() {
     let strict = Methodology { infeasible: InfeasiblePolicy::Reject, ..methodology.clone() };
     let strict = self::settings(&strict, &none, Schedule::Monthly);
     assert!(matches!(run(&history, &strict), Err(BacktestError::Weights { .. })));
+}
+
+/// Proves that figures are those of the run they stand for, and that a history too short for one says so instead of being empty.
+#[test]
+fn figures_of_a_run() {
+    let rows = [[100, 100], [200, 100], [100, 100], [110, 100]]
+        .map(|row| row.map(|p| p * 1_000_000).to_vec());
+    let (rules, none) = (rules(500_000_000), BTreeMap::new());
+    let of = |days: usize| figures(Some(&history(&rows[..days], &[0, 0])), &rules, &none);
+    let whole = of(4);
+    let done = run(&history(&rows, &[0, 0]), &settings(&rules, &none, Schedule::EveryStrike));
+    let done = done.unwrap();
+    assert_eq!(whole.level_end, done.days[3].level);
+    assert_eq!(whole.levels, Some(Digest::of(days_csv(&done).as_bytes())));
+    // Half of it doubles, then a half of that is halved, then a half rises by a tenth: 1.5 · 0.75 · 1.05.
+    let close = |found: Option<f64>, wanted: f64| (found.unwrap() - wanted).abs() < 1e-6;
+    assert!(close(whole.total_return, 0.18125), "{whole:?}");
+    assert!(close(whole.drawdown_max, -0.25), "{whole:?}");
+    // A sixth, a sixth, and 1/42, over three days.
+    let turnover = (1.0 / 6.0 + 1.0 / 6.0 + 1.0 / 42.0) * 365.25 / 3.0;
+    assert!(close(whole.turnover, turnover), "{whole:?}");
+    assert!(whole.volatility.is_some() && whole.remark.is_none() && whole.days == 4);
+    for (days, remark) in [(1, "1 day of prices: "), (2, "1 return: ")] {
+        let short = of(days);
+        assert!(short.remark.as_ref().unwrap().starts_with(remark), "{short:?}");
+        assert_eq!((short.volatility, short.total_return.is_some()), (None, days == 2));
+        assert_eq!(short.days, days as u64);
+    }
+    let nothing = figures(None, &rules, &none);
+    assert!(nothing.remark.as_ref().unwrap().starts_with("no day of prices: "), "{nothing:?}");
+    let strict = Methodology { infeasible: InfeasiblePolicy::Reject, ..self::rules(400_000_000) };
+    let refused = figures(Some(&history(&rows, &[0, 0])), &strict, &none);
+    assert!(refused.remark.as_ref().unwrap().starts_with("weights on 2026-01-01: "), "{refused:?}");
+    let text = serde_json::to_string(&whole).unwrap();
+    assert_eq!(serde_json::from_str::<Figures>(&text).unwrap(), whole);
 }
 
 const GOOD: &str = "date,model,price_micro\n2026-01-02,b,7\n2026-01-01,a,5\n2026-01-02,a,6\n";

@@ -198,6 +198,64 @@ fn ledger_refusals() {
     assert_eq!(code(admit(Vec::new())), Ok(()));
 }
 
+/// Proves that new rules charge nothing and move nothing, that the days before them cost what they did and those after what they say now,
+/// that what is promised for ever is refused, and that what is refused changes nothing.
+#[test]
+fn rules_change_after_a_strike() {
+    let mut state = ledger();
+    let fund = name("f");
+    let old = state.fund(&fund).unwrap().params().clone();
+    let new = FundParams {
+        levy_in: Ppb::ZERO,
+        management_fee: Ppb::from_ppb(20_000_000),
+        performance_fee: Ppb::ZERO,
+        ..old.clone()
+    };
+    let digest = Digest::of(b"new");
+    let adopt = |params: &FundParams| Event::AdoptMethodology {
+        fund: fund.clone(),
+        digest,
+        params: params.clone(),
+    };
+    let unchanged = state.clone();
+    let cases = [
+        (FundParams { locked_shares: Shares::from_nano(1), ..new.clone() }, "fixed"),
+        (FundParams { manager: name("BEN"), ..new.clone() }, "fixed"),
+        (FundParams { publisher_pool: name("BEN"), ..new.clone() }, "fixed"),
+        (FundParams { levy_in: Ppb::from_ppb(-1), ..new.clone() }, "amount"),
+        (FundParams { management_fee: Ppb::from_ppb(1_000_000_000), ..new.clone() }, "amount"),
+    ];
+    for (params, code) in cases {
+        let refused = commit(&mut state, &adopt(&params)).map(|_| ()).map_err(|e| e.code());
+        assert_eq!(refused, Err(code), "{params:?}");
+    }
+    assert_eq!(state, unchanged);
+    // R1 at 1e18 of 10 % and of 2 % a year, from the reference engine.
+    let (before, after) = (999_711_382_710_977_688_u128, 999_944_651_648_714_820_u128);
+    let one_day = |left: u128, shares: i64| {
+        let (one, shares) = (1_000_000_000_000_000_000_u128, shares.unsigned_abs());
+        i64::try_from(u128::from(shares) * (one - left) / left).unwrap()
+    };
+    let supply = |state: &State| state.fund(&fund).unwrap().shares(state).as_nano();
+    // The gain from the levy of those who came first is charged for here.
+    strike(&mut state, &fund, 0);
+    for (day, left) in [(1, before), (2, after)] {
+        let shares = supply(&state);
+        strike(&mut state, &fund, day);
+        assert_eq!(supply(&state) - shares, one_day(left, shares), "day {day}");
+        if day == 1 {
+            let (entries, shares) = (state.entries(), supply(&state));
+            commit(&mut state, &adopt(&new)).unwrap();
+            assert_eq!((state.entries(), supply(&state)), (entries, shares), "nothing moves");
+        }
+    }
+    let now = state.fund(&fund).unwrap();
+    assert_eq!((now.params(), now.methodology()), (&new, Some(digest)));
+    let again = apply(&state, &adopt(&new)).map(|_| ()).map_err(|e| e.code());
+    assert_eq!(again, Err("nothing"), "they are in force");
+    assert_eq!(state.check(), Ok(()));
+}
+
 /// Proves that a fund can be given any day and a fee of any size without a panic, and refuses what would pass the bound of its shares.
 #[test]
 fn fee_over_the_longest_time() {

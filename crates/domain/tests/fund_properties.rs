@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use common::{INVESTORS, MODELS, commit, ledger, name};
 use domain::{
     amount::{Cash, Femto, LIMIT, Ppb, PriceNano, Shares},
+    digest::Digest,
     fund::{
-        Account, Asset, Batch, Event, FundState, GlAccount, Kind, Outcome, State, StrikeOutcome,
-        quote_exit,
+        Account, Asset, Batch, Event, FundParams, FundState, GlAccount, Kind, Outcome, State,
+        StrikeOutcome, quote_exit,
     },
     name::Name,
 };
@@ -102,6 +103,12 @@ fn events() -> impl Strategy<Value = Event> {
             }),
         2 => (fund(), model(), day()).prop_map(|(fund, model, day)| Event::Vest { fund, model, day }),
         2 => (model(), cash()).prop_map(|(model, amount)| Event::Royalty { model, amount }),
+        1 => (fund(), prop_oneof![8 => 0..900_000_000_i64, 1 => Just(-1)], 0..50_000_000_i64).prop_map(|(fund, fee, levy)| {
+            let params = FundParams {
+                management_fee: Ppb::from_ppb(fee), levy_in: Ppb::from_ppb(levy), ..FundParams::default()
+            };
+            Event::AdoptMethodology { fund, digest: Digest::of(&levy.to_le_bytes()), params }
+        }),
         1 => (fund(), model(), any::<Index>()).prop_filter_map("delisting is rare", |(fund, model, rare)| {
             (rare.index(3) == 0).then_some(Event::Delist { fund, model })
         }),

@@ -67,7 +67,12 @@ fn leaves() -> Vec<LeafRecord> {
             round: None,
             state: Some(digest("state")),
         }),
-        LeafRecord::Methodology { at, fund: name("main"), methodology: digest("rules") },
+        LeafRecord::Methodology {
+            at,
+            effective_day: None,
+            fund: name("main"),
+            methodology: digest("rules"),
+        },
         LeafRecord::Strike { at, fund: name("main"), number: 7, record: digest("record") },
     ]
 }
@@ -85,6 +90,20 @@ fn leaf_text() {
              \"previous_micro\":null,\"price_micro\":\"9000000000000000000\",\"report\":\"{report}\",\"round\":null,\"state\":\"{state}\",\"status\":\"ADMITTED\"}}"
         )
     );
+    let rules = digest("rules");
+    let said = |day: &str| {
+        format!(
+            "{{\"at\":1767571200000,{day}\"fund\":\"main\",\"leaf\":\"methodology\",\"methodology\":\"{rules}\"}}"
+        )
+    };
+    assert_eq!(texts[5], said(""), "as it was before rules could change");
+    let later = LeafRecord::Methodology {
+        at: AT,
+        effective_day: Some(20_465),
+        fund: name("main"),
+        methodology: rules,
+    };
+    assert_eq!(later.to_canonical().unwrap(), said("\"effective_day\":20465,"));
     for (leaf, text) in leaves().iter().zip(&texts) {
         let value: Value = serde_json::from_str(text).unwrap();
         assert_eq!(value["leaf"], leaf.kind());

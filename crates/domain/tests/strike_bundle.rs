@@ -12,6 +12,7 @@ use domain::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
     digest::Digest,
     fund::Event,
+    fund::Methodology,
     index::IndexLevel,
     proof::{
         Bundle, LeafRecord, LogKey, OrderKind, RoundVotes, StrikeFacts, StrikeRecord, verify_bundle,
@@ -310,10 +311,61 @@ fn an_operator_cannot_prove_what_he_should_not_do() {
             Twist::Quorum,
             "decisions.m/a[0].round.wanted: the bundle says 1, what it rests on says 2",
         ),
+        (Twist::ChangeFee, "journal: event 14, params.management_fee: the journal says 40000000, "),
+        (Twist::ChangeUnknown, "journal: event 14: the methodology sha256:"),
+        (Twist::ChangeUntold, "the leaf of methodology sha256:"),
+        (Twist::ChangeEarly, "log.methodology.at: the bundle says day 4 for day 10, "),
+        (Twist::ChangeSoon, "log.methodology.effective_day: the bundle says 11, "),
+        (Twist::ChangeBackdated, "log.methodology.index: "),
+        (Twist::ChangeBetween, "journal: event 15: a methodology is adopted, but not right "),
     ] {
         let bundle = World::new(twist).bundle(2);
         let error = verify_bundle(&bundle, Some(&trusted)).map(drop).unwrap_err().to_string();
         assert!(error.starts_with(wanted), "{twist:?}: {error}");
+    }
+}
+
+/// Proves that a strike under other rules than those of the creation verifies, where they were announced a week before and came into force
+/// right after a strike; and that the strike before proves itself without them.
+#[test]
+fn an_announced_change_of_rules_verifies() {
+    let world = World::new(Twist::Change);
+    let trusted = key().public().unwrap();
+    let [first, second] = [1, 2].map(|number| world.bundle(number));
+    let old = verify_bundle(&first, Some(&trusted)).unwrap();
+    let new = verify_bundle(&second, Some(&trusted)).unwrap();
+    assert_eq!((old.methodologies, new.methodologies), (1, 2));
+    assert_ne!(old.methodology, new.methodology);
+    assert_eq!(new.methodology, second.methodology.digest().unwrap());
+    let facts = &second.record.facts;
+    assert_eq!((facts.fees.days, facts.fees.levy), (10, Cash::ZERO), "no levy under the new rules");
+    let honest = World::new(Twist::Honest).bundle(2).record.facts;
+    assert!(facts.fees.management.as_nano() > 2 * honest.fees.management.as_nano());
+    let text = serde_json::to_string(&second).unwrap();
+    assert_eq!(serde_json::from_str::<Bundle>(&text).unwrap(), second);
+    let changes: [(&str, Change); 6] = [
+        ("journal: event 1, params.levy_in: ", |b| b.methodologies.reverse()),
+        ("journal: event 1, params.levy_in: ", |b| b.methodologies.clear()),
+        ("journal: event 14: the methodology sha256:", |b| {
+            b.methodologies.truncate(1);
+            b.methodology = b.methodologies[0].clone();
+            b.record.methodology = b.methodology.digest().unwrap();
+        }),
+        ("methodologies: ", |b| {
+            let more = Methodology { cash_ppb: 1, ..b.methodology.clone() };
+            b.methodologies.push(more);
+        }),
+        ("record.methodology: ", |b| {
+            b.methodology = b.methodologies[0].clone();
+            b.record.methodology = b.methodology.digest().unwrap();
+        }),
+        ("methodology: cash_ppb is -1", |b| b.methodologies[1].cash_ppb = -1),
+    ];
+    for (wanted, change) in changes {
+        let mut bundle = second.clone();
+        change(&mut bundle);
+        let error = verify_bundle(&bundle, Some(&trusted)).map(drop).unwrap_err().to_string();
+        assert!(error.starts_with(wanted), "{wanted}: {error}");
     }
 }
 

@@ -162,6 +162,22 @@ pub async fn list_events<C: Connection>(
     record::page(connection, Condition::all(), "seq", after_seq.map(Into::into), limit).await
 }
 
+/// A page of the events of a fund that are some of these operations, in their sequence.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_fund_events<C: Connection>(
+    connection: &C,
+    fund: &str,
+    ops: &[&str],
+    after_seq: Option<i64>,
+    limit: u64,
+) -> Result<Vec<EventRow>, StoreError> {
+    let of_ops = Expr::col("op").is_in(ops.iter().copied());
+    let condition = Condition::all().add(equal("fund", fund)).add(of_ops);
+    record::page(connection, condition, "seq", after_seq.map(Into::into), limit).await
+}
+
 /// The event of a place.
 ///
 /// # Errors

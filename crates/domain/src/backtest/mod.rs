@@ -6,6 +6,7 @@
 //! So the backtest of the live methodology over the live price log is the live level, bit for bit.
 
 mod csv;
+mod figures;
 mod history;
 mod portfolio;
 mod render;
@@ -13,6 +14,7 @@ mod run;
 mod schedule;
 
 pub use csv::parse_csv;
+pub use figures::{Figures, figures};
 pub use history::{CELLS_MAX, DAYS_MAX, History, HistoryError, MODELS_MAX, PRICE_MICRO_MAX};
 pub use render::{days_csv, to_json, weights_csv};
 pub use run::{Backtest, BacktestError, Day, Rebalance, Settings, Weighted, run};

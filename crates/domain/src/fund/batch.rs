@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
+    digest::Digest,
     name::Name,
 };
 
@@ -406,6 +407,16 @@ pub enum Effect {
         restatement: u64,
         /// The strike.
         strike: u64,
+    /// Other rules are in force.
+    MethodologyAdopted {
+        /// Digest of the rules.
+        digest: Digest,
+        /// The fund.
+        fund: Name,
+        /// Its parameters from here on.
+        params: FundParams,
+        /// What a day of the management fee leaves of one, at 1e18.
+        retention: u64,
     },
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{account::Asset, params::FundParams};
 use crate::{
     amount::{Cash, Ppb, PriceNano, Shares},
+    digest::Digest,
     name::Name,
 };
 
@@ -21,7 +22,7 @@ pub enum Event {
     CreateFund {
         /// Its name.
         fund: Name,
-        /// Its fees, levy and reserve; they do not change afterwards.
+        /// Its fees, levy and reserve, until [`AdoptMethodology`](Self::AdoptMethodology) changes them.
         params: FundParams,
     },
     /// Credits come in from outside.
@@ -277,6 +278,15 @@ pub enum Event {
         /// The model.
         model: Name,
     },
+    /// Other rules are in force from here on; it follows a strike, which charges what was due under the old ones.
+    AdoptMethodology {
+        /// The fund.
+        fund: Name,
+        /// Digest of the rules' canonical JSON.
+        digest: Digest,
+        /// Their fees, levy and reserve.
+        params: FundParams,
+    },
 }
 
 impl Event {
@@ -311,6 +321,7 @@ impl Event {
             Self::Vest { .. } => "vest",
             Self::Royalty { .. } => "royalty",
             Self::Delist { .. } => "delist",
+            Self::AdoptMethodology { .. } => "adopt_methodology",
         }
     }
 }

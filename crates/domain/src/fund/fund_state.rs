@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     amount::{Cash, Femto, PriceNano, Shares, Units},
+    digest::Digest,
     name::Name,
 };
 
@@ -58,6 +59,7 @@ pub struct FundState {
     pub(super) held: bool,
     /// Of the listed models.
     pub(super) ineligible: BTreeSet<Name>,
+    pub(super) methodology: Option<Digest>,
     pub(super) progress: Progress,
     /// The last restatement of a strike that was compensated.
     pub(super) compensated: BTreeMap<u64, u64>,
@@ -87,6 +89,18 @@ impl FundState {
     #[must_use]
     pub const fn params(&self) -> &FundParams {
         &self.params
+    }
+
+    /// What a day of the management fee leaves of one, at 1e18.
+    #[must_use]
+    pub const fn daily_retention(&self) -> u64 {
+        self.retention
+    }
+
+    /// Digest of the rules that were adopted last; none while those of its creation are in force.
+    #[must_use]
+    pub const fn methodology(&self) -> Option<Digest> {
+        self.methodology
     }
 
     /// Its day.
@@ -291,6 +305,9 @@ impl FundState {
             }
             Effect::Compensated { restatement, strike, .. } => {
                 self.compensated.insert(*strike, *restatement);
+            Effect::MethodologyAdopted { digest, params, retention, .. } => {
+                self.params.clone_from(params);
+                (self.retention, self.methodology) = (*retention, Some(*digest));
             }
             Effect::FundCreated { .. }
             | Effect::Corrected { .. }

@@ -21,6 +21,9 @@ pub enum Score {
     AcceptedPrice,
 }
 
+/// Days of the fund's clock between the proposal of other rules and the first strike after which they are in force, at least (FUND 6).
+pub const NOTICE_DAYS: i64 = 7;
+
 /// The rules of a fund, as a JSON file holds them; fractions are in parts per billion, and null means off.
 ///
 /// Numbers stay below 2^53, so that its canonical JSON carries them.

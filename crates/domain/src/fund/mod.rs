@@ -12,6 +12,7 @@
 
 mod account;
 mod admit;
+mod adopt;
 mod batch;
 mod book;
 mod check;
@@ -51,7 +52,7 @@ pub use batch::{
 pub use create_in_kind::{CreateQuote, quote_create};
 pub use event::Event;
 pub use fund_state::{FundState, Holding, Pool, Progress, nav_per_share_nano};
-pub use methodology::{Methodology, MethodologyError, Score};
+pub use methodology::{Methodology, MethodologyError, NOTICE_DAYS, Score};
 pub use params::FundParams;
 pub use quote::{EXIT_BATCHES, ExitQuote, quote_exit};
 pub use rejection::Rejection;
@@ -120,5 +121,8 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         Event::Vest { fund, model, day } => vest::vest(state, fund, model, *day),
         Event::Royalty { model, amount } => royalty::royalty(state, model, *amount),
         Event::Delist { fund, model } => delist::delist(state, fund, model),
+        Event::AdoptMethodology { fund, digest, params } => {
+            adopt::adopt_methodology(state, fund, *digest, params)
+        }
     }
 }

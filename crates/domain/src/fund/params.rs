@@ -8,7 +8,7 @@ use crate::{
     name::Name,
 };
 
-/// Parameters of one fund, fixed at its creation.
+/// Parameters of one fund; locked shares and who receives fees are fixed at its creation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FundParams {

@@ -5,7 +5,8 @@ use crate::name::Name;
 
 /// Why an event is refused: one code of FUND 1.6 each.
 ///
-/// Beyond that list are `fund`, because this ledger holds several funds, and `corrected` and `irreversible` of corrections; `internal` is our own bug and changes nothing either.
+/// Beyond that list are `fund` and `fixed`, because this ledger holds several funds whose rules may change, and `corrected` and
+/// `irreversible` of corrections; `internal` is our own bug and changes nothing either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// A number out of its range.
@@ -131,6 +132,15 @@ pub enum Rejection {
         fund: Name,
         /// Who.
         owner: Name,
+    /// What a change of rules cannot change.
+    #[error("{what} is {stated} since the fund was created and cannot become {given}")]
+    Fixed {
+        /// The parameter.
+        what: &'static str,
+        /// What it is.
+        stated: String,
+        /// What was given.
+        given: String,
     },
     /// There is nothing to do.
     #[error("nothing to {what}")]
@@ -214,6 +224,7 @@ impl Rejection {
             Self::Paused { .. } => "paused",
             Self::Frozen { .. } => "frozen",
             Self::NotAllowed { .. } => "not_allowed",
+            Self::Fixed { .. } => "fixed",
             Self::Nothing { .. } => "nothing",
             Self::Funds { .. } => "funds",
             Self::Limit { .. } => "limit",

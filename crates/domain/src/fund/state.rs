@@ -235,6 +235,7 @@ impl State {
                     restrictions: Restrictions::default(),
                     held: false,
                     ineligible: BTreeSet::new(),
+                    methodology: None,
                     progress: Progress::default(),
                     compensated: BTreeMap::new(),
                 };
@@ -271,7 +272,8 @@ impl State {
             | Effect::QueuesSettled { fund }
             | Effect::Progressed { fund, .. }
             | Effect::PoolSet { fund, .. }
-            | Effect::PoolClosed { fund, .. } => {
+            | Effect::PoolClosed { fund, .. }
+            | Effect::MethodologyAdopted { fund, .. } => {
                 if let Some(fund) = self.funds.get_mut(fund) {
                     fund.take(effect);
                 }

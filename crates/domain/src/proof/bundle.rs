@@ -32,8 +32,12 @@ pub struct Bundle {
     pub bundle_version: u32,
     /// The record that is to be verified.
     pub record: StrikeRecord,
-    /// The rules that it names.
+    /// The rules that it names: those in force at the strike.
     pub methodology: Methodology,
+    /// All rules that were in force from the fund's creation to the strike, in the order of coming into force, each once; empty where
+    /// there were no others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methodologies: Vec<Methodology>,
     /// Every event of the ledger, from the first to the strike's own.
     pub journal: Vec<Event>,
     /// Every report that a decision below is about.
@@ -103,7 +107,7 @@ pub struct RoundVote {
 pub struct LogEvidence {
     /// The head that all paths lead to.
     pub head: SignedHead,
-    /// The leaves: strike, strike before, methodology, and of every decision the reports and the publishing of their versions.
+    /// The leaves: strike, strike before, each methodology, and of every decision the reports and the publishing of their versions.
     pub leaves: Vec<LeafProof>,
     /// The head at the strike before; none for a fund's first.
     pub older: Option<OlderHead>,

@@ -78,10 +78,13 @@ pub enum LeafRecord {
     },
     /// A report, or a round of several, was decided on.
     AcceptedPrice(AcceptedPrice),
-    /// A fund has these rules.
+    /// A fund has these rules, from its creation on or from a later day.
     Methodology {
-        /// When.
+        /// When it was said.
         at: Timestamp,
+        /// The first day of the fund's clock whose strike may put them in force; none for the rules of its creation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effective_day: Option<i64>,
         /// The fund.
         fund: Name,
         /// The rules.

@@ -11,6 +11,7 @@ mod head;
 mod leaf;
 pub mod merkle;
 mod restated;
+mod rules;
 mod steps;
 mod strike;
 mod verify;
@@ -25,6 +26,7 @@ pub use head::{HeadError, LogKey, SignedHead};
 pub use leaf::{AcceptedPrice, LeafRecord};
 pub use merkle::{Frontier, MerkleError, Node, Tree};
 pub use restated::{JoinerRecord, PaidSoFar, Restated, RestatementRecord};
+pub use rules::Adoption;
 pub use strike::{
     Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, PriceSource, SliceRecord,
     StrikeFacts, StrikeRecord,

@@ -4,12 +4,14 @@
 //! compensation against its strike and the prices that it names, and from the journal the record's facts (prices in force, holdings, orders
 //! up to the cut-off, fees, NAV, fills, slices, level, weights); the price of each report; each decision on a price; the head's
 //! signature, the inclusion of every cited leaf, and the consistency with the head at the strike before.
+//! The rules in force are those of the creation until the journal adopts others; each was announced in the log, days before.
 //! What stays attested: times, answers and hidden cases behind the samples; the samples themselves where they are not in the bundle;
 //! the standing that gives an evaluator its weight; which items a report without samples got right; that no later decision was kept out
 //! of the strike, and that the log has no second strike of that number, which whoever reads the whole log sees.
 
 mod log;
 mod prices;
+mod rules;
 
 use std::collections::BTreeMap;
 
@@ -43,6 +45,10 @@ pub struct Verified {
     pub level: Option<PriceNano>,
     /// Digest of the record.
     pub record: Digest,
+    /// Digest of the rules in force.
+    pub methodology: Digest,
+    /// Rules that were in force from the fund's creation on, changes back to earlier ones counted again.
+    pub methodologies: u64,
     /// Events that were applied.
     pub events: u64,
     /// Decisions on prices that were derived again.
@@ -82,10 +88,11 @@ pub fn verify_bundle(
             return Err(BundleError::Version { what, found, known });
         }
     }
-    bundle.methodology.validate()?;
+    let watch = rules::watch(bundle)?;
     let methodology = bundle.methodology.digest()?;
     same("record.methodology", &record.methodology, &methodology)?;
-    let (facts, state) = replay(bundle)?;
+    let (facts, state, watch) = replay(bundle, watch)?;
+    rules::verify(bundle, &watch)?;
     same("record.facts", &record.facts, &facts)?;
     if let Some(balances) = &record.balances {
         let share = Asset::Share(facts.fund.clone());
@@ -95,7 +102,7 @@ pub fn verify_bundle(
     let leaves = log::by_hash(bundle)?;
     let reports = prices::verify_reports(bundle)?;
     let decisions = prices::verify_prices(bundle, &reports, &leaves)?;
-    log::verify(bundle, trusted, &reports, &leaves)?;
+    log::verify(bundle, trusted, &reports, (&leaves, &watch))?;
     let signed = bundle.reports.iter().filter(|evidence| evidence.attestation.is_some());
     let sampled = bundle.reports.iter().filter(|evidence| evidence.samples.is_some());
     Ok(Verified {
@@ -105,6 +112,8 @@ pub fn verify_bundle(
         nav_per_share: facts.nav_per_share,
         level: facts.level,
         record: record.digest()?,
+        methodology,
+        methodologies: 1 + watch.adoptions().len() as u64,
         events: facts.sequence,
         decisions,
         reports: reports.len() as u64,
@@ -117,10 +126,9 @@ pub fn verify_bundle(
     })
 }
 
-/// Applies the whole journal and gives the facts of its last event, which is the strike.
-fn replay(bundle: &Bundle) -> Result<(StrikeFacts, State), BundleError> {
+/// Applies the whole journal and gives the facts of its last event, which is the strike, and what the watch knows after it.
+fn replay(bundle: &Bundle, mut watch: Watch) -> Result<(StrikeFacts, State, Watch), BundleError> {
     let fund = &bundle.record.facts.fund;
-    let mut watch = Watch::new(fund.clone(), bundle.methodology.clone());
     let (mut state, mut facts) = (State::new(), None);
     let mut corrections = Corrections::default();
     for (event, sequence) in bundle.journal.iter().zip(1..) {
@@ -137,7 +145,7 @@ fn replay(bundle: &Bundle) -> Result<(StrikeFacts, State), BundleError> {
         stated: format!("ends with {found}"),
         derived: format!("a strike of {fund} ends it"),
     })?;
-    Ok((facts, state))
+    Ok((facts, state, watch))
 }
 
 /// An error unless `stated` is `derived`; it names the first field below `field` that differs.

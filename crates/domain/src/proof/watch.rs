@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::restated::{Finding, Restated};
-use super::strike::{
-    Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, SliceRecord, StrikeFacts,
+use super::{
+    restated::{Finding, Restated},
+    rules::{Adoption, Rules},
+    strike::{
+        Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, SliceRecord, StrikeFacts,
+    },
 };
 use crate::{
     amount::{Cash, Ppb, PriceNano, Shares, Units},
@@ -45,6 +48,20 @@ pub enum WatchError {
         /// What follows.
         derived: String,
     },
+    /// Rules that are adopted and that nobody has given.
+    #[error("event {sequence}: the methodology {digest} that is adopted is not known")]
+    UnknownRules {
+        /// The adoption.
+        sequence: u64,
+        /// Its digest.
+        digest: Digest,
+    },
+    /// Rules that are adopted in the middle of a period, whose fees are then those of other rules than its days.
+    #[error("event {sequence}: a methodology is adopted, but not right after a strike of the fund")]
+    BetweenStrikes {
+        /// The adoption.
+        sequence: u64,
+    },
     /// The rules give no weights for a rebalance that happened.
     #[error("event {sequence}: {source}")]
     Weights {
@@ -82,7 +99,7 @@ pub enum WatchError {
 #[derive(Clone, Debug)]
 pub struct Watch {
     fund: Name,
-    methodology: Methodology,
+    rules: Rules,
     sequence: u64,
     publishers: BTreeMap<Name, Name>,
     level: Option<IndexLevel>,
@@ -103,12 +120,12 @@ struct Frozen {
 }
 
 impl Watch {
-    /// Watches a fund from the first event of the journal on.
+    /// Watches a fund from the first event of the journal on, under the rules of its creation.
     #[must_use]
     pub fn new(fund: Name, methodology: Methodology) -> Self {
         Self {
             fund,
-            methodology,
+            rules: Rules::new(methodology),
             sequence: 0,
             publishers: BTreeMap::new(),
             level: None,
@@ -123,6 +140,24 @@ impl Watch {
     #[must_use]
     pub const fn restated(&self) -> &Restated {
         &self.restated
+    /// Takes rules that an event may adopt; their digest comes back.
+    ///
+    /// # Errors
+    /// Rules without canonical JSON.
+    pub fn learn(&mut self, methodology: Methodology) -> Result<Digest, MethodologyError> {
+        self.rules.learn(methodology)
+    }
+
+    /// The rules in force: those of the creation until others are adopted.
+    #[must_use]
+    pub const fn methodology(&self) -> &Methodology {
+        self.rules.current()
+    }
+
+    /// Every change of rules so far, in order.
+    #[must_use]
+    pub fn adoptions(&self) -> &[Adoption] {
+        self.rules.adoptions()
     }
 
     /// Events so far.
@@ -161,7 +196,8 @@ impl Watch {
     /// Follows `event`, which `batch` applied and left `state`; a strike of the fund gives what its record must say.
     ///
     /// # Errors
-    /// [`WatchError`]: an order after the prices, parameters or a rebalance that do not follow from the methodology.
+    /// [`WatchError`]: an order after the prices, parameters or a rebalance that do not follow from the methodology
+    /// in force, a change of rules that is not right after a strike or to rules that nobody has given.
     pub fn after(
         &mut self,
         state: &State,
@@ -172,8 +208,13 @@ impl Watch {
         self.restate(event, batch)?;
         match event {
             Event::CreateFund { fund, params } if *fund == self.fund => {
-                let wanted = self.methodology.fund_params();
+                let wanted = self.rules.current().fund_params();
                 self.same("params", params, &wanted)?;
+            }
+            Event::AdoptMethodology { fund, digest, params } if *fund == self.fund => {
+                let wanted = self.rules.find(self.sequence, *digest)?.fund_params();
+                self.same("params", params, &wanted)?;
+                self.rules.adopt(self.sequence, *digest);
             }
             Event::Admit { fund, model, publisher, .. } if *fund == self.fund => {
                 self.publishers.insert(model.clone(), publisher.clone());
@@ -193,7 +234,7 @@ impl Watch {
             Event::Rebalance { fund, weights, cash, spread, counterparties }
                 if *fund == self.fund =>
             {
-                let rules = &self.methodology;
+                let rules = self.rules.current();
                 self.same("cash", cash, &Ppb::from_ppb(rules.cash_ppb))?;
                 self.same("spread", spread, &Ppb::from_ppb(rules.spread_ppb))?;
                 // The only batch of a paused fund trades nothing: it counts for leavers who wait for their units.
@@ -207,6 +248,7 @@ impl Watch {
                 let Outcome::Strike(outcome) = &batch.outcome else {
                     return Err(WatchError::Internal("a strike without outcome"));
                 };
+                self.rules.strike(self.sequence, *day);
                 return self.strike(state, *day, batch, outcome).map(Some);
             }
             _ => {}
@@ -284,7 +326,7 @@ impl Watch {
             let publisher = self.publishers.get(&model).unwrap_or(&model).clone();
             (model, publisher, price)
         });
-        self.methodology.target_weights(&scored.collect::<Vec<_>>())
+        self.rules.current().target_weights(&scored.collect::<Vec<_>>())
     }
 
     fn rebalance(

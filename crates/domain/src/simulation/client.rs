@@ -10,6 +10,7 @@ use super::{
         CASH, Cast, FIRST_INVESTOR, MANAGER, MODELS, PROVIDERS, SHARE, SPONSOR, claim, person,
         publisher,
     },
+    governing::adoption,
     model::Model,
     random::Random,
     swarm::{Op, Swarm},
@@ -191,6 +192,7 @@ impl Client {
                 Event::Royalty { model: self.any_model(model), amount }
             }
             Op::Delist => Event::Delist { fund, model: self.any_model(model) },
+            Op::Adopt => adoption(&mut self.random, model),
             Op::Day => {
                 let jump = if self.random.chance(5) { 3000 } else { 40 };
                 self.day = self.day.max(model.facts.day) + self.random.range(1, jump);

@@ -176,6 +176,8 @@ fn compare_lists(model: &Model, fund: &FundState) -> Result<(), Violation> {
 
 fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let (cast, facts) = (&model.cast, &model.facts);
+    let (theirs, own) = (fund.methodology(), model.adopted);
+    same(theirs == own, || format!("rules {theirs:?} are in force, in the model {own:?}"))?;
     for (index, name) in cast.models.iter().enumerate() {
         let theirs = (fund.price(name), fund.estimate(name));
         let theirs = (theirs.0.map(|p| p.as_nano()), theirs.1.map(|e| e.as_nano()));

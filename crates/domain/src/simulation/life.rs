@@ -24,11 +24,11 @@ use crate::{
     fund::{Batch, Event, Kind, Outcome, Rejection, State, apply},
 };
 
-/// Every code that a refusal may have (FUND 1.6), and that of a ledger of several funds.
+/// Every code that a refusal may have (FUND 1.6), and those of a ledger of several funds whose rules change.
 const CODES: &[&str] = &[
     "amount", "owner", "model", "asset", "split", "weights", "clock", "exists", "delisted",
     "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund", "frozen",
-    "not_allowed", "paused", "corrected", "irreversible",
+    "not_allowed", "paused", "corrected", "irreversible", "fixed",
 ];
 
 /// Keys of the requests of the end; no client counts so far.

@@ -5,7 +5,8 @@
 //! storage refuses, and the process is killed before or after a batch is appended. Beside the engine runs an independent
 //! model, written from the Python reference; after each event codes, touched balances, NAV, shares and high-water mark are
 //! compared, and every so often everything. The invariants of FUND 3 that concern the engine are asserted by their numbers:
-//! 1 to 16, 18 to 24, 33, 34, 38 to 40; 17 is a test of [`attacks`].
+//! 1 to 24, 33, 34, 38 to 40; of 17, what a fee is under the rules of its days, and that poking it earns nothing is a test of
+//! [`attacks`].
 //!
 //! The model knows one fund on the ledger, as the reference does; several funds are left to the properties of the engine.
 //! A failure says seed, life, step, invariant, and a shortened list of requests that breaks the same rule.
@@ -16,6 +17,7 @@ mod cast;
 mod checks;
 mod client;
 mod compare;
+mod governing;
 mod journal;
 mod life;
 mod model;

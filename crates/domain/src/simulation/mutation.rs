@@ -82,6 +82,8 @@ pub enum Mutation {
     FreezeForgotten,
     /// Vesting panics.
     VestingPanics,
+    /// New rules are adopted, and a day still costs what it cost: nothing, say.
+    AdoptedFree,
     /// After a kill the journal lacks the end of its last batch.
     TornAppend,
     /// After a kill the answered keys are forgotten.
@@ -95,7 +97,7 @@ pub enum Mutation {
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 41] = {
+pub const MUTATIONS: [Mutation; 42] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -134,6 +136,7 @@ pub const MUTATIONS: [Mutation; 41] = {
         RedemptionNotEscrowed,
         FreezeForgotten,
         VestingPanics,
+        AdoptedFree,
         TornAppend,
         KeysForgotten,
         CreationRoundedDown,
@@ -409,6 +412,13 @@ impl Mutation {
                 }
             }
             Self::RedemptionNotEscrowed => drop_legs(batch, Kind::RedRequest, is_share),
+            Self::AdoptedFree => {
+                for effect in &mut batch.effects {
+                    if let Effect::MethodologyAdopted { retention, .. } = effect {
+                        *retention = 1_000_000_000_000_000_000;
+                    }
+                }
+            }
             Self::VestingPanics => assert!(of(batch, Kind::Vest).next().is_none(), "on purpose"),
             _ => {}
         }

@@ -33,6 +33,7 @@ pub(super) enum Op {
     Vest,
     Royalty,
     Delist,
+    Adopt,
     Day,
     ClockBack,
     Bankruptcy,
@@ -40,7 +41,7 @@ pub(super) enum Op {
 }
 
 /// Every operation with its weight where nothing is drawn; those of the reference's simulation, in hundredths; it knows
-/// neither cancelling nor holding back, nor any list, neither creation in kind nor corrections.
+/// neither cancelling nor holding back, nor any list, neither creation in kind nor corrections, nor other rules.
 const OPS: &[(Op, u32)] = &[
     (Op::Deposit, 150),
     (Op::Withdraw, 80),
@@ -64,6 +65,7 @@ const OPS: &[(Op, u32)] = &[
     (Op::Vest, 100),
     (Op::Royalty, 80),
     (Op::Delist, 10),
+    (Op::Adopt, 40),
     (Op::Day, 500),
     (Op::ClockBack, 50),
     (Op::Bankruptcy, 10),

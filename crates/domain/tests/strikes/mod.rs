@@ -1,5 +1,7 @@
 //! A small world with two models, two strikes and a log, made as an operator makes it, and the bundle of its second strike.
 
+mod change;
+
 use std::collections::BTreeMap;
 
 use domain::{
@@ -73,6 +75,42 @@ pub(crate) enum Twist {
     LeftOut,
     /// None: entries are corrected, the second strike is restated twice and who was harmed is paid, and a third strike follows.
     Restated,
+    /// None: other rules are announced and in force after the first strike.
+    Change,
+    /// Puts them in force with a fee of his own.
+    ChangeFee,
+    /// Puts rules in force that he shows to nobody.
+    ChangeUnknown,
+    /// Tells nobody before.
+    ChangeUntold,
+    /// Tells it too late.
+    ChangeEarly,
+    /// Puts them in force before the day that he told.
+    ChangeSoon,
+    /// Tells it after the strike, as if it had been before.
+    ChangeBackdated,
+    /// Puts them in force in the middle between two strikes.
+    ChangeBetween,
+}
+
+impl Twist {
+    /// Whether nothing is wrong with what he does.
+    fn is_honest(self) -> bool {
+        matches!(
+            self,
+            Self::Honest
+                | Self::Waiting
+                | Self::Ineligible
+                | Self::Restricted
+                | Self::Restated
+                | Self::Change
+        )
+    }
+
+    /// Whether other rules are adopted.
+    fn changes(self) -> bool {
+        self as u8 >= Self::Change as u8 && self as u8 <= Self::ChangeBetween as u8
+    }
 }
 
 fn evidence(of: &ReportEvidence) -> Evidence<'_> {
@@ -82,7 +120,10 @@ fn evidence(of: &ReportEvidence) -> Evidence<'_> {
 /// Everything that happened.
 pub(crate) struct World {
     pub(crate) twist: Twist,
+    /// The rules in force.
     rules: Methodology,
+    /// All that were, in order.
+    versions: Vec<Methodology>,
     state: State,
     watch: Watch,
     tree: Tree,
@@ -106,6 +147,7 @@ impl World {
             twist,
             state: State::new(),
             watch: Watch::new(fund.clone(), rules.clone()),
+            versions: vec![rules.clone()],
             rules,
             tree: Tree::new(),
             leaves: Vec::new(),
@@ -121,6 +163,11 @@ impl World {
         if twist == Twist::Ineligible {
             let (fund, model) = (fund.clone(), name("m/b"));
             world.post(Event::SetEligible { fund, model, eligible: false });
+        if twist == Twist::ChangeBackdated {
+            world.announce(&fund);
+        }
+        if twist.changes() && twist != Twist::ChangeBetween {
+            world.adopt(&fund);
         }
         let mut weights = world.watched_weights();
         if twist == Twist::Weights {
@@ -135,6 +182,9 @@ impl World {
             spread: Ppb::from_ppb(world.rules.spread_ppb),
             counterparties: world.rules.counterparties.clone(),
         });
+        if twist == Twist::ChangeBetween {
+            world.adopt(&fund);
+        }
         world.evaluate_round("m/a", 860, [3, 5, 7]);
         world.evaluate("m/b", 651, 4);
         let (bob, amount) = (name("BOB"), Cash::from_micro(77_000_001));
@@ -249,7 +299,17 @@ impl World {
         self.post(Event::CreateFund { fund: fund.clone(), params });
         let methodology = self.rules.digest().unwrap();
         let at = self.at();
-        self.log(LeafRecord::Methodology { at, fund: fund.clone(), methodology });
+        self.log(LeafRecord::Methodology {
+            at,
+            effective_day: None,
+            fund: fund.clone(),
+            methodology,
+        });
+        if self.twist.changes()
+            && !matches!(self.twist, Twist::ChangeUntold | Twist::ChangeBackdated)
+        {
+            self.announce(fund);
+        }
         for who in ["SPONSOR", "ALICE", "BOB", "PUB", "PUB2", "LP"] {
             self.post(Event::Deposit { who: name(who), amount: Cash::from_micro(9_000_000_000) });
         }
@@ -289,14 +349,7 @@ impl World {
         self.journal.push(event);
         // A twisted operator does not care what the watch says, but needs its facts: he lets it watch again under what he did.
         facts.unwrap_or_else(|error| {
-            let honest = [
-                Twist::Honest,
-                Twist::Waiting,
-                Twist::Ineligible,
-                Twist::Restricted,
-                Twist::Restated,
-            ];
-            assert!(!honest.contains(&self.twist), "{error}");
+            assert!(!self.twist.is_honest(), "{error}");
             None
         })
     }
@@ -502,10 +555,12 @@ impl World {
             // A third strike rests on the prices of the second.
             (model.clone(), steps[..number.min(steps.len())].to_vec())
         };
+        let changed = number > 1 && self.versions.len() > 1;
         Bundle {
             bundle_version: Bundle::VERSION,
             record,
-            methodology: self.rules.clone(),
+            methodology: if number > 1 { self.rules.clone() } else { self.versions[0].clone() },
+            methodologies: if changed { self.versions.clone() } else { Vec::new() },
             journal: self.journal[..last].to_vec(),
             reports: self.reports[..[2, 6, 6][number - 1]].to_vec(),
             decisions: self.prices.iter().map(steps).collect(),

@@ -16,6 +16,7 @@ mod hub;
 mod jobs;
 mod ledger;
 mod log;
+mod methodologies;
 mod orders;
 mod registry;
 mod restatements;
@@ -75,6 +76,7 @@ on_both_databases! {
     log::leaves_are_one_sequence,
     log::subtrees_and_heads_are_written_once,
     log::a_strike_has_one_record,
+    methodologies::a_proposal_ends_once,
     orders::orders_wait_until_they_are_closed,
     orders::likenesses_are_kept_once,
     restatements::what_was_known_reads_the_same,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Leaves, prices::Reports, same};
+use super::{Leaves, prices::Reports, rules, same};
 use crate::{
     digest::Digest,
     evaluation::PublicKey,
@@ -11,6 +11,7 @@ use crate::{
         bundle::{Bundle, BundleError, LeafProof, OlderHead},
         leaf::LeafRecord,
         merkle::verify_inclusion,
+        watch::Watch,
     },
 };
 
@@ -28,12 +29,13 @@ pub(super) fn verify(
     bundle: &Bundle,
     trusted: Option<&PublicKey>,
     reports: &Reports<'_>,
-    leaves: &Leaves<'_>,
+    (leaves, watch): (&Leaves<'_>, &Watch),
 ) -> Result<(), BundleError> {
     let head = &bundle.log.head;
     head.verify(trusted).map_err(|source| BundleError::Head { which: "log.head", source })?;
     let strike = verify_strike(bundle)?;
-    let mut cited = vec![strike, methodology_leaf(bundle)?];
+    let (creation, announced) = rules::leaves(bundle, watch)?;
+    let mut cited = vec![strike, creation];
     for (model, steps) in &bundle.decisions {
         for step in steps {
             let Some((_, decision)) = leaves.get(&step.decision) else { continue };
@@ -50,6 +52,13 @@ pub(super) fn verify(
     }
     let previous = verify_previous(bundle, strike, leaves)?;
     cited.extend(previous);
+    for leaf in announced {
+        // The strike that they came into force with is not in the bundle, but none after the one before this.
+        if let Some(previous) = previous {
+            before("log.methodology.index", leaf, "strike before", previous)?;
+        }
+        cited.push(leaf);
+    }
     for proof in cited {
         if !std::ptr::eq(proof, strike) {
             before("log.leaf.index", proof, "strike", strike)?;
@@ -103,15 +112,6 @@ fn verify_strike(bundle: &Bundle) -> Result<&LeafProof, BundleError> {
         .ok_or_else(|| missing(format!("the leaf of strike {} of {}", facts.number, facts.fund)))?;
     same("log.strike.record", record, &bundle.record.digest()?)?;
     Ok(proof)
-}
-
-fn methodology_leaf(bundle: &Bundle) -> Result<&LeafProof, BundleError> {
-    let record = &bundle.record;
-    let found = bundle.log.leaves.iter().find(|proof| {
-        matches!(&proof.leaf, LeafRecord::Methodology { fund, methodology, .. }
-            if *fund == record.facts.fund && *methodology == record.methodology)
-    });
-    found.ok_or_else(|| missing(format!("the leaf of methodology {}", record.methodology)))
 }
 
 /// The leaf of a report, which must say of it what it says itself, and the one by which its version became one of the model:

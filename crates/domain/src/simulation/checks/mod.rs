@@ -5,6 +5,7 @@
 mod access;
 pub(super) mod books;
 pub(super) mod dealing;
+mod fees;
 mod forks;
 mod trading;
 
@@ -138,6 +139,7 @@ pub(super) fn check_event(seen: &Seen<'_>) -> Result<(), Violation> {
     check_progress(seen, fund)?;
     dealing::check_queues(seen, fund)?;
     access::check_access(seen, fund)?;
+    fees::check_fees(seen, fund)?;
     let Some(before) = &seen.standing else {
         let still = !touches_fund(seen.batch);
         return ensure(4, still, || format!("{} touched a fund", seen.event.op()));

@@ -6,7 +6,7 @@ use ruint::aliases::U256;
 /// 1e9.
 pub(in crate::simulation) const K: i128 = 1_000_000_000;
 /// 1e18.
-pub(super) const ONE18: i128 = K * K;
+pub(in crate::simulation) const ONE18: i128 = K * K;
 /// The largest amount of anything.
 pub(in crate::simulation) const LIMIT: i128 = 9 * ONE18;
 /// Retentions at 1e18 of the annual fees that lives use, from `ref_engine.daily_retention`; each is checked before it is used.
@@ -58,7 +58,7 @@ pub(super) fn split(total: i128, parts: &[(usize, i128)]) -> Vec<(usize, i128)> 
 }
 
 /// What a day leaves of one at 1e18: the least `r` with `r^365 ≥ (1-a)·1e18^365`, exactly.
-pub(super) fn daily_retention(annual: i128) -> i128 {
+pub(in crate::simulation) fn daily_retention(annual: i128) -> i128 {
     let big = |x: i128| BigUint::from(x.max(0).unsigned_abs());
     let target = big(K - annual) * big(ONE18).pow(365);
     let reaches = |r: i128| big(r).pow(365) * big(K) >= target;
@@ -80,7 +80,7 @@ pub(super) fn daily_retention(annual: i128) -> i128 {
 }
 
 /// `r^n` at 1e18, every product rounded up, from the highest bit of `n`.
-pub(super) fn power(r: i128, n: i64) -> i128 {
+pub(in crate::simulation) fn power(r: i128, n: i64) -> i128 {
     let mut x = ONE18;
     for bit in (0..64 - n.leading_zeros()).rev() {
         x = (x * x + ONE18 - 1) / ONE18;

@@ -6,6 +6,7 @@
 
 mod access;
 mod dealing;
+mod governing;
 pub(super) mod math;
 mod publishing;
 mod restating;
@@ -25,7 +26,8 @@ use super::cast::{
     PUBPOOL, SHARE, claim, person, unit,
 };
 use crate::{
-    fund::{Account, Asset, Event, FundParams},
+    digest::Digest,
+    fund::{Account, Asset, Event},
     name::Name,
 };
 
@@ -134,6 +136,8 @@ pub(super) struct Model {
     /// Units belong to these; fixed at the first admission.
     pub(super) contributors: [Vec<(usize, i128)>; MODELS],
     rules: Option<Rules>,
+    /// Digest of the rules that were adopted last.
+    pub(super) adopted: Option<Digest>,
     /// Rows are accounts, columns are assets.
     cells: Vec<i128>,
     /// Accounts of the leavers' rows.
@@ -182,6 +186,7 @@ impl Model {
             facts,
             contributors: [const { Vec::new() }; MODELS],
             rules: None,
+            adopted: None,
             cells: vec![0; LIQ * ASSETS],
             leavers: Vec::new(),
             touched: Vec::new(),
@@ -254,6 +259,9 @@ impl Model {
             }
             Event::Royalty { model, amount } => self.royalty(model, amount.as_micro())?,
             Event::Delist { fund, model } => self.delist(fund, model)?,
+            Event::AdoptMethodology { fund, digest, params } => {
+                self.adopt(fund, *digest, params)?;
+            }
         }
         Ok(Told::Nothing)
     }
@@ -393,33 +401,6 @@ impl Model {
     }
 
     // Outside the fund's books.
-
-    fn create(&mut self, fund: &Name, params: &FundParams) -> Result<(), Code> {
-        need(self.rules.is_none() || *fund != self.cast.fund, "exists")?;
-        let levels = [
-            params.levy_in.as_ppb(),
-            params.management_fee.as_ppb(),
-            params.performance_fee.as_ppb(),
-        ];
-        let [levy_in, management, performance] = levels.map(i128::from);
-        need(levels.iter().all(|l| (0..1_000_000_000).contains(l)), "amount")?;
-        let publishers = i128::from(params.publisher_share.as_ppb());
-        need((0..=K).contains(&publishers), "amount")?;
-        let locked = amount(params.locked_shares.as_nano(), 1)?;
-        let reserve = amount(params.reserve.as_micro(), 0)?;
-        need(*fund == self.cast.fund, "model: another fund")?;
-        let retention = math::daily_retention(management);
-        self.rules = Some(Rules {
-            management,
-            performance,
-            publishers,
-            levy_in,
-            reserve,
-            locked,
-            retention,
-        });
-        Ok(())
-    }
 
     fn deposit(&mut self, who: &Name, c: i64) -> Result<(), Code> {
         let (who, c) = (self.person(who)?, amount(c, 1)?);

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
+    disclosure::Disclosures,
     fund::{Batch, Event, Methodology, State},
     name::Name,
     proof::{StrikeFacts, Watch},
@@ -20,9 +21,12 @@ enum Followed {
     Broken(String),
 }
 
-/// All funds, by name.
+/// All funds: by name what proves their strikes, and what stands beside their NAVs.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Followers(BTreeMap<String, Arc<Followed>>);
+pub(crate) struct Followers {
+    watches: BTreeMap<String, Arc<Followed>>,
+    pub(crate) disclosures: Disclosures,
+}
 
 impl Followers {
     /// Remembers what an event will change; `seq` events came before it and left `state`. The event that creates a fund begins its
@@ -45,9 +49,9 @@ impl Followers {
                 Some(Err(error)) => Followed::Broken(error.to_string()),
                 None => Followed::Broken("the fund has no row".to_owned()),
             };
-            self.0.insert(name.to_owned(), Arc::new(followed));
+            self.watches.insert(name.to_owned(), Arc::new(followed));
         }
-        if let Some(Followed::Whole(watch)) = self.0.get_mut(name).map(Arc::make_mut) {
+        if let Some(Followed::Whole(watch)) = self.watches.get_mut(name).map(Arc::make_mut) {
             watch.pass_to(seq.unsigned_abs());
             watch.before(state, event);
         }
@@ -62,7 +66,9 @@ impl Followers {
         event: &Event,
         batch: &Batch,
     ) -> Option<Result<StrikeFacts, String>> {
-        let followed = Arc::make_mut(self.0.get_mut(name?)?);
+        // An event of no fund, or of another, may pay this one.
+        self.disclosures.follow(event, batch);
+        let followed = Arc::make_mut(self.watches.get_mut(name?)?);
         let is_strike = matches!(event, Event::Strike { .. });
         match followed {
             Followed::Broken(reason) => is_strike.then(|| Err(reason.clone())),

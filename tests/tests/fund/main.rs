@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod disclosure;
 mod exits;
 mod proofs;
 #[path = "../support/mod.rs"]

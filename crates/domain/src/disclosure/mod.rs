@@ -13,6 +13,7 @@
 mod analysis;
 mod attribution;
 mod brinson;
+mod budget;
 mod market;
 mod moves;
 mod published;
@@ -26,6 +27,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub use analysis::{Analysis, AnalysisError, Compared, analyse};
 pub use attribution::{Attribution, LinkedAttribution, attribute};
 pub use brinson::{Brinson, BrinsonGroup};
+pub use budget::{BudgetName, DRAWS, ErrorBudget, Sigma, error_budget};
 pub use market::{LastSale, WINDOW_DAYS};
 pub use moves::{Cause, Standing};
 pub use published::{Disclosure, Liquidation, ModelDisclosure};

@@ -15,9 +15,9 @@ use domain::{
     fund::{Account, Event, Methodology, State, apply},
     name::Name,
     proof::{
-        AcceptedPrice, Balances, Bundle, LeafProof, LeafRecord, LogEvidence, LogKey, OlderHead,
-        PriceSource, PriceStep, ReportEvidence, RoundVote, RoundVotes, SignedHead, StrikeFacts,
-        StrikeRecord, Tree, Watch,
+        AcceptedPrice, Balances, Bundle, LeafProof, LeafRecord, LogEntry, LogEvidence, LogKey,
+        OlderHead, PriceSource, PriceStep, ReportEvidence, RoundVote, RoundVotes, SignedHead,
+        StrikeFacts, StrikeRecord, Tree, Watch,
     },
     time::{DAY_MS, Timestamp},
 };
@@ -62,9 +62,13 @@ pub(crate) enum Twist {
     OtherCases,
     /// None: orders are taken back, and joiners are held back over the second strike and settled at a third.
     Waiting,
+    /// Strikes at the price before, although a further report was decided on.
+    Stale,
+    /// Decides nothing on a second run of the listed version, by this seed.
+    Undecided(u64),
 }
 
-fn evidence(of: &ReportEvidence) -> Evidence<'_> {
+pub(crate) fn evidence(of: &ReportEvidence) -> Evidence<'_> {
     Evidence { report: &of.report, right: &of.right, influence: &of.influence }
 }
 
@@ -127,8 +131,18 @@ impl World {
         let shares = Shares::from_nano(123_456_789_012);
         world.post(Event::Redeem { fund: fund.clone(), who: name("ALICE"), shares });
         world.post(Event::Subscribe { fund: fund.clone(), who: bob, amount });
-        if twist == Twist::Waiting {
-            world.wait(&fund);
+        match twist {
+            Twist::Waiting => world.wait(&fund),
+            Twist::Stale => {
+                let before = world.prices[&name("m/b")].clone();
+                world.evaluate("m/b", 655, 9);
+                world.prices.insert(name("m/b"), before);
+            }
+            Twist::Undecided(seed) => {
+                world.list("m/b");
+                world.measure("m/b", 651, seed);
+            }
+            _ => {}
         }
         world.strike(&fund);
         if twist == Twist::Waiting {
@@ -136,6 +150,25 @@ impl World {
             world.strike(&fund);
         }
         world
+    }
+
+    /// Says in the log which version prices a model: the one that was measured last.
+    fn list(&mut self, model: &str) {
+        let measured = self.reports.last().unwrap().report.model.clone();
+        let (at, alias, version) = (self.at(), name("listed"), name("v651"));
+        let (checkpoint, graph) = (measured.digest, measured.graph);
+        let model = name(model);
+        self.log(LeafRecord::AliasMove { at, model, alias, version, checkpoint, graph });
+    }
+
+    /// What the next decision on a model starts from.
+    pub(crate) fn price_state(&self, model: &str) -> &PriceState {
+        &self.prices[&name(model)].0
+    }
+
+    /// The report that was recorded last.
+    pub(crate) fn last_report(&self) -> &ReportEvidence {
+        self.reports.last().unwrap()
     }
 
     /// Of the waiting orders the first joiner's is taken back, and a leaver's that comes; the rest of the joiners are held back.
@@ -254,7 +287,7 @@ impl World {
         evidence
     }
 
-    fn breaker(&self) -> Breaker {
+    pub(crate) fn breaker(&self) -> Breaker {
         Breaker {
             re_evaluation_ppb: self.rules.breaker_reevaluation_ppb as u64,
             new_version_ppb: self.rules.breaker_new_version_ppb as u64,
@@ -401,12 +434,13 @@ impl World {
             record,
             methodology: self.rules.clone(),
             journal: self.journal[..last].to_vec(),
-            reports: self.reports[..[2, 6, 6][number - 1]].to_vec(),
+            reports: self.reports[..if number == 1 { 2 } else { self.reports.len() }].to_vec(),
             decisions: self.prices.iter().map(steps).collect(),
             log: LogEvidence {
                 leaves: (0..size).zip(&self.leaves).map(proof).collect(),
                 head,
                 older,
+                entries: self.leaves[..size as usize].iter().cloned().map(LogEntry::Leaf).collect(),
             },
         }
     }

@@ -9,7 +9,10 @@ use service::{
     FundView, Holding as HoldingValue, OrderFill as FillValue, Scope, Strike as StrikeValue,
 };
 
-use super::{log::StrikeProof, order::UnitsOfModel};
+use super::{
+    analysis::Analytics, attribution::Attribution, disclosure::Disclosure, log::StrikeProof,
+    order::UnitsOfModel,
+};
 use crate::{
     error::api_error,
     pagination::{Page, PageArguments},
@@ -103,6 +106,39 @@ impl Fund {
             .filter(|h| page.after.as_deref().is_none_or(|after| h.model.as_str() > after));
         let rows = rows.take(page.limit() as usize).cloned().collect();
         page.page(Ok(rows), |h: &HoldingValue| h.model.to_string(), Holding::from)
+    }
+
+    /// What stands beside the NAV: what third parties have lately paid for such units, where cash came from, who was paid.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn disclosure(&self, context: &Context<'_>) -> Result<Disclosure> {
+        let now = request(context)?.now;
+        let told = service(context)?.disclose_fund(&self.0.fund.name, now).await;
+        told.map(Disclosure).map_err(api_error)
+    }
+
+    /// Statistics from one strike to another, both by number; without them from the first to the last.
+    #[graphql(complexity = "200 + child_complexity")]
+    async fn analytics(
+        &self,
+        context: &Context<'_>,
+        from: Option<i64>,
+        to: Option<i64>,
+    ) -> Result<Analytics> {
+        let told = service(context)?.analyse_fund(&self.0.fund.name, from, to).await;
+        told.map(Analytics::from).map_err(api_error)
+    }
+
+    /// Why NAV moved from one strike to another, out of the ledger; `fromStrike: 0` is the fund's beginning.
+    #[graphql(complexity = "1000 + child_complexity")]
+    async fn attribution(
+        &self,
+        context: &Context<'_>,
+        from_strike: i64,
+        to_strike: i64,
+    ) -> Result<Attribution> {
+        let name = &self.0.fund.name;
+        let told = service(context)?.attribute_fund(name, from_strike, to_strike).await;
+        told.map(Attribution).map_err(api_error)
     }
 
     /// What so many shares get at a strike today: a part of everything, at no mark. Whoever else joins or leaves at that strike changes
@@ -279,6 +315,8 @@ pub(crate) struct ExitQuote {
     units: Vec<UnitsOfModel>,
     /// Batches in which they are offered.
     batches: u32,
+    /// What the instant window would pay at once. Null: the window is off.
+    window_cash: Option<Credits>,
 }
 
 impl From<QuoteValue> for ExitQuote {
@@ -294,6 +332,7 @@ impl From<QuoteValue> for ExitQuote {
             cash: Credits(quote.cash),
             units: units.collect(),
             batches: EXIT_BATCHES,
+            window_cash: None,
         }
     }
 }

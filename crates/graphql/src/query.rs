@@ -271,11 +271,15 @@ impl Query {
         page.page(rows, |f| f.fund.name.to_string(), Fund)
     }
 
-    /// What rules would have done over prices, by the functions of the live strike and rebalance. It changes nothing.
+    /// What rules would have done over prices, by the functions of the live strike and rebalance. It changes nothing. Null if there is no
+    /// such fund.
     #[graphql(complexity = "1000 + child_complexity")]
-    async fn backtest(&self, context: &Context<'_>, input: BacktestInput) -> Result<Backtest> {
-        let run = service(context)?.run_backtest(input.try_into()?).await;
-        run.map(Backtest).map_err(api_error)
+    async fn backtest(
+        &self,
+        context: &Context<'_>,
+        input: BacktestInput,
+    ) -> Result<Option<Backtest>> {
+        found(service(context)?.run_backtest(input.try_into()?).await.map(Backtest))
     }
 
     /// The log that proofs rest on.

@@ -8,6 +8,7 @@ mod accounts;
 mod aliases;
 mod audit;
 mod backtests;
+mod budget;
 mod bundle;
 mod cards;
 mod citing;
@@ -144,6 +145,8 @@ pub struct Service {
     objects: ObjectStorage,
     ledger: ledger::LedgerCache,
     accounts: accounts::Accounts,
+    /// The last error budget of each fund.
+    budgets: budget::Budgets,
     /// Signs the heads of the log; none in a process that leaves them to another.
     log_key: Option<LogKey>,
 }
@@ -157,7 +160,15 @@ impl Service {
             objects: objects.clone(),
             quota_default: None,
         };
-        Self { store, objects, ledger: ledger::LedgerCache::default(), accounts, log_key: None }
+        let budgets = budget::Budgets::default();
+        Self {
+            store,
+            objects,
+            ledger: ledger::LedgerCache::default(),
+            accounts,
+            budgets,
+            log_key: None,
+        }
     }
 
     /// Lets this process sign the heads of the log.

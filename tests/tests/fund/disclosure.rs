@@ -78,6 +78,7 @@ async fn what_stands_beside_the_nav() {
     );
     attribution_ties(&market, list(&fund["strikes"]["nodes"])).await;
     statistics(&market).await;
+    error_budget(&market).await;
     backtest_is_live(&market, list(&fund["strikes"]["nodes"])).await;
 }
 
@@ -136,6 +137,28 @@ async fn statistics(market: &Market) {
     assert!(steps(&told["turnover"], 9) > 900_000_000, "{told}");
 }
 
+/// One name on one suite: its items move with nothing else, and the budget's σ is that of its report over the part of NAV that is no cash.
+async fn error_budget(market: &Market) {
+    let query = "{ fund(name: \"F\") { nav navPerShare markedToModel sigmaLnBound errorBudget { draws low lowSigma median highSigma high
+        sd sdCases sdRest sigmaLn sigmaLnIndependent sigmaLnUpper sigmaLnReference commonPart } } }";
+    let fund = ask(&market.world.anybody, query).await["fund"].take();
+    let told = &fund["errorBudget"];
+    let places = ["low", "lowSigma", "median", "highSigma", "high"];
+    let places = places.map(|place| steps(&told[place], 9));
+    assert!(places.is_sorted() && places[0] < places[4], "{told}");
+    let per_share = steps(&fund["navPerShare"], 9);
+    assert!(places[0] < per_share && per_share < places[4], "{told}");
+    let number = |field: &str| told[field].as_f64().unwrap_or_else(|| panic!("{field}: {told}"));
+    assert!((number("sigmaLn") - number("sigmaLnIndependent")).abs() < 1e-12, "one name: {told}");
+    assert!(number("commonPart").abs() < 1e-9 && number("sigmaLnReference") > 0.0);
+    let bound = fund["sigmaLnBound"].as_f64().unwrap();
+    assert!((number("sigmaLn") / bound - 1.0).abs() < 0.05, "{fund}");
+    assert!((number("sd") / bound - 1.0).abs() < 0.3, "{fund}");
+    assert!(number("sdRest") < number("sdCases"), "items, not times: {told}");
+    let again = ask(&market.world.anybody, query).await["fund"].take();
+    assert_eq!(again["errorBudget"], *told, "kept");
+}
+
 async fn backtest_is_live(market: &Market, strikes: &[Value]) {
     let anybody = &market.world.anybody;
     let query = "query($input: BacktestInput!) { backtest(input: $input) { methodology turnover turnoverAnnual performance { returns totalReturn }
@@ -154,6 +177,7 @@ async fn backtest_is_live(market: &Market, strikes: &[Value]) {
     assert_eq!(days[0]["level"], "1000.000000000", "where the first batch began");
     let own = ask(anybody, "{ fund(name: \"F\") { methodology { digest text } } }").await;
     assert_eq!(told["methodology"], own["fund"]["methodology"]["digest"]);
+    assert!(run(json!({ "fund": "G" })).await.unwrap().is_null());
     // Given prices, as the program's own backtest computes them by hand.
     let prices = "date,model,price_micro\n2026-01-01,a,1000000\n2026-01-01,b,2000000\n\
                   2026-02-01,a,1100000\n2026-02-01,b,2000000\n";
@@ -164,7 +188,6 @@ async fn backtest_is_live(market: &Market, strikes: &[Value]) {
     for (input, code) in [
         (json!({}), "invalid"),
         (json!({ "fund": "F", "pricesCsv": prices }), "invalid"),
-        (json!({ "fund": "G" }), "absent"),
         (json!({ "pricesCsv": prices }), "invalid"),
         (json!({ "fund": "F", "toStrike": 99 }), "invalid"),
         (json!({ "fund": "F", "methodology": "{}" }), "invalid"),

@@ -90,7 +90,9 @@ pub fn error_budget(
         names.iter().map(|held| held.items.price(&vec![1; held.items.items()])).collect();
     let suites: BTreeMap<Digest, usize> =
         names.iter().map(|held| (held.suite, held.items.items())).collect();
+    // Two streams, so that the draws of cases do not depend on how many names there are.
     let mut random = SplitMix64::new(seed);
+    let mut times_random = SplitMix64::new(random.next_u64());
     let (mut all, mut cases) = (Vec::with_capacity(DRAWS), Vec::with_capacity(DRAWS));
     for _ in 0..DRAWS {
         let times: BTreeMap<Digest, Vec<u32>> =
@@ -99,7 +101,7 @@ pub fn error_budget(
         for (held, own) in names.iter().zip(&own) {
             let drawn = times.get(&held.suite).map_or(*own, |times| held.items.price(times));
             let ratio = if *own > 0.0 { drawn / own } else { 1.0 };
-            let noise = libm::exp(held.sigma_cost * normal(&mut random));
+            let noise = libm::exp(held.sigma_cost * normal(&mut times_random));
             with_cases += held.units.value_at(scaled(held.price, ratio));
             with_times += held.units.value_at(scaled(held.price, ratio * noise));
         }

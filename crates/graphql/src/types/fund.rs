@@ -10,8 +10,8 @@ use service::{
 };
 
 use super::{
-    analysis::Analytics, attribution::Attribution, disclosure::Disclosure, log::StrikeProof,
-    order::UnitsOfModel,
+    analysis::Analytics, attribution::Attribution, budget::ErrorBudget, disclosure::Disclosure,
+    log::StrikeProof, order::UnitsOfModel,
 };
 use crate::{
     error::api_error,
@@ -114,6 +114,14 @@ impl Fund {
         let now = request(context)?.now;
         let told = service(context)?.disclose_fund(&self.0.fund.name, now).await;
         told.map(Disclosure).map_err(api_error)
+    }
+
+    /// How far NAV per share may be off by the draw of cases and by times. It is computed from the samples and kept until the fund or a
+    /// price moves. Null before the seed, and where a price rests on samples whose items cannot be drawn again.
+    #[graphql(complexity = "2000 + child_complexity")]
+    async fn error_budget(&self, context: &Context<'_>) -> Result<Option<ErrorBudget>> {
+        let told = service(context)?.fund_error_budget(&self.0.fund.name).await;
+        Ok(told.map_err(api_error)?.as_deref().map(ErrorBudget::from))
     }
 
     /// Statistics from one strike to another, both by number; without them from the first to the last.

@@ -6,6 +6,7 @@ pub(crate) mod analysis;
 pub(crate) mod attribution;
 pub(crate) mod audit;
 pub(crate) mod backtest;
+pub(crate) mod budget;
 pub(crate) mod clock;
 pub(crate) mod disclosure;
 pub(crate) mod evaluation;

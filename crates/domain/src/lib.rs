@@ -11,6 +11,7 @@ pub mod backtest;
 pub mod canonical;
 pub mod checkpoint;
 pub mod digest;
+pub mod disclosure;
 pub mod evaluation;
 pub mod fund;
 pub mod index;

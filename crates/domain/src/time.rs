@@ -107,6 +107,12 @@ pub struct ParseDateError {
 }
 
 impl Date {
+    /// The date so many days after 1970-01-01.
+    #[must_use]
+    pub const fn from_day(day: i64) -> Self {
+        Self(day)
+    }
+
     /// Whole days since the epoch: the `day` of the fund engine (FUND 1.6).
     #[must_use]
     pub const fn day(self) -> i64 {

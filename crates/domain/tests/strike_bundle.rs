@@ -3,6 +3,7 @@
 
 mod json_schema;
 #[expect(dead_code, reason = "strikes are shared with tests that use more of them")]
+#[expect(dead_code, reason = "the world is shared with tests that use more of it")]
 mod strikes;
 mod support;
 

@@ -67,3 +67,20 @@ impl PageArguments {
         Ok(connection)
     }
 }
+
+/// A page of what is in memory already; the cursor is the place, from 0.
+pub(crate) fn memory_page<S: Clone, T: OutputType>(
+    rows: &[S],
+    first: Option<i32>,
+    after: Option<String>,
+    node: impl Fn(S) -> T,
+) -> Result<Page<T>> {
+    let page = PageArguments::new(first, after)?;
+    let start = match page.after_number()? {
+        Some(last) => usize::try_from(last).map_or(rows.len(), |last| last.saturating_add(1)),
+        None => 0,
+    };
+    let wanted = usize::try_from(page.limit()).unwrap_or(usize::MAX);
+    let rows = rows.iter().cloned().enumerate().skip(start).take(wanted).collect();
+    page.page(Ok(rows), |(place, _)| place.to_string(), |(_, row)| node(row))
+}

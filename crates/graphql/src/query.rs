@@ -12,6 +12,7 @@ use crate::{
         access::AccessToken,
         account::Account,
         audit::AuditEntry,
+        backtest::{Backtest, BacktestInput},
         clock::Clock,
         evaluation::{EvaluationJob, Report},
         evaluator::{Evaluator, Quorum},
@@ -268,6 +269,17 @@ impl Query {
         let page = PageArguments::new(first, after)?;
         let rows = service(context)?.view_funds(page.after.as_deref(), page.limit()).await;
         page.page(rows, |f| f.fund.name.to_string(), Fund)
+    }
+
+    /// What rules would have done over prices, by the functions of the live strike and rebalance. It changes nothing. Null if there is no
+    /// such fund.
+    #[graphql(complexity = "1000 + child_complexity")]
+    async fn backtest(
+        &self,
+        context: &Context<'_>,
+        input: BacktestInput,
+    ) -> Result<Option<Backtest>> {
+        found(service(context)?.run_backtest(input.try_into()?).await.map(Backtest))
     }
 
     /// The log that proofs rest on.

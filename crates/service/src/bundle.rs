@@ -86,13 +86,20 @@ impl Service {
             }
             None => None,
         };
-        let ends = (own.leaf_index, previous.as_ref().map(|leaf| leaf.leaf_index));
+        let own_index = own.leaf_index;
+        let ends = (own_index, previous.as_ref().map(|leaf| leaf.leaf_index));
         gathered.keep(own);
         if let Some(previous) = previous {
             gathered.keep(previous);
         }
         let heads = self.heads_of(ends).await?;
         let (head, older) = heads.ok_or_else(|| absent("signed head of strike"))?;
+        let known = self.known_leaves(record.sources.keys(), own_index, head.size).await?;
+        if methodology.quorum == 1 {
+            for report in known.reports {
+                self.gather_report(&mut gathered, report).await?;
+            }
+        }
         let journal = self.journal_to(facts.sequence).await?;
         let leaves = self.with_paths(gathered.leaves, &head).await?;
         Ok(Bundle {
@@ -101,7 +108,7 @@ impl Service {
             journal,
             reports: gathered.reports.into_values().collect(),
             decisions: gathered.decisions,
-            log: LogEvidence { head, leaves, older },
+            log: LogEvidence { head, leaves, older, entries: known.entries },
             record,
         })
     }

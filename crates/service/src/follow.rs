@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
+    disclosure::Disclosures,
     fund::{Batch, Event, Methodology, State},
     name::Name,
     proof::{Restated, StrikeFacts, Watch},
@@ -29,9 +30,12 @@ impl Followed {
     }
 }
 
-/// All funds, by name.
+/// All funds: by name what proves their strikes, and what stands beside their NAVs.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Followers(BTreeMap<String, Arc<Followed>>);
+pub(crate) struct Followers {
+    watches: BTreeMap<String, Arc<Followed>>,
+    pub(crate) disclosures: Disclosures,
+}
 
 impl Followers {
     /// Remembers what an event will change; `seq` events came before it and left `state`. The event that creates a fund begins its
@@ -54,9 +58,9 @@ impl Followers {
                 Some(Err(error)) => Followed::broken(error.to_string()),
                 None => Followed::broken("the fund has no row".to_owned()),
             };
-            self.0.insert(name.to_owned(), Arc::new(followed));
+            self.watches.insert(name.to_owned(), Arc::new(followed));
         }
-        match self.0.get_mut(name).map(Arc::make_mut) {
+        match self.watches.get_mut(name).map(Arc::make_mut) {
             Some(Followed::Whole(watch)) => {
                 watch.pass_to(seq.unsigned_abs());
                 watch.before(state, event);
@@ -73,7 +77,7 @@ impl Followers {
 
     /// What is known of a fund's strikes for those who restate them.
     pub(crate) fn restated(&self, name: &str) -> Option<&Restated> {
-        self.0.get(name).map(|followed| match &**followed {
+        self.watches.get(name).map(|followed| match &**followed {
             Followed::Whole(watch) => watch.restated(),
             Followed::Broken { restated, .. } => restated,
         })
@@ -87,7 +91,9 @@ impl Followers {
         event: &Event,
         batch: &Batch,
     ) -> Option<Result<StrikeFacts, String>> {
-        let followed = Arc::make_mut(self.0.get_mut(name?)?);
+        // An event of no fund, or of another, may pay this one.
+        self.disclosures.follow(event, batch);
+        let followed = Arc::make_mut(self.watches.get_mut(name?)?);
         let is_strike = matches!(event, Event::Strike { .. });
         match followed {
             Followed::Broken { reason, restated } => {

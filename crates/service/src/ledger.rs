@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use domain::{
+    disclosure::Trail,
     fund::{Batch, Event, State, apply},
     name::Name,
     proof::{Restated, StrikeFacts},
@@ -51,6 +52,16 @@ impl Service {
         let mut cached = self.ledger.lock().await;
         catch_up(&self.store, &mut cached, |_| ()).await?;
         Ok(cached.state.clone())
+    }
+
+    /// The same state with what stands beside the NAV of a fund; none before the fund was created.
+    pub(crate) async fn ledger_with_trail(
+        &self,
+        fund: &Name,
+    ) -> Result<(Arc<State>, Option<Arc<Trail>>), ServiceError> {
+        let mut cached = self.ledger.lock().await;
+        catch_up(&self.store, &mut cached, |_| ()).await?;
+        Ok((cached.state.clone(), cached.followers.disclosures.trail(fund).cloned()))
     }
 
     /// Every batch of the journal, in order, as the engine makes it of the events; each event's recorded chain is compared.

@@ -7,6 +7,8 @@ mod access;
 mod accounts;
 mod aliases;
 mod audit;
+mod backtests;
+mod budget;
 mod bundle;
 mod cards;
 mod citing;
@@ -17,6 +19,7 @@ mod contributors;
 mod eligibility;
 mod corrections;
 mod creations;
+mod disclosures;
 mod error;
 mod evaluators;
 mod exits;
@@ -36,6 +39,7 @@ mod hub_xet;
 mod inspect;
 mod inspect_folder;
 mod jobs;
+mod known_leaves;
 mod ledger;
 mod likeness;
 mod likeness_review;
@@ -80,11 +84,13 @@ use store::Store;
 pub use access::{CreateToken, TokenView};
 pub use aliases::{AliasMove, MoveAlias, Pin};
 pub use audit::{AuditEntry, AuditSearch};
+pub use backtests::{BacktestRow, BacktestRun, BacktestSource, RunBacktest};
 pub use cards::{Card, Search, WriteCard};
 pub use collector::{Collected, Collection};
 pub use contributors::{Contributor, Contributors, SetContributors};
 pub use corrections::CorrectEntry;
 pub use creations::GivenInKind;
+pub use disclosures::FundDisclosure;
 pub use error::ServiceError;
 pub use evaluator::pack;
 pub use evaluator::{child_main, runtime};
@@ -148,6 +154,8 @@ pub struct Service {
     objects: ObjectStorage,
     ledger: ledger::LedgerCache,
     accounts: accounts::Accounts,
+    /// The last error budget of each fund.
+    budgets: budget::Budgets,
     /// Signs the heads of the log; none in a process that leaves them to another.
     log_key: Option<LogKey>,
 }
@@ -161,7 +169,15 @@ impl Service {
             objects: objects.clone(),
             quota_default: None,
         };
-        Self { store, objects, ledger: ledger::LedgerCache::default(), accounts, log_key: None }
+        let budgets = budget::Budgets::default();
+        Self {
+            store,
+            objects,
+            ledger: ledger::LedgerCache::default(),
+            accounts,
+            budgets,
+            log_key: None,
+        }
     }
 
     /// Lets this process sign the heads of the log.

@@ -18,7 +18,7 @@ pub(crate) const ORDER: &str = "order { id state amount shares fill { strike sha
 /// A fund over one model, seeded with 1,000 credits, with two investors.
 pub(crate) struct Market {
     pub(crate) world: World,
-    suite: String,
+    pub(crate) suite: String,
     pub(crate) ann: Client,
     pub(crate) bob: Client,
     turn: std::cell::Cell<u32>,
@@ -102,6 +102,21 @@ impl Market {
         [steps(&fund["cash"]), steps(units), steps(&fund["shares"])]
     }
 
+    /// Units that were sold for the only leaver, whose slice had so much cash: what she was paid beyond it, at the mark.
+    async fn sold(&self, slice: u128) -> u128 {
+        let query = "{ fund(name: \"F\") { disclosure { soldForLeavers models(first: 1) { nodes { price lastOverMark } } } } }";
+        let told = ask(&self.world.anybody, query).await["fund"]["disclosure"].take();
+        let proceeds = steps(&told["soldForLeavers"]);
+        assert_eq!(self.account(&self.ann).await[1], slice + proceeds, "{told}");
+        let model = &told["models"]["nodes"][0];
+        if proceeds == 0 {
+            return 0;
+        }
+        assert_eq!(model["lastOverMark"], "1.000000000", "{told}");
+        // The fund pays for units rounded up: the whole units below that.
+        proceeds * 1_000_000_000 / steps(&model["price"])
+    }
+
     pub(crate) async fn state_of(&self, who: &Client, order: &Value) -> Value {
         let query =
             format!("{{ {} }}", ORDER.replacen("order", &format!("order(id: {})", order["id"]), 1));
@@ -141,7 +156,7 @@ async fn the_exit_is_open() {
 
     let [cash, units, shares] = market.fund().await;
     let before = market.account(ann).await;
-    let asked = "{ fund(name: \"F\") { quoteExit(shares: \"200.000000000\") { cash units { model units } batches } } }";
+    let asked = "{ fund(name: \"F\") { quoteExit(shares: \"200.000000000\") { cash units { model units } batches windowCash } } }";
     let quote = ask(&market.world.anybody, asked).await["fund"]["quoteExit"].take();
     let order = market.redeem(ann, "200.000000000").await;
     assert_eq!(market.account(ann).await[2], before[2] - 200_000_000_000, "in escrow");
@@ -155,13 +170,15 @@ async fn the_exit_is_open() {
         (&settled["slice"]["cash"], &settled["slice"]["units"])
     );
     assert_eq!(market.account(ann).await[1], part(cash), "to be claimed");
-    // What the counterparties buy is sold for her; the rest is hers by the third batch.
+    assert_eq!((&quote["batches"], &quote["windowCash"]), (&json!(3), &json!(null)));
+    // What the counterparties buy is sold for her; the rest is hers by the third batch. She is the only one who left, so that no unit of
+    // what was quoted goes elsewhere.
     for _ in 0..3 {
         market.rebalance().await;
         market.strike().await;
     }
     let after = market.account(ann).await;
-    assert!(after[1] > part(cash) || after[3] == part(units), "{after:?}");
+    assert_eq!(market.sold(part(cash)).await + after[3], part(units), "{after:?}");
     let input = json!({ "idempotencyKey": market.key() });
     mutate(ann, "cashClaim", input, "account { cash }").await.unwrap();
     let claimed = market.account(ann).await;
@@ -316,7 +333,7 @@ async fn doubt_keeps_nobody_in() {
 }
 
 /// Lets a worker take what waits until the price is accepted.
-async fn confirm(world: &World) {
+pub(crate) async fn confirm(world: &World) {
     let mut worker = Command::new(PROGRAM);
     worker.args(["worker", "--clock", "manual"]).args(world.place.arguments());
     let _worker = Running(worker.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());

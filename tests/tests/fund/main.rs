@@ -8,6 +8,7 @@
 
 mod commands;
 mod corrections;
+mod disclosure;
 mod exits;
 mod proofs;
 mod restrictions;

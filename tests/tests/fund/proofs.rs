@@ -115,6 +115,8 @@ async fn strikes_prove_themselves() {
         assert!(said.contains(&format!("strike     {number} of F")), "{said}");
         assert!(said.contains("1 of them from their samples, 1 signed"), "{said}");
         assert!(said.contains("anybody can have made it"), "{said}");
+        assert!(said.contains("known      ok: 1 orders dealt below no price"), "{said}");
+        assert!(said.contains("0 without their text, 0 reports undecided"), "{said}");
     }
     let path = folder.path().join("2.json").display().to_string();
     let answer = ask(&world.anybody, &format!("{{ log {{ {HEAD} }} }}")).await;

@@ -115,6 +115,21 @@ fn in_words(verified: &Verified) -> String {
         "log        {}, {} leaves\nkey        {}, {whose}",
         verified.log, verified.log_size, verified.public_key
     );
+    match &verified.known_information {
+        Some(known) => {
+            let _ = writeln!(
+                out,
+                "known      ok: {} orders dealt below no price that {} reports and {} decisions had told; {} leaves, {} without their text, {} reports undecided",
+                known.orders,
+                known.reports,
+                known.decisions,
+                known.leaves,
+                known.hidden,
+                known.undecided
+            );
+        }
+        None => out.push_str("known      not shown: the bundle does not have the whole log\n"),
+    }
     out.push_str("verified   orders, fees, NAV, fills, slices, level and weights follow from the journal, prices from reports,\n");
     out.push_str(
         "           and every leaf that they rest on is in the log, after what it cites\n",

@@ -17,5 +17,5 @@ pub use csv::parse_csv;
 pub use figures::{Figures, figures};
 pub use history::{CELLS_MAX, DAYS_MAX, History, HistoryError, MODELS_MAX, PRICE_MICRO_MAX};
 pub use render::{days_csv, to_json, weights_csv};
-pub use run::{Backtest, BacktestError, Day, Rebalance, Settings, Weighted, run};
+pub use run::{Backtest, BacktestError, Day, Rebalance, Settings, Weighted, run, run_without};
 pub use schedule::Schedule;

@@ -130,6 +130,25 @@ pub enum BacktestError {
 /// # Errors
 /// A bad schedule or capital, caps without room under the policy `reject`, or values beyond their bounds, with the day.
 pub fn run(history: &History, settings: &Settings<'_>) -> Result<Backtest, BacktestError> {
+    run_without(history, settings, &BTreeMap::new())
+}
+
+/// The same, where some models are delisted: from the day beside its name on one gets no weight and is not counted under the caps, as a
+/// live rebalance leaves it out; its price stays in the history, at 0, for the basket that held it.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_without(
+    history: &History,
+    settings: &Settings<'_>,
+    delisted: &BTreeMap<Name, Date>,
+) -> Result<Backtest, BacktestError> {
+    let gone: Vec<Option<Date>> =
+        history.models().iter().map(|model| delisted.get(model).copied()).collect();
+    let is_gone = |date| {
+        let gone = &gone;
+        move |column: usize| gone[column].is_some_and(|since| since <= date)
+    };
     let rebalances = settings.schedule.over(history.dates())?;
     if let Some(capital) = settings.capital.filter(|c| !(1..=LIMIT).contains(&c.as_micro())) {
         return Err(BacktestError::Capital { given: capital.as_micro() });
@@ -145,7 +164,7 @@ pub fn run(history: &History, settings: &Settings<'_>) -> Result<Backtest, Backt
         let bound = || BacktestError::Nav { date };
         let nav = portfolio.as_ref().map(|p| p.nav_femto(row).ok_or_else(bound)).transpose()?;
         if is_change {
-            let target = Target::at(row, &publishers, rules)
+            let target = Target::at(row, is_gone(date), &publishers, rules)
                 .map_err(|source| BacktestError::Weights { date, source })?;
             let change = change(&mut level, &target, date, row)
                 .map_err(|source| BacktestError::Level { date, source })?;
@@ -180,8 +199,14 @@ struct Target {
 }
 
 impl Target {
-    fn at(row: &[i64], publishers: &[usize], rules: &Methodology) -> Result<Self, Infeasible> {
-        let priced: Vec<usize> = (0..row.len()).filter(|column| row[*column] >= 0).collect();
+    fn at(
+        row: &[i64],
+        is_gone: impl Fn(usize) -> bool,
+        publishers: &[usize],
+        rules: &Methodology,
+    ) -> Result<Self, Infeasible> {
+        let scored = |column: &usize| row[*column] >= 0 && !is_gone(*column);
+        let priced: Vec<usize> = (0..row.len()).filter(scored).collect();
         let prices: Vec<i64> = priced.iter().map(|column| row[*column]).collect();
         let owners: Vec<usize> = priced.iter().map(|column| publishers[*column]).collect();
         let weights = rules.weights_of(&prices, &owners)?;

@@ -2,6 +2,7 @@
 
 mod derive;
 mod form;
+mod items;
 mod rounds;
 mod scoring;
 mod timing;
@@ -16,6 +17,7 @@ pub use form::{
     Control, CostRecord, CostRound, ExpectedMatch, Latencies, MetricValue, NoPrice, ProtocolRecord,
     QualityRecord, Quantile, RuntimeRecord, Subject, SuiteRecord, TimeRecord,
 };
+pub use items::ItemPrice;
 pub use rounds::wants_round;
 pub(super) use scoring::paired_variance;
 pub use scoring::{influence, outcomes};

@@ -17,6 +17,7 @@ use super::{
     watch::WatchError,
 };
 use crate::{
+    amount::PriceNano,
     canonical::CanonicalError,
     digest::Digest,
     evaluation::{Attestation, AttestationError, DecisionError, Report, VerifyError},
@@ -111,6 +112,32 @@ pub struct LogEvidence {
     pub leaves: Vec<LeafProof>,
     /// The head at the strike before; none for a fund's first.
     pub older: Option<OlderHead>,
+    /// Every leaf of the log up to the head, in order; without them nothing shows that no later decision or report was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<LogEntry>,
+}
+
+/// A leaf of the whole log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LogEntry {
+    /// What it says.
+    Leaf(LeafRecord),
+    /// Its hash alone, where its text is not for whoever has the bundle.
+    Hash(Digest),
+}
+
+impl LogEntry {
+    /// Its hash in the tree.
+    ///
+    /// # Errors
+    /// A record without canonical JSON.
+    pub fn hash(&self) -> Result<Digest, CanonicalError> {
+        match self {
+            Self::Leaf(leaf) => leaf.hash(),
+            Self::Hash(hash) => Ok(*hash),
+        }
+    }
 }
 
 /// A leaf with its path.
@@ -223,6 +250,22 @@ pub enum BundleError {
         kind: &'static str,
         /// What does not fit.
         source: MerkleError,
+    },
+    /// The log contradicted a price of the strike before the strike.
+    #[error(
+        "report {report} on {model} was in the log before the strike, and {says}: {order} dealt at {ask}"
+    )]
+    Known {
+        /// The model.
+        model: Name,
+        /// The report.
+        report: Digest,
+        /// What it says, in words.
+        says: String,
+        /// The first order that dealt at the ask, in words.
+        order: String,
+        /// The ask of the model.
+        ask: PriceNano,
     },
     /// Something of it has no canonical JSON.
     #[error(transparent)]

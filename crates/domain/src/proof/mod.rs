@@ -19,8 +19,8 @@ mod watch;
 
 pub use balance::{BalanceError, BalanceProof, BalanceRoot, Balances};
 pub use bundle::{
-    Bundle, BundleError, LeafProof, LogEvidence, OlderHead, PriceStep, ReportEvidence, RoundVote,
-    RoundVotes,
+    Bundle, BundleError, LeafProof, LogEntry, LogEvidence, OlderHead, PriceStep, ReportEvidence,
+    RoundVote, RoundVotes,
 };
 pub use head::{HeadError, LogKey, SignedHead};
 pub use leaf::{AcceptedPrice, LeafRecord};
@@ -31,7 +31,7 @@ pub use strike::{
     Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, PriceSource, SliceRecord,
     StrikeFacts, StrikeRecord,
 };
-pub use verify::{Verified, verify_bundle};
+pub use verify::{KnownInformation, Verified, verify_bundle};
 pub use watch::{Watch, WatchError};
 
 /// Fields one after the other, each behind its length, so that no two lists of fields have the same bytes.

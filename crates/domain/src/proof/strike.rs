@@ -113,6 +113,14 @@ pub struct MarkedPrice {
     pub estimate: Option<PriceNano>,
 }
 
+impl MarkedPrice {
+    /// What joiners pay: the larger of price and estimate.
+    #[must_use]
+    pub fn ask(&self) -> PriceNano {
+        self.estimate.map_or(self.price, |estimate| estimate.max(self.price))
+    }
+}
+
 /// An order that the strike settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

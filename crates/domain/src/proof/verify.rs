@@ -7,13 +7,17 @@
 //! The rules in force are those of the creation until the journal adopts others; each was announced in the log, days before.
 //! What stays attested: times, answers and hidden cases behind the samples; the samples themselves where they are not in the bundle;
 //! the standing that gives an evaluator its weight; which items a report without samples got right; that no later decision was kept out
-//! of the strike, and that the log has no second strike of that number, which whoever reads the whole log sees.
+//! of the strike, where the bundle does not have the whole log; and that the log has no second strike of that number, which whoever reads
+//! it sees.
 
+mod known;
 mod log;
 mod prices;
 mod rules;
 
 use std::collections::BTreeMap;
+
+pub use known::KnownInformation;
 
 use super::{
     bundle::{Bundle, BundleError},
@@ -67,6 +71,8 @@ pub struct Verified {
     pub public_key: PublicKey,
     /// Whether it is the key that the caller trusts; otherwise anybody may have made the log.
     pub trusted: bool,
+    /// What the whole log showed: no order dealt below what was known. None where the bundle does not have the whole log.
+    pub known_information: Option<KnownInformation>,
 }
 
 /// Verifies a strike from what is in the bundle alone.
@@ -101,8 +107,9 @@ pub fn verify_bundle(
     }
     let leaves = log::by_hash(bundle)?;
     let reports = prices::verify_reports(bundle)?;
-    let decisions = prices::verify_prices(bundle, &reports, &leaves)?;
+    let (decisions, states) = prices::verify_prices(bundle, &reports, &leaves)?;
     log::verify(bundle, trusted, &reports, (&leaves, &watch))?;
+    let known_information = known::verify(bundle, &reports, &states)?;
     let signed = bundle.reports.iter().filter(|evidence| evidence.attestation.is_some());
     let sampled = bundle.reports.iter().filter(|evidence| evidence.samples.is_some());
     Ok(Verified {
@@ -123,6 +130,7 @@ pub fn verify_bundle(
         log_size: bundle.log.head.size,
         public_key: bundle.log.head.public_key,
         trusted: trusted.is_some(),
+        known_information,
     })
 }
 

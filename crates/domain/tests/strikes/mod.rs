@@ -20,9 +20,9 @@ use domain::{
     },
     name::Name,
     proof::{
-        AcceptedPrice, Balances, Bundle, LeafProof, LeafRecord, LogEvidence, LogKey, MarkedPrice,
-        OlderHead, PaidSoFar, PriceSource, PriceStep, ReportEvidence, RoundVote, RoundVotes, SignedHead, StrikeFacts,
-        StrikeRecord, Tree, Watch,
+        AcceptedPrice, Balances, Bundle, LeafProof, LeafRecord, LogEntry, LogEvidence, LogKey,
+        MarkedPrice, OlderHead, PaidSoFar, PriceSource, PriceStep, ReportEvidence, RoundVote,
+        RoundVotes, SignedHead, StrikeFacts, StrikeRecord, Tree, Watch,
     },
     time::{DAY_MS, Timestamp},
 };
@@ -111,9 +111,13 @@ impl Twist {
     fn changes(self) -> bool {
         self as u8 >= Self::Change as u8 && self as u8 <= Self::ChangeBetween as u8
     }
+    /// Strikes at the price before, although a further report was decided on.
+    Stale,
+    /// Decides nothing on a second run of the listed version, which got so many items right.
+    Undecided(usize),
 }
 
-fn evidence(of: &ReportEvidence) -> Evidence<'_> {
+pub(crate) fn evidence(of: &ReportEvidence) -> Evidence<'_> {
     Evidence { report: &of.report, right: &of.right, influence: &of.influence }
 }
 
@@ -192,8 +196,18 @@ impl World {
         let shares = Shares::from_nano(123_456_789_012);
         world.post(Event::Redeem { fund: fund.clone(), who: name("ALICE"), shares });
         world.post(Event::Subscribe { fund: fund.clone(), who: bob, amount });
-        if twist == Twist::Waiting {
-            world.wait(&fund);
+        match twist {
+            Twist::Waiting => world.wait(&fund),
+            Twist::Stale => {
+                let before = world.prices[&name("m/b")].clone();
+                world.evaluate("m/b", 655, 9);
+                world.prices.insert(name("m/b"), before);
+            }
+            Twist::Undecided(right) => {
+                world.list("m/b");
+                world.measure_bytes(("m/b", "m/b 651"), right, 9);
+            }
+            _ => {}
         }
         if twist == Twist::Restricted {
             let (fund, who) = (fund.clone(), name("BOB"));
@@ -264,6 +278,23 @@ impl World {
             estimates: BTreeMap::new(),
             threshold,
         });
+    /// Says in the log which version prices a model: the one that was measured last.
+    fn list(&mut self, model: &str) {
+        let measured = self.reports.last().unwrap().report.model.clone();
+        let (at, alias, version) = (self.at(), name("listed"), name("v651"));
+        let (checkpoint, graph) = (measured.digest, measured.graph);
+        let model = name(model);
+        self.log(LeafRecord::AliasMove { at, model, alias, version, checkpoint, graph });
+    }
+
+    /// What the next decision on a model starts from.
+    pub(crate) fn price_state(&self, model: &str) -> &PriceState {
+        &self.prices[&name(model)].0
+    }
+
+    /// The report that was recorded last.
+    pub(crate) fn last_report(&self) -> &ReportEvidence {
+        self.reports.last().unwrap()
     }
 
     /// Of the waiting orders the first joiner's is taken back, and a leaver's that comes; the rest of the joiners are held back.
@@ -374,8 +405,18 @@ impl World {
 
     /// A report on a new version, with the evidence that the bundle has of it.
     fn measure(&mut self, model: &str, right: usize, seed: u64) -> ReportEvidence {
+        self.measure_bytes((model, &format!("{model} {right}")), right, seed)
+    }
+
+    /// The same on bytes that are named.
+    fn measure_bytes(
+        &mut self,
+        (model, bytes): (&str, &str),
+        right: usize,
+        seed: u64,
+    ) -> ReportEvidence {
         let answers = "0".repeat(20) + &first_right(right, ITEMS - 20);
-        let version = subject(&format!("{model} {right}"), &answers);
+        let version = subject(bytes, &answers);
         let reference = subject("reference", &first_right(800, ITEMS));
         let measured: Measurement = measurement(version, Some(reference), 3, seed);
         let (suite, counts) = (suite(ITEMS as u64), label_counts(ITEMS as u64));
@@ -413,7 +454,7 @@ impl World {
         evidence
     }
 
-    fn breaker(&self) -> Breaker {
+    pub(crate) fn breaker(&self) -> Breaker {
         Breaker {
             re_evaluation_ppb: self.rules.breaker_reevaluation_ppb as u64,
             new_version_ppb: self.rules.breaker_new_version_ppb as u64,
@@ -562,12 +603,13 @@ impl World {
             methodology: if number > 1 { self.rules.clone() } else { self.versions[0].clone() },
             methodologies: if changed { self.versions.clone() } else { Vec::new() },
             journal: self.journal[..last].to_vec(),
-            reports: self.reports[..[2, 6, 6][number - 1]].to_vec(),
+            reports: self.reports[..if number == 1 { 2 } else { self.reports.len() }].to_vec(),
             decisions: self.prices.iter().map(steps).collect(),
             log: LogEvidence {
                 leaves: (0..size).zip(&self.leaves).map(proof).collect(),
                 head,
                 older,
+                entries: self.leaves[..size as usize].iter().cloned().map(LogEntry::Leaf).collect(),
             },
         }
     }

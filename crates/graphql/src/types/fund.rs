@@ -10,6 +10,10 @@ use service::{
 };
 
 use super::{
+    analysis::Analytics,
+    attribution::Attribution,
+    budget::ErrorBudget,
+    disclosure::Disclosure,
     log::StrikeProof,
     order::UnitsOfModel,
     restatement::{CreateQuote, Restatement},
@@ -113,6 +117,47 @@ impl Fund {
             .filter(|h| page.after.as_deref().is_none_or(|after| h.model.as_str() > after));
         let rows = rows.take(page.limit() as usize).cloned().collect();
         page.page(Ok(rows), |h: &HoldingValue| h.model.to_string(), Holding::from)
+    }
+
+    /// What stands beside the NAV: what third parties have lately paid for such units, where cash came from, who was paid.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn disclosure(&self, context: &Context<'_>) -> Result<Disclosure> {
+        let now = request(context)?.now;
+        let told = service(context)?.disclose_fund(&self.0.fund.name, now).await;
+        told.map(Disclosure).map_err(api_error)
+    }
+
+    /// How far NAV per share may be off by the draw of cases and by times. It is computed from the samples and kept until the fund or a
+    /// price moves. Null before the seed, and where a price rests on samples whose items cannot be drawn again.
+    #[graphql(complexity = "2000 + child_complexity")]
+    async fn error_budget(&self, context: &Context<'_>) -> Result<Option<ErrorBudget>> {
+        let told = service(context)?.fund_error_budget(&self.0.fund.name).await;
+        Ok(told.map_err(api_error)?.as_deref().map(ErrorBudget::from))
+    }
+
+    /// Statistics from one strike to another, both by number; without them from the first to the last.
+    #[graphql(complexity = "200 + child_complexity")]
+    async fn analytics(
+        &self,
+        context: &Context<'_>,
+        from: Option<i64>,
+        to: Option<i64>,
+    ) -> Result<Analytics> {
+        let told = service(context)?.analyse_fund(&self.0.fund.name, from, to).await;
+        told.map(Analytics::from).map_err(api_error)
+    }
+
+    /// Why NAV moved from one strike to another, out of the ledger; `fromStrike: 0` is the fund's beginning.
+    #[graphql(complexity = "1000 + child_complexity")]
+    async fn attribution(
+        &self,
+        context: &Context<'_>,
+        from_strike: i64,
+        to_strike: i64,
+    ) -> Result<Attribution> {
+        let name = &self.0.fund.name;
+        let told = service(context)?.attribute_fund(name, from_strike, to_strike).await;
+        told.map(Attribution).map_err(api_error)
     }
 
     /// What so many shares get at a strike today: a part of everything, at no mark. Whoever else joins or leaves at that strike changes
@@ -319,6 +364,8 @@ pub(crate) struct ExitQuote {
     units: Vec<UnitsOfModel>,
     /// Batches in which they are offered.
     batches: u32,
+    /// What the instant window would pay at once. Null: the window is off.
+    window_cash: Option<Credits>,
 }
 
 impl From<QuoteValue> for ExitQuote {
@@ -334,6 +381,7 @@ impl From<QuoteValue> for ExitQuote {
             cash: Credits(quote.cash),
             units: units.collect(),
             batches: EXIT_BATCHES,
+            window_cash: None,
         }
     }
 }

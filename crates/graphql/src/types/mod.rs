@@ -2,8 +2,13 @@
 
 pub(crate) mod access;
 pub(crate) mod account;
+pub(crate) mod analysis;
+pub(crate) mod attribution;
 pub(crate) mod audit;
+pub(crate) mod backtest;
+pub(crate) mod budget;
 pub(crate) mod clock;
+pub(crate) mod disclosure;
 pub(crate) mod evaluation;
 pub(crate) mod evaluator;
 pub(crate) mod fund;

@@ -57,24 +57,25 @@ pub(super) fn verify_reports(bundle: &Bundle) -> Result<Reports<'_>, BundleError
     Ok(reports)
 }
 
-fn breaker(rules: &Methodology) -> Breaker {
+pub(super) fn breaker(rules: &Methodology) -> Breaker {
     Breaker {
         re_evaluation_ppb: rules.breaker_reevaluation_ppb.unsigned_abs(),
         new_version_ppb: rules.breaker_new_version_ppb.unsigned_abs(),
     }
 }
 
-/// Decides every price again, and compares it with what the strike was computed at; the number of decisions comes back.
+/// Decides every price again, and compares it with what the strike was computed at; the number of decisions comes back with
+/// what the next decision on each model would start from.
 pub(super) fn verify_prices(
     bundle: &Bundle,
     reports: &Reports<'_>,
     leaves: &Leaves<'_>,
-) -> Result<u64, BundleError> {
+) -> Result<(u64, BTreeMap<Name, PriceState>), BundleError> {
     let record = &bundle.record;
     let (stated, derived): (Vec<&Name>, Vec<&Name>) =
         (record.sources.keys().collect(), record.facts.prices.keys().collect());
     same("record.sources", &stated, &derived)?;
-    let mut decided = 0;
+    let (mut decided, mut states) = (0, BTreeMap::new());
     for (model, source) in &record.sources {
         let steps = bundle.decisions.get(model).filter(|steps| !steps.is_empty());
         let steps =
@@ -86,6 +87,7 @@ pub(super) fn verify_prices(
             decided += 1;
         }
         let Some((step, leaf)) = last else { continue };
+        states.extend(chain.state.map(|state| (model.clone(), state)));
         let field = |name: &str| format!("record.sources.{model}.{name}");
         same(&field("decision"), &source.decision, &step.decision)?;
         same(&field("report"), &source.report, &leaf.report)?;
@@ -100,7 +102,7 @@ pub(super) fn verify_prices(
     let (stated, derived): (Vec<&Name>, Vec<&Name>) =
         (bundle.decisions.keys().collect(), record.sources.keys().collect());
     same("decisions", &stated, &derived)?;
-    Ok(decided)
+    Ok((decided, states))
 }
 
 /// The decisions on one model, one after the other.
@@ -208,6 +210,6 @@ impl<'a> Chain<'a> {
     }
 }
 
-fn evidence(from: &ReportEvidence) -> Evidence<'_> {
+pub(super) fn evidence(from: &ReportEvidence) -> Evidence<'_> {
     Evidence { report: &from.report, right: &from.right, influence: &from.influence }
 }

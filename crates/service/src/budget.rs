@@ -1,0 +1,143 @@
+//! The error budget of a fund's NAV, out of the sample blobs that its prices rest on; kept until the fund or a price moves.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{
+    digest::Digest,
+    disclosure::{BudgetName, ErrorBudget, error_budget},
+    evaluation::{PriceState, Report, read_blob, report::ItemPrice},
+    fund::Holding,
+    name::Name,
+};
+use store::{evaluation_report, price_decision, registered_model};
+use tokio::sync::Mutex;
+
+use crate::{Service, ServiceError};
+
+/// Most names of a fund whose budget is computed.
+const NAMES_MAX: usize = 200;
+/// Most items of all names together: what is drawn two hundred times.
+const ITEMS_MAX: usize = 2_000_000;
+/// The largest sample blob that is read.
+const BLOB_BYTES_MAX: usize = 64 << 20;
+
+/// A budget with all that it was computed from.
+#[derive(Clone, Debug)]
+struct Kept {
+    of: Digest,
+    budget: Option<Arc<ErrorBudget>>,
+}
+
+/// The last budget of each fund. Its lock is held while one is computed, so that many who ask at once wait for one computation.
+pub(crate) type Budgets = Mutex<BTreeMap<Name, Kept>>;
+
+/// What one held name's price rests on.
+struct Source {
+    held: Holding,
+    report: Digest,
+    sigma_cost: f64,
+}
+
+impl Service {
+    /// How far the NAV per share of a fund may be off by the draw of cases and by times; nothing before the seed, and where a price rests on
+    /// a report whose items cannot be drawn again.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] for the fund; [`ServiceError::Invalid`] where it holds more than is computed in one piece.
+    pub async fn fund_error_budget(
+        &self,
+        name: &Name,
+    ) -> Result<Option<Arc<ErrorBudget>>, ServiceError> {
+        let state = self.ledger().await?;
+        let fund = state.fund(name).ok_or_else(|| ServiceError::absent("fund", name.as_str()))?;
+        let (cash, shares) = (fund.cash(&state), fund.shares(&state));
+        let held = fund.holdings(&state).into_iter().filter(|held| held.units.as_micro() > 0);
+        let held: Vec<Holding> = held.collect();
+        if held.len() > NAMES_MAX {
+            let reason = format!("holds {} names; at most {NAMES_MAX}", held.len());
+            return Err(ServiceError::invalid("fund", reason));
+        }
+        let mut sources = Vec::with_capacity(held.len());
+        for held in held {
+            let Some(source) = self.source_of(held).await? else { return Ok(None) };
+            sources.push(source);
+        }
+        let of = key(name, cash.as_micro(), shares.as_nano(), &sources);
+        let mut kept = self.budgets.lock().await;
+        if let Some(known) = kept.get(name).filter(|known| known.of == of) {
+            return Ok(known.budget.clone());
+        }
+        let budget = match self.read_items(sources).await? {
+            Some(names) => {
+                // Everybody who has the bundle with its samples draws the same.
+                let mut seed = [0; 8];
+                seed.copy_from_slice(&of.as_bytes()[..8]);
+                let seed = u64::from_le_bytes(seed);
+                let drawn =
+                    tokio::task::spawn_blocking(move || error_budget(cash, shares, &names, seed));
+                drawn.await.map_err(ServiceError::internal)?.map(Arc::new)
+            }
+            None => None,
+        };
+        kept.insert(name.clone(), Kept { of, budget: budget.clone() });
+        Ok(budget)
+    }
+
+    /// The report that the accepted price of what is held rests on; none where none does.
+    async fn source_of(&self, held: Holding) -> Result<Option<Source>, ServiceError> {
+        let row = registered_model::find_by_name(&self.store, held.model.as_str()).await?;
+        let Some(row) = row else { return Ok(None) };
+        let Some(decided) = price_decision::latest(&self.store, &row.id).await? else {
+            return Ok(None);
+        };
+        let state: Option<PriceState> =
+            serde_json::from_str(&decided.record).map_err(ServiceError::internal)?;
+        Ok(state.map(|state| Source {
+            held,
+            report: state.basis.report,
+            sigma_cost: state.basis.sigma_cost,
+        }))
+    }
+
+    async fn read_items(
+        &self,
+        sources: Vec<Source>,
+    ) -> Result<Option<Vec<BudgetName>>, ServiceError> {
+        let (mut names, mut all) = (Vec::with_capacity(sources.len()), 0_usize);
+        for Source { held, report: digest, sigma_cost } in sources {
+            let row = evaluation_report::find(&self.store, &digest.hex()).await?;
+            let row = row.ok_or_else(|| ServiceError::absent("report", digest.to_string()))?;
+            let report: Report = serde_json::from_str(&row.body).map_err(ServiceError::internal)?;
+            let blob = self.objects.read(report.samples).await?;
+            if blob.len() > BLOB_BYTES_MAX {
+                return Ok(None);
+            }
+            let measured = read_blob(&report, &blob).map_err(ServiceError::internal)?;
+            let Some(items) = ItemPrice::of(&report, &measured) else { return Ok(None) };
+            all = all.saturating_add(items.items());
+            if all > ITEMS_MAX {
+                let reason = format!("its prices rest on {all} items; at most {ITEMS_MAX}");
+                return Err(ServiceError::invalid("fund", reason));
+            }
+            names.push(BudgetName {
+                model: held.model,
+                units: held.units,
+                price: held.price,
+                suite: report.suite.digest,
+                items,
+                sigma_cost,
+            });
+        }
+        Ok(Some(names))
+    }
+}
+
+/// All that a budget follows from, in one digest.
+fn key(fund: &Name, cash: i64, shares: i64, sources: &[Source]) -> Digest {
+    let mut text = format!("mf.budget.v1 {fund} {cash} {shares}");
+    for Source { held, report, .. } in sources {
+        let (units, price) = (held.units.as_micro(), held.price.as_nano());
+        text.push_str(&format!("\n{} {units} {price} {report}", held.model));
+    }
+    Digest::of(text.as_bytes())
+}

@@ -22,6 +22,7 @@ mod follow;
 mod fund_view;
 mod funds;
 mod gates;
+mod history;
 mod hub;
 mod hub_commit;
 mod hub_link;
@@ -39,6 +40,7 @@ mod likeness_review;
 mod lineage;
 mod log;
 mod models;
+mod moment;
 mod nonfinite;
 mod objects;
 mod old_objects;
@@ -107,6 +109,7 @@ pub use likeness_review::{LikenessReview, ReviewLikeness};
 pub use lineage::{Lineage, StructureView, VersionName};
 pub use log::LogLeaf;
 pub use models::Model;
+pub use moment::{LedgerAt, Moment};
 pub use objects::{Object, Tensor, Upload};
 pub use orders::{Order, OrderSize, OrderSlice, OrderState};
 pub use prices::PriceDecision;
@@ -138,6 +141,7 @@ pub struct Service {
     store: Store,
     objects: ObjectStorage,
     ledger: ledger::LedgerCache,
+    history: history::History,
     accounts: accounts::Accounts,
     /// Signs the heads of the log; none in a process that leaves them to another.
     log_key: Option<LogKey>,
@@ -152,7 +156,8 @@ impl Service {
             objects: objects.clone(),
             quota_default: None,
         };
-        Self { store, objects, ledger: ledger::LedgerCache::default(), accounts, log_key: None }
+        let (ledger, history) = Default::default();
+        Self { store, objects, ledger, history, accounts, log_key: None }
     }
 
     /// Lets this process sign the heads of the log.

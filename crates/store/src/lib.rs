@@ -26,6 +26,7 @@ pub mod hub_xorb;
 pub mod idempotent_reply;
 pub mod index_basket;
 pub mod ledger;
+pub mod ledger_horizon;
 pub mod likeness_review;
 pub mod log_head;
 pub mod log_leaf;

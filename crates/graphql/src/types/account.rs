@@ -8,9 +8,12 @@ use domain::{
 };
 use service::LedgerAt;
 
+use super::statement::Statement;
 use crate::{
-    moment::ledger_now,
+    error::api_error,
+    moment::{ledger_at, ledger_now},
     scalars::{Credits, NameText, ShareQuantity, Time, UnitQuantity},
+    scope::{request, service},
 };
 
 /// What an owner has on the ledger. A login sees its own accounts only; the operator sees all.
@@ -69,6 +72,24 @@ impl Account {
         let account = LedgerAccount::Claim(self.owner.clone());
         let state = self.ledger(context).await?.state;
         Ok(Credits(Cash::from_micro(state.balance(&account, &Asset::Cash))))
+    }
+
+    /// From one moment to another: opening balances, every posting, closing balances. Without `to` it ends now, or at the moment of the
+    /// account.
+    #[graphql(complexity = "crate::moment::cost(Some(&from), to.as_ref(), child_complexity)")]
+    async fn statement(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What was recorded later than this is in it.")] from: Time,
+        #[graphql(desc = "What was recorded by then is in it.")] to: Option<Time>,
+    ) -> Result<Statement> {
+        let now = request(context)?.now;
+        let to = match to {
+            Some(_) => ledger_at(context, to, None).await?,
+            None => self.ledger(context).await?,
+        };
+        let statement = service(context)?.statement(&self.owner, from.0, to, now).await;
+        Ok(Statement(statement.map_err(api_error)?))
     }
 
     /// Shares of a fund.

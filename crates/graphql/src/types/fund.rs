@@ -111,9 +111,9 @@ impl Fund {
         page.page(Ok(rows), |h: &HoldingValue| h.model.to_string(), Holding::from)
     }
 
-    /// What so many shares get at a strike on the day of the moment that was asked for: a part of everything, at no mark. Whoever else joins or leaves at that strike changes
-    /// nothing; a trade, a later day or a new gain under a performance fee does. Leaving in kind gives at once what there is without
-    /// that fee.
+    /// What so many shares get at a strike on the day of the moment that was asked for: a part of everything, at no mark. Whoever else
+    /// joins or leaves at that strike changes nothing; a trade, a later day or a new gain under a performance fee does. Leaving in kind
+    /// gives at once what there is without that fee.
     #[graphql(complexity = "100 + child_complexity")]
     async fn quote_exit(&self, context: &Context<'_>, shares: ShareQuantity) -> Result<ExitQuote> {
         let quote = service(context)?.quote_exit(&self.0.fund.name, shares.0, &self.0.ledger);

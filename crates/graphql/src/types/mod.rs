@@ -14,6 +14,7 @@ pub(crate) mod order;
 pub(crate) mod price;
 pub(crate) mod release;
 pub(crate) mod round;
+pub(crate) mod statement;
 pub(crate) mod storage;
 pub(crate) mod suite;
 pub(crate) mod version_diff;

@@ -1,9 +1,11 @@
 //! Questions about the past: what was answered once is answered for ever, on SQLite and on PostgreSQL.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
 
+mod costs;
 #[path = "../crash/market.rs"]
 #[expect(dead_code, reason = "the market is shared with a test that uses more of it")]
 mod market;
+mod statements;
 
 use std::{path::Path, process::Command, sync::Arc};
 
@@ -142,6 +144,7 @@ async fn live_and_ask(url: &str, folder: &Path) {
         }
     }
     check(&servers[0], &answers, Timestamp::from_millis(12 * DAY)).await;
+    statements::check(&servers[0], &answers, Timestamp::from_millis(12 * DAY)).await;
     let (operator, fund, model) = (caller("operator", 12), name("F"), name(MODELS[1]));
     servers[1].delist_model(&operator, "end", &fund, &model).await.unwrap();
     // The horizon: a quiet past is closed by whoever asks for it, and nothing is recorded behind it, not even by a clock that is late.

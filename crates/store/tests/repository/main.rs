@@ -16,6 +16,7 @@ mod hub;
 mod jobs;
 mod ledger;
 mod log;
+mod moments;
 mod orders;
 mod registry;
 mod rows;
@@ -74,6 +75,7 @@ on_both_databases! {
     log::leaves_are_one_sequence,
     log::subtrees_and_heads_are_written_once,
     log::a_strike_has_one_record,
+    moments::moments_find_the_last_by_then,
     orders::orders_wait_until_they_are_closed,
     orders::likenesses_are_kept_once,
     rows::numbers_survive_at_their_limits,

@@ -30,6 +30,7 @@ mod m0032_orders;
 mod m0033_log;
 mod m0042_restatements;
 mod m0035_methodologies;
+mod m0037_travel;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -80,6 +81,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0033_log::Migration),
             Box::new(m0042_restatements::Migration),
             Box::new(m0035_methodologies::Migration),
+            Box::new(m0037_travel::Migration),
         ]
     }
 }

@@ -4,6 +4,7 @@
 //! noun first, takes one input with an `idempotencyKey` and answers one payload; an error carries a code out of a closed list.
 
 mod error;
+mod moment;
 mod mutations;
 mod pagination;
 mod query;

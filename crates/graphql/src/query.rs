@@ -5,6 +5,7 @@ use service::{AuditSearch, Scope, Search, ServiceError};
 
 use crate::{
     error::{api_error, invalid},
+    moment::{ledger_at, moment},
     pagination::{Page, PageArguments},
     scalars::{NameText, Sha256, Time, WholeNumber},
     scope::{caller, reader, request, service},
@@ -253,21 +254,67 @@ impl Query {
         found(report.map(Report))
     }
 
-    /// A fund by name; null if there is none.
-    async fn fund(&self, context: &Context<'_>, name: NameText) -> Result<Option<Fund>> {
-        found(service(context)?.view_fund(&name.0).await.map(Fund))
+    /// A fund by name, with everything in it as of one moment; null if there is none, or was none then.
+    ///
+    /// The same moment gives the same answer for ever, whatever is recorded later.
+    #[graphql(
+        complexity = "crate::moment::cost_of_strike(at_strike, (as_of.as_ref(), known_at.as_ref()), child_complexity)"
+    )]
+    async fn fund(
+        &self,
+        context: &Context<'_>,
+        name: NameText,
+        #[graphql(
+            desc = "The moment: what was recorded by then. Without it, that of `knownAt`, or now."
+        )]
+        as_of: Option<Time>,
+        #[graphql(
+            desc = "What was recorded by then about it. Without it, that of `asOf`, or everything."
+        )]
+        known_at: Option<Time>,
+        #[graphql(
+            desc = "The moment right after the strike of this number, in place of `asOf`; null if there was none."
+        )]
+        at_strike: Option<i64>,
+    ) -> Result<Option<Fund>> {
+        let (service, name) = (service(context)?, &name.0);
+        let moment = match at_strike {
+            None => moment(context, as_of, known_at)?,
+            Some(_) if as_of.is_some() => {
+                return Err(invalid("atStrike", "is a moment already; give it or `asOf`"));
+            }
+            Some(number) => {
+                let (known_at, now) = (known_at.map(|at| at.0), request(context)?.now);
+                let found = service.find_moment_of_strike(name, number, known_at, now).await;
+                let Some(moment) = found.map_err(api_error)? else { return Ok(None) };
+                moment
+            }
+        };
+        let ledger = service.ledger_at(&moment).await.map_err(api_error)?;
+        found(service.view_fund(name, &ledger).await.map(Fund))
     }
 
-    /// Funds by name.
-    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    /// Funds by name: those that there were at one moment, as they were.
+    #[graphql(
+        complexity = "crate::moment::cost(as_of.as_ref(), known_at.as_ref(), crate::pagination::cost(first, child_complexity))"
+    )]
     async fn funds(
         &self,
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        #[graphql(
+            desc = "The moment: what was recorded by then. Without it, that of `knownAt`, or now."
+        )]
+        as_of: Option<Time>,
+        #[graphql(
+            desc = "What was recorded by then about it. Without it, that of `asOf`, or everything."
+        )]
+        known_at: Option<Time>,
     ) -> Result<Page<Fund>> {
         let page = PageArguments::new(first, after)?;
-        let rows = service(context)?.view_funds(page.after.as_deref(), page.limit()).await;
+        let ledger = ledger_at(context, as_of, known_at).await?;
+        let rows = service(context)?.view_funds(page.after.as_deref(), page.limit(), &ledger).await;
         page.page(rows, |f| f.fund.name.to_string(), Fund)
     }
 
@@ -287,13 +334,28 @@ impl Query {
         Log
     }
 
-    /// Balances of an owner: the bearer's own, or anybody's for the operator.
-    async fn account(&self, context: &Context<'_>, owner: NameText) -> Result<Account> {
+    /// Balances of an owner as of one moment: the bearer's own, or anybody's for the operator.
+    #[graphql(
+        complexity = "crate::moment::cost(as_of.as_ref(), known_at.as_ref(), child_complexity)"
+    )]
+    async fn account(
+        &self,
+        context: &Context<'_>,
+        owner: NameText,
+        #[graphql(
+            desc = "The moment: what was recorded by then. Without it, that of `knownAt`, or now."
+        )]
+        as_of: Option<Time>,
+        #[graphql(
+            desc = "What was recorded by then about it. Without it, that of `asOf`, or everything."
+        )]
+        known_at: Option<Time>,
+    ) -> Result<Account> {
         let caller = caller(context)?;
         if caller.owner != owner.0 && !caller.may(Scope::Operate) {
             return Err(api_error(ServiceError::NotOwner(format!("account {}", owner.0))));
         }
-        Ok(Account::new(owner.0))
+        Ok(Account::at(owner.0, ledger_at(context, as_of, known_at).await?))
     }
 
     /// What a login has in the storage, and its quota: the bearer's own, or with `login` anybody's for the operator.
@@ -304,24 +366,50 @@ impl Query {
         Ok(used.map_err(api_error)?.into())
     }
 
-    /// An order of the bearer's, or anybody's for the operator; null if there is none.
-    async fn order(&self, context: &Context<'_>, id: ID) -> Result<Option<Order>> {
+    /// An order of the bearer's, or anybody's for the operator, as it stood at one moment; null if there was none.
+    #[graphql(
+        complexity = "crate::moment::cost(as_of.as_ref(), known_at.as_ref(), child_complexity)"
+    )]
+    async fn order(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(
+            desc = "The moment: what was recorded by then. Without it, that of `knownAt`, or now."
+        )]
+        as_of: Option<Time>,
+        #[graphql(
+            desc = "What was recorded by then about it. Without it, that of `asOf`, or everything."
+        )]
+        known_at: Option<Time>,
+    ) -> Result<Option<Order>> {
         let caller = caller(context)?;
         let id: i64 = id.parse().map_err(|_| invalid("id", "is no order id"))?;
-        let order = service(context)?.find_order(id).await.map_err(api_error)?;
+        let ledger = ledger_at(context, as_of, known_at).await?;
+        let order = service(context)?.find_order_at(id, &ledger).await.map_err(api_error)?;
         let visible =
             |order: &service::Order| order.owner == caller.owner || caller.may(Scope::Operate);
         Ok(order.filter(visible).map(Order))
     }
 
-    /// The bearer's orders in all funds, the youngest first; with `owner` anybody's for the operator.
-    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    /// The bearer's orders in all funds as they stood at one moment, the youngest first; with `owner` anybody's for the operator.
+    #[graphql(
+        complexity = "crate::moment::cost(as_of.as_ref(), known_at.as_ref(), crate::pagination::cost(first, child_complexity))"
+    )]
     async fn orders(
         &self,
         context: &Context<'_>,
         owner: Option<NameText>,
         first: Option<i32>,
         after: Option<String>,
+        #[graphql(
+            desc = "The moment: what was recorded by then. Without it, that of `knownAt`, or now."
+        )]
+        as_of: Option<Time>,
+        #[graphql(
+            desc = "What was recorded by then about it. Without it, that of `asOf`, or everything."
+        )]
+        known_at: Option<Time>,
     ) -> Result<Page<Order>> {
         let caller = caller(context)?;
         let owner = owner.map_or_else(|| caller.owner.clone(), |name| name.0);
@@ -329,7 +417,9 @@ impl Query {
             return Err(api_error(ServiceError::NotOwner(format!("account {owner}"))));
         }
         let page = PageArguments::new(first, after)?;
-        let rows = service(context)?.list_orders(&owner, page.after_number()?, page.limit()).await;
+        let ledger = ledger_at(context, as_of, known_at).await?;
+        let after = page.after_number()?;
+        let rows = service(context)?.list_orders(&owner, after, page.limit(), &ledger).await;
         page.page(rows, |order| order.id.to_string(), Order)
     }
 }

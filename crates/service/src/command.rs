@@ -3,6 +3,7 @@
 use domain::{
     digest::{Digest, to_hex},
     proof::LogKey,
+    time::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use store::{AuditRow, ReplyRow, StoreTransaction, audit_entry, idempotent_reply};
@@ -11,6 +12,7 @@ use crate::{
     Service, ServiceError,
     log::{NewLeaf, append_leaf, sign_head},
     models::Model,
+    moment::next_moment,
     token::{Caller, Scope},
     webhooks::{self, ModelEvent},
 };
@@ -42,6 +44,8 @@ pub(crate) struct Unit {
     log_key: Option<LogKey>,
     /// Whether the command appended leaves.
     has_leaves: bool,
+    /// When it records in the ledger; none for one that does not.
+    recorded_at: Option<Timestamp>,
 }
 
 /// A command as it comes in.
@@ -101,6 +105,7 @@ impl Service {
             event: None,
             log_key: self.log_key.clone(),
             has_leaves: false,
+            recorded_at: None,
         }))
     }
 }
@@ -139,6 +144,11 @@ impl Unit {
     /// Says that leaves were appended to the transaction by other hands.
     pub(crate) const fn has_appended(&mut self) {
         self.has_leaves = true;
+    }
+
+    /// Says when the command records in the ledger: its head is signed at that moment, so that both are known at once.
+    pub(crate) const fn records_at(&mut self, at: Timestamp) {
+        self.recorded_at = Some(at);
     }
 
     /// Tells the webhooks of a model's publisher of the change.
@@ -193,7 +203,11 @@ impl Unit {
         };
         idempotent_reply::insert(&self.transaction, row).await?;
         if let Some(key) = self.log_key.as_ref().filter(|_| self.has_leaves) {
-            sign_head(&self.transaction, key, self.caller.now).await?;
+            let at = match self.recorded_at {
+                Some(at) => at,
+                None => next_moment(&self.transaction, self.caller.now).await?,
+            };
+            sign_head(&self.transaction, key, at).await?;
         }
         self.transaction.commit().await?;
         Ok(reply)

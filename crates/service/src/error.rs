@@ -3,6 +3,7 @@
 use domain::{
     checkpoint::{BindingError, ShardError},
     fund::Rejection,
+    time::Timestamp,
 };
 use store::StoreError;
 
@@ -118,6 +119,30 @@ pub enum ServiceError {
         /// Which price, and why.
         reason: String,
     },
+    /// The moment that was asked for is not over: something may still be recorded in it.
+    #[error("{field}: {at} is not over; the latest moment that can be asked for is {latest}")]
+    NotYet {
+        /// Which argument.
+        field: &'static str,
+        /// The moment.
+        at: Timestamp,
+        /// The latest that is over.
+        latest: Timestamp,
+    },
+    /// More lies between the moment and the nearest state that is kept than one question replays; the next goes on from there.
+    #[error("{done} of {of} ledger events were replayed; send the same question again")]
+    Replaying {
+        /// How far this question came.
+        done: i64,
+        /// The last event of the moment.
+        of: i64,
+    },
+    /// Too many questions about the past wait for each other.
+    #[error("{limit} questions about the past wait already; send the same question again")]
+    Crowded {
+        /// How many may wait.
+        limit: usize,
+    },
     /// The database is busy or was changed by another at the same moment; the same request may be sent again.
     #[error("the server is busy; send the same request again")]
     Busy(#[source] StoreError),
@@ -154,6 +179,9 @@ impl ServiceError {
             Self::Unpriced { .. } => "unpriced",
             Self::NotEligible { .. } => "not_eligible",
             Self::Suspended { .. } => "suspended",
+            Self::NotYet { .. } => "not_yet",
+            Self::Replaying { .. } => "replaying",
+            Self::Crowded { .. } => "crowded",
             Self::Busy(_) => "busy",
             Self::Damaged(_) => "object_damaged",
             Self::Internal(_) => "internal",

@@ -14,6 +14,7 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     funds::ledger_command,
+    moment::LedgerAt,
     token::{Caller, Scope},
 };
 
@@ -120,20 +121,22 @@ impl Service {
         ledger.finish(input.fund.as_str(), received).await
     }
 
-    /// What so many shares of a fund get at a strike today. A trade before it or, under a performance fee, a new gain gives another
+    /// What so many shares of a fund get at a strike on the day of a ledger. A trade before it or, under a performance fee, a new gain gives another
     /// number; other orders do not.
     ///
     /// # Errors
     /// [`ServiceError::Absent`] for the fund, [`ServiceError::Rejected`] with the ledger's code.
-    pub async fn quote_exit(
+    pub fn quote_exit(
         &self,
         fund: &Name,
         shares: Shares,
-        now: Timestamp,
+        ledger: &LedgerAt,
     ) -> Result<ExitQuote, ServiceError> {
-        self.get_fund(fund).await?;
-        let state = self.ledger().await?;
-        Ok(quote_exit(&state, fund, shares, fund_day(&state, fund, now))?)
+        let state = &*ledger.state;
+        if state.fund(fund).is_none() {
+            return Err(ServiceError::absent("fund", fund.as_str()));
+        }
+        Ok(quote_exit(state, fund, shares, fund_day(state, fund, ledger.as_of))?)
     }
 
     /// Fetches what redemptions and recoveries have left for the caller.

@@ -1,14 +1,17 @@
-//! A fund as it stands, for those who read it.
+//! A fund as it stands, or stood at a moment, for those who read it. Everything follows from the prefix of the journal that was recorded by then.
 
 use domain::{
     amount::{Cash, Femto, PriceNano, Shares, Units},
-    fund::State,
+    fund::FundState,
     index::IndexLevel,
     name::Name,
+    time::Timestamp,
 };
-use store::{fund, index_basket, price_decision, registered_model};
+use store::{FundRow, fund, index_basket, price_decision, registered_model};
 
-use crate::{Service, ServiceError, funds::Fund, restrictions::FundRestrictions};
+use crate::{
+    Service, ServiceError, funds::Fund, moment::LedgerAt, restrictions::FundRestrictions,
+};
 
 /// Everything about a fund at one moment.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct FundView {
     pub sigma_ln_bound: Option<f64>,
     /// By model, ascending.
     pub holdings: Vec<Holding>,
+    /// The ledger that all of it was read from.
+    pub ledger: LedgerAt,
 }
 
 /// Units of one model.
@@ -57,17 +62,24 @@ pub struct Holding {
 }
 
 impl Service {
-    /// A fund as it stands.
+    /// A fund as it stood on a ledger.
     ///
     /// # Errors
-    /// [`ServiceError::Absent`] if there is none.
-    pub async fn view_fund(&self, name: &Name) -> Result<FundView, ServiceError> {
-        let fund = self.get_fund(name).await?;
-        let state = self.ledger().await?;
-        self.view(fund, &state).await
+    /// [`ServiceError::Absent`] if there was none.
+    pub async fn view_fund(
+        &self,
+        name: &Name,
+        ledger: &LedgerAt,
+    ) -> Result<FundView, ServiceError> {
+        let absent = || ServiceError::absent("fund", name.as_str());
+        if ledger.state.fund(name).is_none() {
+            return Err(absent());
+        }
+        let row = fund::find(&self.store, name.as_str()).await?;
+        self.view(row.ok_or_else(absent)?, ledger).await
     }
 
-    /// Funds by name after `after`, at most `limit`.
+    /// Funds of a ledger by name after `after`, at most `limit`.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
@@ -75,18 +87,22 @@ impl Service {
         &self,
         after: Option<&str>,
         limit: u64,
+        ledger: &LedgerAt,
     ) -> Result<Vec<FundView>, ServiceError> {
-        // Rows first: a fund that was created since then is in the state, and not the other way round.
-        let funds = self.list_funds(after, limit).await?;
-        let state = self.ledger().await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let names = ledger.state.funds().map(FundState::name);
+        let names = names.filter(|name| after.is_none_or(|after| name.as_str() > after));
         let mut views = Vec::new();
-        for fund in funds {
-            views.push(self.view(fund, &state).await?);
+        for name in names.take(limit) {
+            views.push(self.view_fund(name, ledger).await?);
         }
         Ok(views)
     }
 
-    async fn view(&self, fund: Fund, state: &State) -> Result<FundView, ServiceError> {
+    async fn view(&self, row: FundRow, ledger: &LedgerAt) -> Result<FundView, ServiceError> {
+        let (state, recorded_at) = (&*ledger.state, ledger.recorded_at);
+        let methodology_text = row.methodology.clone();
+        let fund = Fund::read(row)?;
         let name = fund.name.clone();
         let books = state.fund(&name).ok_or_else(|| ServiceError::absent("fund", name.as_str()))?;
         let nav = books.nav(state);
@@ -104,11 +120,12 @@ impl Service {
         let holdings: Vec<Holding> = books.holdings(state).into_iter().map(holding).collect();
         let mut sigma_ln_bound = share_of_nav(Femto::ZERO);
         for held in holdings.iter().filter(|h| h.units.as_micro() > 0) {
-            let sigma = self.sigma_of(&held.model).await?;
+            let sigma = self.sigma_of(&held.model, recorded_at).await?;
             sigma_ln_bound = sigma_ln_bound.map(|bound| bound + held.weight * sigma);
         }
         let prices = books.prices().clone();
-        let level_nano = match index_basket::latest(&self.store, name.as_str()).await? {
+        let until = recorded_at.map_or(i64::MIN, Timestamp::as_millis);
+        let level_nano = match index_basket::latest_by(&self.store, name.as_str(), until).await? {
             Some(row) => {
                 let level: IndexLevel =
                     serde_json::from_str(&row.record).map_err(ServiceError::internal)?;
@@ -116,9 +133,8 @@ impl Service {
             }
             None => None,
         };
-        let row = fund::find(&self.store, name.as_str()).await?;
         Ok(FundView {
-            methodology_text: row.map(|r| r.methodology).unwrap_or_default(),
+            methodology_text,
             day: books.day(),
             winding: books.winding(),
             restrictions: FundRestrictions::of(books),
@@ -131,15 +147,22 @@ impl Service {
             cash,
             sigma_ln_bound,
             holdings,
+            ledger: ledger.clone(),
         })
     }
 
-    async fn sigma_of(&self, model: &Name) -> Result<f64, ServiceError> {
+    /// The standard error of the accepted price as it was known when the ledger's last event was recorded: marks are older than that.
+    async fn sigma_of(
+        &self,
+        model: &Name,
+        recorded_at: Option<Timestamp>,
+    ) -> Result<f64, ServiceError> {
+        let until = recorded_at.map_or(i64::MIN, Timestamp::as_millis);
         let row = registered_model::find_by_name(&self.store, model.as_str()).await?;
         let row = row.ok_or_else(|| {
             ServiceError::internal(format!("model {model} is held but not registered"))
         })?;
-        match price_decision::latest_accepted(&self.store, &row.id).await? {
+        match price_decision::latest_accepted_by(&self.store, &row.id, until).await? {
             Some(decision) => decision.sigma_ln.parse().map_err(ServiceError::internal),
             None => Err(ServiceError::internal(format!("model {model} is held without a price"))),
         }

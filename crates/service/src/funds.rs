@@ -37,7 +37,7 @@ pub struct Fund {
 }
 
 impl Fund {
-    fn read(row: FundRow) -> Result<Self, ServiceError> {
+    pub(crate) fn read(row: FundRow) -> Result<Self, ServiceError> {
         Ok(Self {
             name: row.name.parse().map_err(ServiceError::internal)?,
             methodology: Methodology::parse(&row.methodology).map_err(ServiceError::internal)?,

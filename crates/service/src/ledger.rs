@@ -11,11 +11,18 @@ use domain::{
     fund::{Batch, Event, State, apply},
     name::Name,
     proof::{Restated, StrikeFacts},
+    time::Timestamp,
 };
 use store::{Connection, EntryRow, EventRow, LegRow, LineRow, ledger};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{Service, ServiceError, command::Unit, follow::Followers};
+use crate::{
+    Service, ServiceError,
+    command::Unit,
+    follow::Followers,
+    history::History,
+    moment::{LedgerAt, next_after},
+};
 
 /// Events read from the database at a time.
 const PAGE_EVENTS: u64 = 500;
@@ -26,6 +33,8 @@ pub(crate) struct Cached {
     state: Arc<State>,
     followers: Followers,
     seq: i64,
+    /// When that event was recorded; none before the first.
+    recorded_at: Option<i64>,
 }
 
 pub(crate) type LedgerCache = Mutex<Cached>;
@@ -40,7 +49,9 @@ pub(crate) struct LedgerUnit<'a> {
     /// What the last strike that was posted must say; the reason where nothing follows any more.
     pub(crate) struck: Option<Result<StrikeFacts, String>>,
     followers: Followers,
+    history: &'a History,
     seq: i64,
+    at: Timestamp,
 }
 
 impl Service {
@@ -50,7 +61,7 @@ impl Service {
     /// [`ServiceError::Internal`] if the database fails or the journal does not replay.
     pub async fn ledger(&self) -> Result<Arc<State>, ServiceError> {
         let mut cached = self.ledger.lock().await;
-        catch_up(&self.store, &mut cached, |_| ()).await?;
+        catch_up(&self.store, &mut cached, Some(&self.history), |_| ()).await?;
         Ok(cached.state.clone())
     }
 
@@ -62,6 +73,17 @@ impl Service {
         let mut cached = self.ledger.lock().await;
         catch_up(&self.store, &mut cached, |_| ()).await?;
         Ok((cached.state.clone(), cached.followers.disclosures.trail(fund).cloned()))
+    /// The whole journal's ledger, as it is at `now`.
+    pub(crate) async fn live_ledger(&self, now: Timestamp) -> Result<LedgerAt, ServiceError> {
+        let mut cached = self.ledger.lock().await;
+        catch_up(&self.store, &mut cached, Some(&self.history), |_| ()).await?;
+        Ok(LedgerAt {
+            state: cached.state.clone(),
+            seq: cached.seq,
+            recorded_at: cached.recorded_at.map(Timestamp::from_millis),
+            as_of: now,
+            known_at: None,
+        })
     }
 
     /// Every batch of the journal, in order, as the engine makes it of the events; each event's recorded chain is compared.
@@ -72,7 +94,7 @@ impl Service {
     /// [`ServiceError::Internal`] if the database fails or the journal does not replay.
     pub async fn journal(&self) -> Result<Vec<Batch>, ServiceError> {
         let (mut cached, mut batches) = (Cached::default(), Vec::new());
-        catch_up(&self.store, &mut cached, |batch| batches.push(batch)).await?;
+        catch_up(&self.store, &mut cached, None, |batch| batches.push(batch)).await?;
         Ok(batches)
     }
 
@@ -80,17 +102,25 @@ impl Service {
     pub(crate) async fn lock_ledger<'a>(
         &'a self,
         guard: MutexGuard<'a, Cached>,
-        unit: Unit,
+        mut unit: Unit,
     ) -> Result<LedgerUnit<'a>, ServiceError> {
-        let mut guard = guard;
+        let (mut guard, history) = (guard, &self.history);
         unit.transaction.lock_ledger().await?;
-        catch_up(&unit.transaction, &mut guard, |_| ()).await?;
+        catch_up(&unit.transaction, &mut guard, Some(history), |_| ()).await?;
         let (state, followers, seq) = (guard.state.clone(), guard.followers.clone(), guard.seq);
-        Ok(LedgerUnit { guard, unit, state, struck: None, followers, seq })
+        let at = next_after(&unit.transaction, guard.recorded_at, unit.caller.now).await?;
+        unit.records_at(at);
+        Ok(LedgerUnit { guard, unit, state, struck: None, followers, history, seq, at })
     }
 }
 
 impl LedgerUnit<'_> {
+    /// The moment at which this command records, in milliseconds: its own, not before the caller's clock and later than everything
+    /// that was recorded or closed, so that a state as of any moment ends between two commands.
+    pub(crate) const fn at(&self) -> i64 {
+        self.at.as_millis()
+    }
+
     /// Applies an event and writes its batch; the number of the event comes back with it.
     pub(crate) async fn post(&mut self, event: &Event) -> Result<(i64, Batch), ServiceError> {
         let batch = apply(&self.state, event)?;
@@ -110,7 +140,7 @@ impl LedgerUnit<'_> {
             chain: self.state.chain().hex(),
             idempotency_actor: self.unit.owner().to_owned(),
             idempotency_key: self.unit.key().to_owned(),
-            recorded_at: self.unit.now(),
+            recorded_at: self.at(),
         };
         ledger::append_event(&self.unit.transaction, row, entries(&batch)?).await?;
         Ok((self.seq, batch))
@@ -127,7 +157,12 @@ impl LedgerUnit<'_> {
         subject: &str,
         reply: R,
     ) -> Result<R, ServiceError> {
+        let at = self.at();
         let reply = self.unit.finish(subject, reply).await?;
+        self.history.offer(self.seq, &self.state);
+        if self.seq != self.guard.seq {
+            self.guard.recorded_at = Some(at);
+        }
         self.guard.state = self.state;
         self.guard.followers = self.followers;
         self.guard.seq = self.seq;
@@ -163,6 +198,7 @@ fn entries(batch: &Batch) -> Result<Vec<EntryRow>, ServiceError> {
 async fn catch_up<C: Connection>(
     connection: &C,
     cached: &mut Cached,
+    history: Option<&History>,
     mut seen: impl FnMut(Batch),
 ) -> Result<(), ServiceError> {
     loop {
@@ -182,6 +218,7 @@ async fn catch_up<C: Connection>(
             let state = Arc::make_mut(&mut cached.state);
             state.commit(&batch);
             cached.seq = row.seq;
+            cached.recorded_at = Some(row.recorded_at);
             followers.after(row.fund.as_deref(), state, &event, &batch);
             if state.chain().hex() != row.chain {
                 let found = state.chain().hex();
@@ -190,6 +227,9 @@ async fn catch_up<C: Connection>(
                 return Err(broken(format!("replays to chain {found}, recorded is {}", row.chain)));
             }
             seen(batch);
+        }
+        if let Some(history) = history {
+            history.offer(cached.seq, &cached.state);
         }
         if last_page {
             return Ok(());

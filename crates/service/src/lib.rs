@@ -28,6 +28,7 @@ mod follow;
 mod fund_view;
 mod funds;
 mod gates;
+mod history;
 mod hub;
 mod hub_commit;
 mod hub_link;
@@ -46,6 +47,7 @@ mod likeness_review;
 mod lineage;
 mod log;
 mod models;
+mod moment;
 mod nonfinite;
 mod objects;
 mod old_objects;
@@ -63,6 +65,7 @@ mod rotation;
 mod rounds;
 mod sealed;
 mod shards;
+mod statement;
 mod strikes;
 mod suites;
 mod suspension;
@@ -120,6 +123,7 @@ pub use likeness_review::{LikenessReview, ReviewLikeness};
 pub use lineage::{Lineage, StructureView, VersionName};
 pub use log::LogLeaf;
 pub use models::Model;
+pub use moment::{LedgerAt, Moment};
 pub use objects::{Object, Tensor, Upload};
 pub use orders::{Order, OrderSize, OrderSlice, OrderState};
 pub use prices::PriceDecision;
@@ -133,6 +137,7 @@ pub use roles::Maintainer;
 pub use rotation::{FundMove, MoveSuite, Rotation, ShadowPrice, SuiteMove, SuiteStage};
 pub use rounds::{RequestRound, Reveal, Round, Seat, Verdict};
 pub use shards::Shard;
+pub use statement::{Balance, Place, Posting, Purse, Statement};
 pub use strikes::{OrderFill, Rebalanced, Strike};
 pub use suites::{RegisterSuite, RegisteredSuite};
 pub use token::{Caller, Scope, Token, UnknownScope};
@@ -153,6 +158,7 @@ pub struct Service {
     store: Store,
     objects: ObjectStorage,
     ledger: ledger::LedgerCache,
+    history: history::History,
     accounts: accounts::Accounts,
     /// The last error budget of each fund.
     budgets: budget::Budgets,
@@ -169,15 +175,9 @@ impl Service {
             objects: objects.clone(),
             quota_default: None,
         };
+        let (ledger, history) = Default::default();
         let budgets = budget::Budgets::default();
-        Self {
-            store,
-            objects,
-            ledger: ledger::LedgerCache::default(),
-            accounts,
-            budgets,
-            log_key: None,
-        }
+        Self { store, objects, ledger, history, accounts, budgets, log_key: None }
     }
 
     /// Lets this process sign the heads of the log.

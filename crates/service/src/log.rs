@@ -21,7 +21,10 @@ use store::{
     model_access,
 };
 
-use crate::{Service, ServiceError, models::Model, versions::Version, visibility::Reader};
+use crate::{
+    Service, ServiceError, models::Model, moment::next_moment, versions::Version,
+    visibility::Reader,
+};
 
 /// A leaf that is to be appended.
 pub(crate) struct NewLeaf {
@@ -343,7 +346,10 @@ impl Service {
             return Ok(false);
         }
         let transaction = self.store.begin().await?;
-        let signed = sign_head(&transaction, key, now).await?;
+        transaction.lock_ledger().await?;
+        // Later than what was recorded: an answer about a moment before this does not know the head.
+        let at = next_moment(&transaction, now).await?;
+        let signed = sign_head(&transaction, key, at).await?;
         if signed {
             transaction.commit().await?;
         }

@@ -18,6 +18,7 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     funds::ledger_command,
+    moment::LedgerAt,
     strikes::OrderFill,
     token::{Caller, Scope},
 };
@@ -192,18 +193,27 @@ impl Service {
         ledger.finish(&order.to_string(), order).await
     }
 
-    /// The order of an id.
+    /// The order of an id, as it stands.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
     pub async fn find_order(&self, id: i64) -> Result<Option<Order>, ServiceError> {
-        match fund_order::find(&self.store, id).await? {
-            Some(row) => self.read_order(row).await.map(Some),
-            None => Ok(None),
-        }
+        self.find_order_by(id, i64::MAX).await
     }
 
-    /// An owner's orders in all funds, the youngest first, before an id, at most `limit`.
+    /// The order of an id as it stood on a ledger.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the database fails.
+    pub async fn find_order_at(
+        &self,
+        id: i64,
+        ledger: &LedgerAt,
+    ) -> Result<Option<Order>, ServiceError> {
+        self.find_order_by(id, ledger.seq).await
+    }
+
+    /// An owner's orders in all funds as they stood on a ledger, the youngest first, before an id, at most `limit`.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
@@ -212,15 +222,26 @@ impl Service {
         owner: &Name,
         before: Option<i64>,
         limit: u64,
+        ledger: &LedgerAt,
     ) -> Result<Vec<Order>, ServiceError> {
+        let next = ledger.seq.saturating_add(1);
+        let before = Some(before.map_or(next, |before| before.min(next)));
         let mut orders = Vec::new();
         for row in fund_order::list_by_owner(&self.store, owner.as_str(), before, limit).await? {
-            orders.push(self.read_order(row).await?);
+            orders.push(self.read_order(row, ledger.seq).await?);
         }
         Ok(orders)
     }
 
-    async fn read_order(&self, row: OrderRow) -> Result<Order, ServiceError> {
+    async fn find_order_by(&self, id: i64, last: i64) -> Result<Option<Order>, ServiceError> {
+        match fund_order::find(&self.store, id).await? {
+            Some(row) if row.event_seq <= last => self.read_order(row, last).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// An order as it stood after the event `last`.
+    async fn read_order(&self, row: OrderRow, last: i64) -> Result<Order, ServiceError> {
         let event = ledger::find_event(&self.store, row.event_seq).await?;
         let event = event.ok_or_else(|| ServiceError::internal("an order without its event"))?;
         let size = match serde_json::from_str(&event.body).map_err(ServiceError::internal)? {
@@ -228,7 +249,7 @@ impl Service {
             Event::Redeem { shares, .. } => OrderSize::Redemption(shares),
             _ => return Err(ServiceError::internal("an order whose event is none")),
         };
-        let state = match row.closed_by {
+        let state = match row.closed_by.filter(|closed_by| *closed_by <= last) {
             None => OrderState::Waiting,
             Some(_) => self.closed_state(row.event_seq).await?,
         };

@@ -24,6 +24,7 @@ use crate::{
     jobs::queued_row,
     log::{NewLeaf, append_leaf},
     models::Model,
+    moment::next_moment,
     rotation::{SuiteStage, stage_of},
     rounds::insert_confirmation,
     versions::{LISTED, list_version},
@@ -203,6 +204,8 @@ pub(crate) async fn decide_price(
         Err(error) => return Err(ServiceError::internal(error)),
     };
     let seq = latest.map_or(1, |row| row.seq + 1);
+    // After everything that the ledger has: whoever asks for a moment that is over never finds it there.
+    let decided_at = next_moment(transaction, *now).await?.as_millis();
     let row = PriceDecisionRow {
         model_id: version.model_id.clone(),
         seq,
@@ -216,7 +219,7 @@ pub(crate) async fn decide_price(
         sigma_delta: decided.sigma_delta.map(|s| s.to_string()),
         band_ln: decided.band_ln.map(|s| s.to_string()),
         record: serde_json::to_string(&decided.state).map_err(ServiceError::internal)?,
-        decided_at: now.as_millis(),
+        decided_at,
     };
     price_decision::insert(transaction, row).await?;
     let model = registered_model::get_by_id(transaction, &version.model_id).await?.try_into()?;

@@ -6,6 +6,7 @@ use domain::{
     digest::Digest,
     name::Name,
     proof::{PriceSource, SignedHead, StrikeFacts, StrikeRecord},
+    time::Timestamp,
 };
 use store::{
     StoreTransaction, StrikeRecordRow, log_head, log_leaf, price_decision, registered_model,
@@ -147,7 +148,7 @@ impl Service {
         Ok(row.map(|row| row.body))
     }
 
-    /// Where a strike stands in the log; none where it has no leaf, or no head has it yet.
+    /// Where a strike stands in the log; none where it has no leaf, or no head had it by `known_at`.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
@@ -155,6 +156,7 @@ impl Service {
         &self,
         fund: &Name,
         number: i64,
+        known_at: Option<Timestamp>,
     ) -> Result<Option<StrikeProof>, ServiceError> {
         let subject = strike_subject(fund, number.unsigned_abs());
         let Some(leaf) = log_leaf::latest(&self.store, "strike", &subject).await? else {
@@ -164,6 +166,9 @@ impl Service {
             return Ok(None);
         };
         let head = read_head(head)?;
+        if known_at.is_some_and(|known_at| head.at > known_at) {
+            return Ok(None);
+        }
         let path = inclusion(&self.store, leaf.leaf_index.unsigned_abs(), head.size).await?;
         let path = path.ok_or_else(|| ServiceError::internal("a head without its leaf"))?;
         Ok(Some(StrikeProof { leaf_index: leaf.leaf_index, path, head }))

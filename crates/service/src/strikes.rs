@@ -22,6 +22,7 @@ use crate::{
     exits::fund_day,
     funds::{Fund, accepted_marks, ledger_command},
     ledger::LedgerUnit,
+    moment::LedgerAt,
     orders::waiting,
     proofs::record_strike,
     suspension::tripped_names,
@@ -51,6 +52,8 @@ pub struct Strike {
     pub winding: bool,
     /// When.
     pub struck_at: Timestamp,
+    /// What was recorded about it later than this is not known to whoever asks; none where everything is.
+    pub known_at: Option<Timestamp>,
 }
 
 impl Strike {
@@ -66,6 +69,7 @@ impl Strike {
             level_nano: row.level_nano,
             winding: row.winding,
             struck_at: Timestamp::from_millis(row.struck_at),
+            known_at: None,
         })
     }
 }
@@ -136,7 +140,7 @@ impl Service {
             level_nano,
             winding: outcome.winding,
             record: serde_json::to_string(&batch.outcome).map_err(ServiceError::internal)?,
-            struck_at: ledger.unit.now(),
+            struck_at: ledger.at(),
         };
         strike::insert(&ledger.unit.transaction, row).await?;
         close_orders(&ledger, fund, (number, event_seq), outcome).await?;
@@ -202,7 +206,7 @@ impl Service {
             day: struck.day,
             record: serde_json::to_string(&level).map_err(ServiceError::internal)?,
             level_nano,
-            recorded_at: ledger.unit.now(),
+            recorded_at: ledger.at(),
         };
         index_basket::insert(&ledger.unit.transaction, row).await?;
         let trades = batch
@@ -223,7 +227,7 @@ impl Service {
         Strike::read(row.ok_or_else(|| ServiceError::absent("strike", format!("{fund}/{number}")))?)
     }
 
-    /// Strikes of a fund in order.
+    /// Strikes that a fund had on a ledger, in order.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
@@ -232,12 +236,12 @@ impl Service {
         fund: &Name,
         after: Option<i64>,
         limit: u64,
+        ledger: &LedgerAt,
     ) -> Result<Vec<Strike>, ServiceError> {
-        strike::list(&self.store, fund.as_str(), after, limit)
-            .await?
-            .into_iter()
-            .map(Strike::read)
-            .collect()
+        let rows = strike::list(&self.store, fund.as_str(), after, limit).await?;
+        let struck = rows.into_iter().take_while(|row| row.event_seq <= ledger.seq);
+        let known = |row| Ok(Strike { known_at: ledger.known_at, ..Strike::read(row)? });
+        struck.map(known).collect()
     }
 }
 

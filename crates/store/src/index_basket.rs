@@ -1,6 +1,6 @@
 //! Index baskets: the constituents and their weights after each rebalance.
 
-use sea_orm::sea_query::IntoCondition;
+use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition};
 
 use crate::record::{self, equal, record};
 use crate::{Connection, StoreError, StoreTransaction};
@@ -42,6 +42,19 @@ pub async fn latest<C: Connection>(
     fund: &str,
 ) -> Result<Option<BasketRow>, StoreError> {
     record::last(connection, equal("fund", fund), "seq").await
+}
+
+/// The last basket of a fund that was recorded at a moment or before it; null before the first rebalance.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_by<C: Connection>(
+    connection: &C,
+    fund: &str,
+    recorded_at: i64,
+) -> Result<Option<BasketRow>, StoreError> {
+    let by = Expr::col("recorded_at").lte(Expr::val(recorded_at));
+    record::last(connection, equal("fund", fund).into_condition().add(by), "seq").await
 }
 
 /// A page of a fund's baskets, oldest first.

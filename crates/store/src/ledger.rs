@@ -197,6 +197,22 @@ pub async fn latest_event<C: Connection>(connection: &C) -> Result<Option<EventR
     record::last(connection, Condition::all(), "seq").await
 }
 
+/// The last event that was recorded at a moment or before it; null where there is none.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_event_by<C: Connection>(
+    connection: &C,
+    recorded_at: i64,
+) -> Result<Option<EventRow>, StoreError> {
+    let statement = record::select::<EventRow>()
+        .and_where(Expr::col("recorded_at").lte(Expr::val(recorded_at)))
+        .order_by("recorded_at", Order::Desc)
+        .order_by("seq", Order::Desc)
+        .take();
+    record::first(connection, statement).await
+}
+
 /// The place of the last event; null before the first.
 ///
 /// # Errors

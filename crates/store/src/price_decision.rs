@@ -86,6 +86,25 @@ pub async fn latest_standing<C: Connection>(
         .into_condition()
         .add(Expr::col("status").is_in(["ADMITTED", "ACCEPTED", "DEADBAND"]));
     record::last(connection, condition, "seq").await
+/// The last decision that set a model's price and was made at a moment or before it; where there is none, the first that set it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_accepted_by<C: Connection>(
+    connection: &C,
+    model_id: &str,
+    decided_at: i64,
+) -> Result<Option<PriceDecisionRow>, StoreError> {
+    let accepted = || {
+        equal("model_id", model_id)
+            .into_condition()
+            .add(Expr::col("status").is_in(["ADMITTED", "ACCEPTED"]))
+    };
+    let by = accepted().add(Expr::col("decided_at").lte(Expr::val(decided_at)));
+    if let Some(row) = record::last(connection, by, "seq").await? {
+        return Ok(Some(row));
+    }
+    Ok(record::page(connection, accepted(), "seq", None, 1).await?.pop())
 }
 
 /// A page of the decisions on a model, oldest first.

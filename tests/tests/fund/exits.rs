@@ -53,6 +53,10 @@ impl Market {
         Self { world, suite, ann, bob, turn: std::cell::Cell::new(0) }
     }
 
+    pub(crate) fn suite(&self) -> &str {
+        &self.suite
+    }
+
     pub(crate) fn key(&self) -> String {
         self.turn.set(self.turn.get() + 1);
         format!("turn {}", self.turn.get())

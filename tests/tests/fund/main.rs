@@ -15,6 +15,7 @@ mod restrictions;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;
+mod travel;
 #[path = "../registry/world.rs"]
 #[expect(dead_code, reason = "the world is shared with tests that use more of it")]
 mod world;

@@ -6,6 +6,7 @@ use service::AdmitModel;
 
 use crate::{
     error::api_error,
+    moment::ledger_now,
     scalars::{Credits, Decimal9, NameText},
     scope::{caller, service},
     types::{
@@ -248,6 +249,7 @@ impl FundMutation {
 }
 
 async fn fund_payload(context: &Context<'_>, name: &Name) -> Result<FundPayload> {
-    let fund = service(context)?.view_fund(name).await.map_err(api_error)?;
+    let ledger = ledger_now(context).await?;
+    let fund = service(context)?.view_fund(name, &ledger).await.map_err(api_error)?;
     Ok(FundPayload { fund: Fund(fund) })
 }

@@ -1,64 +1,106 @@
 //! Balances of a login.
 
-use async_graphql::{ComplexObject, Context, Result, SimpleObject};
+use async_graphql::{Context, Object, Result};
 use domain::{
     amount::{Cash, Shares, Units},
     fund::{Account as LedgerAccount, Asset},
     name::Name,
 };
+use service::LedgerAt;
 
+use super::statement::Statement;
 use crate::{
     error::api_error,
-    scalars::{Credits, NameText, ShareQuantity, UnitQuantity},
-    scope::service,
+    moment::{ledger_at, ledger_now},
+    scalars::{Credits, NameText, ShareQuantity, Time, UnitQuantity},
+    scope::{request, service},
 };
 
 /// What an owner has on the ledger. A login sees its own accounts only; the operator sees all.
-#[derive(SimpleObject, Clone, Debug)]
-#[graphql(complex)]
+#[derive(Clone, Debug)]
 pub(crate) struct Account {
-    /// The owner.
-    owner: NameText,
+    owner: Name,
+    /// None for what the ledger is when it is read.
+    ledger: Option<LedgerAt>,
 }
 
 impl Account {
+    /// The account as it is.
     pub(crate) const fn new(owner: Name) -> Self {
-        Self { owner: NameText(owner) }
+        Self { owner, ledger: None }
     }
 
-    fn ledger_account(&self) -> LedgerAccount {
-        LedgerAccount::Person(self.owner.0.clone())
+    /// The account as it was.
+    pub(crate) const fn at(owner: Name, ledger: LedgerAt) -> Self {
+        Self { owner, ledger: Some(ledger) }
+    }
+
+    async fn ledger(&self, context: &Context<'_>) -> Result<LedgerAt> {
+        match &self.ledger {
+            Some(ledger) => Ok(ledger.clone()),
+            None => ledger_now(context).await,
+        }
+    }
+
+    async fn balance(&self, context: &Context<'_>, asset: &Asset) -> Result<i64> {
+        let account = LedgerAccount::Person(self.owner.clone());
+        Ok(self.ledger(context).await?.state.balance(&account, asset))
     }
 }
 
-#[ComplexObject]
+/// What an owner has on the ledger. A login sees its own accounts only; the operator sees all.
+#[Object]
 impl Account {
+    /// The owner.
+    async fn owner(&self) -> NameText {
+        NameText(self.owner.clone())
+    }
+
+    /// When the last event of the ledger that this answer knows was recorded. Asked as `asOf`, it gives this answer again, whatever is
+    /// recorded later; null on an empty ledger.
+    async fn recorded_at(&self, context: &Context<'_>) -> Result<Option<Time>> {
+        Ok(self.ledger(context).await?.recorded_at.map(Time))
+    }
+
     /// Settlement credits that are free.
     async fn cash(&self, context: &Context<'_>) -> Result<Credits> {
-        let state = service(context)?.ledger().await.map_err(api_error)?;
-        Ok(Credits(Cash::from_micro(state.balance(&self.ledger_account(), &Asset::Cash))))
+        Ok(Credits(Cash::from_micro(self.balance(context, &Asset::Cash).await?)))
     }
 
     /// Credits that redemptions and recoveries have left for it: `cashClaim` fetches them.
     async fn claim(&self, context: &Context<'_>) -> Result<Credits> {
-        let state = service(context)?.ledger().await.map_err(api_error)?;
-        let account = LedgerAccount::Claim(self.owner.0.clone());
+        let account = LedgerAccount::Claim(self.owner.clone());
+        let state = self.ledger(context).await?.state;
         Ok(Credits(Cash::from_micro(state.balance(&account, &Asset::Cash))))
+    }
+
+    /// From one moment to another: opening balances, every posting, closing balances. Without `to` it ends now, or at the moment of the
+    /// account.
+    #[graphql(complexity = "crate::moment::cost(Some(&from), to.as_ref(), child_complexity)")]
+    async fn statement(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What was recorded later than this is in it.")] from: Time,
+        #[graphql(desc = "What was recorded by then is in it.")] to: Option<Time>,
+    ) -> Result<Statement> {
+        let now = request(context)?.now;
+        let to = match to {
+            Some(_) => ledger_at(context, to, None).await?,
+            None => self.ledger(context).await?,
+        };
+        let statement = service(context)?.statement(&self.owner, from.0, to, now).await;
+        Ok(Statement(statement.map_err(api_error)?))
     }
 
     /// Shares of a fund.
     async fn shares(&self, context: &Context<'_>, fund: NameText) -> Result<ShareQuantity> {
-        let state = service(context)?.ledger().await.map_err(api_error)?;
-        Ok(ShareQuantity(Shares::from_nano(
-            state.balance(&self.ledger_account(), &Asset::Share(fund.0)),
-        )))
+        let shares = self.balance(context, &Asset::Share(fund.0)).await?;
+        Ok(ShareQuantity(Shares::from_nano(shares)))
     }
 
     /// Units of a model.
     async fn units(&self, context: &Context<'_>, model: NameText) -> Result<UnitQuantity> {
-        let state = service(context)?.ledger().await.map_err(api_error)?;
-        Ok(UnitQuantity(Units::from_micro(
-            state.balance(&self.ledger_account(), &Asset::Unit(model.0)),
-        )))
+        let units = self.balance(context, &Asset::Unit(model.0)).await?;
+        Ok(UnitQuantity(Units::from_micro(units)))
     }
 }

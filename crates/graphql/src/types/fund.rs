@@ -38,6 +38,12 @@ impl Fund {
         NameText(self.0.fund.name.clone())
     }
 
+    /// When the last event of the ledger that this answer knows was recorded. Asked as `asOf`, it gives this answer again, whatever is
+    /// recorded later; null on an empty ledger.
+    async fn recorded_at(&self) -> Option<Time> {
+        self.0.ledger.recorded_at.map(Time)
+    }
+
     /// The fund's day: that of its last strike, exit or vesting.
     async fn day(&self) -> i64 {
         self.0.day
@@ -160,13 +166,12 @@ impl Fund {
         told.map(Attribution).map_err(api_error)
     }
 
-    /// What so many shares get at a strike today: a part of everything, at no mark. Whoever else joins or leaves at that strike changes
-    /// nothing; a trade, a later day or a new gain under a performance fee does. Leaving in kind gives at once what there is without
-    /// that fee.
+    /// What so many shares get at a strike on the day of the moment that was asked for: a part of everything, at no mark. Whoever else
+    /// joins or leaves at that strike changes nothing; a trade, a later day or a new gain under a performance fee does. Leaving in kind
+    /// gives at once what there is without that fee.
     #[graphql(complexity = "100 + child_complexity")]
     async fn quote_exit(&self, context: &Context<'_>, shares: ShareQuantity) -> Result<ExitQuote> {
-        let now = request(context)?.now;
-        let quote = service(context)?.quote_exit(&self.0.fund.name, shares.0, now).await;
+        let quote = service(context)?.quote_exit(&self.0.fund.name, shares.0, &self.0.ledger);
         Ok(ExitQuote::from(quote.map_err(api_error)?))
     }
 
@@ -192,7 +197,7 @@ impl Fund {
     ) -> Result<Page<Strike>> {
         let page = PageArguments::new(first, after)?;
         let rows = service(context)?
-            .list_strikes(&self.0.fund.name, page.after_number()?, page.limit())
+            .list_strikes(&self.0.fund.name, page.after_number()?, page.limit(), &self.0.ledger)
             .await;
         page.page(rows, |s| s.number.to_string(), Strike)
     }
@@ -293,12 +298,13 @@ impl Strike {
     }
 
     /// Where its leaf stands in the log. Null where it has none, because what it rests on is older than the log or does not follow from
-    /// the methodology, and until a head is signed.
+    /// the methodology, and until a head is signed, which is later than the moment that was asked for.
     #[graphql(complexity = "100 + child_complexity")]
     async fn proof(&self, context: &Context<'_>) -> Result<Option<StrikeProof>> {
         let (fund, number) = (&self.0.fund, self.0.number);
-        let proof = service(context)?.find_strike_proof(fund, number).await.map_err(api_error)?;
-        Ok(proof.map(StrikeProof::from))
+        let known_at = self.0.known_at;
+        let proof = service(context)?.find_strike_proof(fund, number, known_at).await;
+        Ok(proof.map_err(api_error)?.map(StrikeProof::from))
     }
 
     /// What was said of it later at other prices, in order; the last one holds. With `knownAt` only what was known at that time.

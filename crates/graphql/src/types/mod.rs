@@ -21,6 +21,7 @@ pub(crate) mod release;
 pub(crate) mod restriction;
 pub(crate) mod restatement;
 pub(crate) mod round;
+pub(crate) mod statement;
 pub(crate) mod storage;
 pub(crate) mod suite;
 pub(crate) mod version_diff;

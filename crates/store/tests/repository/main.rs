@@ -17,6 +17,7 @@ mod jobs;
 mod ledger;
 mod log;
 mod methodologies;
+mod moments;
 mod orders;
 mod registry;
 mod restatements;
@@ -77,6 +78,7 @@ on_both_databases! {
     log::subtrees_and_heads_are_written_once,
     log::a_strike_has_one_record,
     methodologies::a_proposal_ends_once,
+    moments::moments_find_the_last_by_then,
     orders::orders_wait_until_they_are_closed,
     orders::likenesses_are_kept_once,
     restatements::what_was_known_reads_the_same,

@@ -18,7 +18,10 @@ pub(crate) async fn keep(service: Arc<Service>, clock: Clock, every: Duration) {
         match done.await {
             Ok(Kept { failures: 0, .. }) => {}
             Ok(Kept { failures, .. }) => {
-                tracing::warn!(failures, "some funds could not be struck or reviewed by their calendar")
+                tracing::warn!(
+                    failures,
+                    "some funds could not be struck or reviewed by their calendar"
+                )
             }
             Err(error) => {
                 tracing::warn!(cause = %error.chain(), "the calendars of funds were not kept")

@@ -10,7 +10,8 @@ use poem::{
 use service::Service;
 
 use crate::{
-    Clock, GarbageOptions, Installation, OpenError, calendars, garbage, log, rounds, routes, webhooks,
+    Clock, GarbageOptions, Installation, OpenError, calendars, garbage, log, rounds, routes,
+    webhooks,
 };
 
 /// How long running requests may take after the server was told to end.

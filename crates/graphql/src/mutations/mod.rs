@@ -3,6 +3,7 @@
 //! The same key with the same input answers the same and changes nothing again; with another input it is refused with code `key`.
 
 mod access;
+mod calendar;
 mod evaluation;
 mod evaluator;
 mod exit;
@@ -26,6 +27,7 @@ pub(crate) struct Mutation(
     evaluator::EvaluatorMutation,
     fund::FundMutation,
     exit::ExitMutation,
+    calendar::CalendarMutation,
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod audit;
+pub(crate) mod calendar;
 pub(crate) mod clock;
 pub(crate) mod evaluation;
 pub(crate) mod evaluator;

@@ -5,9 +5,7 @@ use domain::{
     name::Name,
     time::{Date, Timestamp},
 };
-use store::{
-    Connection, DealingRow, DealingState, StoreTransaction, dealing_day, fund_calendar,
-};
+use store::{Connection, DealingRow, DealingState, StoreTransaction, dealing_day, fund_calendar};
 
 use super::{ACTOR, FundCalendar};
 use crate::{ServiceError, ledger::LedgerUnit, token::Caller};

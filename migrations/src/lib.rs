@@ -31,6 +31,8 @@ mod m0033_log;
 mod m0042_restatements;
 mod m0035_methodologies;
 mod m0037_travel;
+mod m0038_calendars;
+mod m0039_dealing_days;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -82,6 +84,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0042_restatements::Migration),
             Box::new(m0035_methodologies::Migration),
             Box::new(m0037_travel::Migration),
+            Box::new(m0038_calendars::Migration),
+            Box::new(m0039_dealing_days::Migration),
         ]
     }
 }

@@ -8,6 +8,7 @@
 pub mod amount;
 pub mod analytics;
 pub mod backtest;
+pub mod calendar;
 pub mod canonical;
 pub mod checkpoint;
 pub mod digest;

@@ -111,6 +111,14 @@ impl Date {
     #[must_use]
     pub const fn from_day(day: i64) -> Self {
         Self(day)
+    pub const fn of_day(day: i64) -> Self {
+        Self(day)
+    }
+
+    /// This date moved by whole days; stops at the ends of the range.
+    #[must_use]
+    pub const fn plus_days(self, days: i64) -> Self {
+        Self(self.0.saturating_add(days))
     }
 
     /// Whole days since the epoch: the `day` of the fund engine (FUND 1.6).
@@ -125,6 +133,18 @@ impl Date {
         let text = self.to_string();
         let number = |range: std::ops::Range<usize>| text.get(range)?.parse().ok();
         (number(0..4).unwrap_or_default(), number(5..7).unwrap_or_default())
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

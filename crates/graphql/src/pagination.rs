@@ -46,6 +46,13 @@ impl PageArguments {
         self.after.as_ref().map(number).transpose()
     }
 
+    /// The cursor as a value that it is the text of.
+    pub(crate) fn after_text<T: std::str::FromStr>(&self) -> Result<Option<T>> {
+        let value =
+            |text: &String| text.parse().map_err(|_| invalid("after", "is no cursor of this list"));
+        self.after.as_ref().map(value).transpose()
+    }
+
     /// Rows to fetch: one more than the page, to know whether there is a next one.
     pub(crate) const fn limit(&self) -> u64 {
         self.rows as u64 + 1

@@ -5,7 +5,7 @@ use domain::{
     amount::{Cash, Femto, PriceNano, Shares, Units},
     digest::Digest,
     name::Name,
-    time::Timestamp,
+    time::{Date as DateValue, Timestamp},
 };
 
 macro_rules! text_scalar {
@@ -58,6 +58,10 @@ text_scalar! {
 text_scalar! {
     /// A name: 1 to 64 of `A-Z a-z 0-9 _ . / -`, starting with a letter or a digit.
     NameText(Name)
+}
+text_scalar! {
+    /// A date without a time zone: `YYYY-MM-DD`.
+    Date(DateValue)
 }
 text_scalar! {
     /// A whole number of 64 bits, as text.

@@ -2,6 +2,7 @@
 //!
 //! Laws of this crate: it is the only place that reads the wall clock and puts the parts together; it decides nothing.
 
+mod calendars;
 mod clock;
 mod garbage;
 mod installation;

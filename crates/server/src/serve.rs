@@ -10,7 +10,8 @@ use poem::{
 use service::Service;
 
 use crate::{
-    Clock, GarbageOptions, Installation, OpenError, garbage, log, rounds, routes, webhooks,
+    Clock, GarbageOptions, Installation, OpenError, calendars, garbage, log, rounds, routes,
+    webhooks,
 };
 
 /// How long running requests may take after the server was told to end.
@@ -38,6 +39,8 @@ pub struct ServeOptions {
     pub quorum: Option<u32>,
     /// Time between two looks for prices that have grown old; zero never looks.
     pub renewal_interval: Duration,
+    /// Time between two looks for funds that their calendar strikes; zero never looks.
+    pub calendar_interval: Duration,
     /// Whether webhooks may lead to loopback and private addresses.
     pub webhook_allow_private: bool,
 }
@@ -110,11 +113,14 @@ pub async fn serve(
         api,
         clock: options.clock,
         redirect_reads: options.redirect_reads,
+        keeps_calendars: !options.calendar_interval.is_zero(),
     });
     let signing = tokio::spawn(log::keep_signing(service.clone(), options.clock));
     let advancing = tokio::spawn(rounds::keep_advancing(service.clone(), options.clock));
     let renewing = rounds::keep_renewing(service.clone(), options.clock, options.renewal_interval);
     let renewing = tokio::spawn(renewing);
+    let dealing = calendars::keep(service.clone(), options.clock, options.calendar_interval);
+    let dealing = tokio::spawn(dealing);
     let collector = garbage::collect_by_timer(service, options.clock, options.garbage);
     // A collection that is cut off is resumed by the next one, here or elsewhere.
     let collector = tokio::spawn(collector);
@@ -128,6 +134,7 @@ pub async fn serve(
     signing.abort();
     advancing.abort();
     renewing.abort();
+    dealing.abort();
     let _ = std::fs::remove_file(&file);
     ran.map_err(failed)
 }

@@ -12,6 +12,7 @@ use store::{AccessTokenRow, AuditRow, Connection, TokenTermsRow, access_token, t
 
 use crate::{
     Service, ServiceError,
+    calendars::ACTOR,
     command::{Begun, Change, Request, record_change},
     roles::Right,
     token::{Caller, Scope, Token},
@@ -101,7 +102,7 @@ impl Service {
     /// Stores a new token of `owner`, for the operator at the machine; the text is known only to the caller from then on.
     ///
     /// # Errors
-    /// [`ServiceError::Internal`] if the database fails.
+    /// [`ServiceError::Invalid`] for the name under which calendars act, [`ServiceError::Internal`] if the database fails.
     pub async fn mint_token(
         &self,
         owner: &Name,
@@ -110,6 +111,9 @@ impl Service {
         random: [u8; 20],
         now: Timestamp,
     ) -> Result<Token, ServiceError> {
+        if owner.as_str() == ACTOR {
+            return Err(ServiceError::invalid("owner", format!("{owner} is who keeps calendars")));
+        }
         let (token, row) = row_of(random, owner, scopes, (now, expires_at));
         let audit = AuditRow {
             seq: 0,

@@ -20,6 +20,11 @@ struct AdvanceClock {
     day: u64,
 }
 
+#[derive(Serialize)]
+struct AdvanceClockTo {
+    to: Timestamp,
+}
+
 impl Service {
     /// Time of the manual clock.
     ///
@@ -40,29 +45,50 @@ impl Service {
         key: &str,
         day: u64,
     ) -> Result<Timestamp, ServiceError> {
-        let input = AdvanceClock { day };
-        let request = Request {
-            caller,
-            scope: &[Scope::Operate],
-            key,
-            operation: "clock_advance",
-            input: &input,
+        let millis = i64::try_from(day).ok().filter(|_| day <= DAY_MAX).map(|day| day * DAY_MS);
+        let refuse = |now: Timestamp| {
+            let reason = format!("is {day}; expected {} to {DAY_MAX}", now.day());
+            ServiceError::invalid("day", reason)
         };
+        self.move_clock(caller, key, &AdvanceClock { day }, (millis, refuse)).await
+    }
+
+    /// Moves the manual clock forward to an instant.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] for one that is past or beyond the bound.
+    pub async fn advance_clock_to(
+        &self,
+        caller: &Caller,
+        key: &str,
+        to: Timestamp,
+    ) -> Result<Timestamp, ServiceError> {
+        let bounded = u64::try_from(to.day()).is_ok_and(|day| day <= DAY_MAX);
+        let refuse = |now| {
+            let reason = format!("is {to}; expected {now} or later, up to day {DAY_MAX}");
+            ServiceError::invalid("to", reason)
+        };
+        let millis = bounded.then_some(to.as_millis());
+        self.move_clock(caller, key, &AdvanceClockTo { to }, (millis, refuse)).await
+    }
+
+    async fn move_clock<I: Serialize>(
+        &self,
+        caller: &Caller,
+        key: &str,
+        input: &I,
+        (millis, refuse): (Option<i64>, impl Fn(Timestamp) -> ServiceError),
+    ) -> Result<Timestamp, ServiceError> {
+        let (scope, operation) = ([Scope::Operate], "clock_advance");
+        let request = Request { caller, scope: &scope, key, operation, input };
         let unit = match self.begin::<_, i64>(&request).await? {
             Begun::Replayed(millis) => return Ok(Timestamp::from_millis(millis)),
             Begun::Fresh(unit) => unit,
         };
-        let now = manual_clock::latest(&unit.transaction)
-            .await?
-            .map_or(START.as_millis(), |row| row.now_ms);
-        let millis = i64::try_from(day).ok().filter(|_| day <= DAY_MAX).map(|day| day * DAY_MS);
-        let Some(millis) = millis.filter(|millis| *millis >= now) else {
-            let today = Timestamp::from_millis(now).day();
-            return Err(ServiceError::invalid(
-                "day",
-                format!("is {day}; expected {today} to {DAY_MAX}"),
-            ));
-        };
+        let row = manual_clock::latest(&unit.transaction).await?;
+        let now = row.map_or(START, |row| Timestamp::from_millis(row.now_ms));
+        let millis = millis.filter(|millis| *millis >= now.as_millis());
+        let millis = millis.ok_or_else(|| refuse(now))?;
         manual_clock::append(&unit.transaction, millis).await?;
         unit.finish("clock", millis).await.map(Timestamp::from_millis)
     }

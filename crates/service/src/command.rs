@@ -185,7 +185,8 @@ impl Unit {
         let audit = AuditRow {
             seq: 0,
             actor: self.owner().to_owned(),
-            token_id: Some(self.caller.token_id.clone()),
+            // Who acts by himself, as the calendar does, has none.
+            token_id: Some(self.caller.token_id.clone()).filter(|id| !id.is_empty()),
             operation: self.operation.to_owned(),
             subject: subject.to_owned(),
             at: self.now(),

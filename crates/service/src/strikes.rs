@@ -16,7 +16,7 @@ use store::{
 };
 
 use crate::{
-    Service, ServiceError,
+    Service, ServiceError, calendars,
     command::{Begun, Request},
     eligibility::eligible_marks,
     exits::fund_day,
@@ -109,6 +109,10 @@ impl Service {
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
+        if calendars::is_settled_for(caller, &ledger, fund).await? {
+            let last = strike::latest(&ledger.unit.transaction, fund.as_str()).await?;
+            return Ok(last.map_or(0, |strike| strike.number));
+        }
         hold_in_doubt(&mut ledger, fund).await?;
         pass_paused_batch(&mut ledger, fund, &rules).await?;
         let marks = accepted_marks(&ledger, fund).await?;
@@ -145,6 +149,7 @@ impl Service {
         strike::insert(&ledger.unit.transaction, row).await?;
         close_orders(&ledger, fund, (number, event_seq), outcome).await?;
         record_strike(&mut ledger, rules.methodology_digest).await?;
+        calendars::settle(&ledger, fund, number).await?;
         ledger.finish(&format!("{fund}/{number}"), number).await
     }
 
@@ -209,6 +214,7 @@ impl Service {
             recorded_at: ledger.at(),
         };
         index_basket::insert(&ledger.unit.transaction, row).await?;
+        calendars::note_review(&ledger, fund, struck.number).await?;
         let trades = batch
             .entries
             .iter()

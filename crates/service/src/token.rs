@@ -68,7 +68,7 @@ pub struct Caller {
     pub owner: Name,
     /// Scopes of the token.
     pub scopes: BTreeSet<Scope>,
-    /// The token's row, for the audit log.
+    /// The token's row, for the audit log; empty for who acts without one.
     pub token_id: String,
     /// The models that the token may write; none without such a bound.
     pub models: Option<BTreeSet<Name>>,

@@ -34,6 +34,9 @@ pub(crate) struct ServeArguments {
     /// Time between two looks for prices that are five days old and are to be measured again, such as `1h`; `0s` never looks.
     #[arg(long, default_value = "1h", value_parser = super::gc::duration)]
     renewal_interval: Duration,
+    /// Time between two looks for funds that their calendar strikes now, such as `5s`; `0s` never looks and leaves it to another server.
+    #[arg(long, default_value = "1s", value_parser = super::gc::duration)]
+    calendar_interval: Duration,
     /// Let webhooks lead to loopback and private addresses, for tests and closed networks.
     #[arg(long)]
     webhook_allow_private: bool,
@@ -64,6 +67,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
         },
         quorum: arguments.quorum,
         renewal_interval: arguments.renewal_interval,
+        calendar_interval: arguments.calendar_interval,
         storage_quota_default: arguments.storage_quota_default,
         webhook_allow_private: arguments.webhook_allow_private,
     };

@@ -4,6 +4,7 @@
 
 mod access;
 mod correction;
+mod calendar;
 mod evaluation;
 mod evaluator;
 mod exit;
@@ -30,6 +31,7 @@ pub(crate) struct Mutation(
     exit::ExitMutation,
     restriction::RestrictionMutation,
     correction::CorrectionMutation,
+    calendar::CalendarMutation,
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,

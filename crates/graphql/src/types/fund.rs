@@ -13,6 +13,7 @@ use super::{
     analysis::Analytics,
     attribution::Attribution,
     budget::ErrorBudget,
+    calendar::{DealingDay, FundCalendar},
     disclosure::Disclosure,
     log::StrikeProof,
     order::UnitsOfModel,
@@ -185,6 +186,34 @@ impl Fund {
         let now = request(context)?.now;
         let quote = service(context)?.quote_create(&self.0.fund.name, shares.0, now).await;
         Ok(CreateQuote::from(quote.map_err(api_error)?))
+    /// When it deals by itself; null where it is struck by hand alone.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn calendar(&self, context: &Context<'_>) -> Result<Option<FundCalendar>> {
+        let found = service(context)?.find_calendar(&self.0.fund.name).await;
+        Ok(found.map_err(api_error)?.map(FundCalendar))
+    }
+
+    /// When orders are next cut off by the calendar; null without one. Orders that come later, but before the strike, are in it: it is
+    /// the strike that takes what waits.
+    #[graphql(complexity = "20")]
+    async fn next_cut_off(&self, context: &Context<'_>) -> Result<Option<Time>> {
+        let found = service(context)?.find_calendar(&self.0.fund.name).await.map_err(api_error)?;
+        let next = found.and_then(|calendar| calendar.next_dealing(request(context).ok()?.now));
+        Ok(next.map(|day| Time(day.cut_off)))
+    }
+
+    /// What became of its dealing days, in the order in which it became known.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn dealing_days(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<DealingDay>> {
+        let page = PageArguments::new(first, after)?;
+        let (after, limit) = (page.after_number()?, page.limit());
+        let rows = service(context)?.list_dealings(&self.0.fund.name, after, limit).await;
+        page.page(rows, |dealing| dealing.seq.to_string(), DealingDay::from)
     }
 
     /// Every official computation of NAV, in order.

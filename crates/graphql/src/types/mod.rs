@@ -7,6 +7,7 @@ pub(crate) mod attribution;
 pub(crate) mod audit;
 pub(crate) mod backtest;
 pub(crate) mod budget;
+pub(crate) mod calendar;
 pub(crate) mod clock;
 pub(crate) mod disclosure;
 pub(crate) mod evaluation;

@@ -41,7 +41,14 @@ pub(super) async fn execute(request: &Request, body: Body, shared: Data<&Shared>
             return answer(&refusal(&text, "query_invalid"), StatusCode::BAD_REQUEST);
         }
     };
-    let run = shared.api.execute(operation.data(scope));
+    let before = scope.now;
+    let run = async {
+        let response = shared.api.execute(operation.data(scope)).await;
+        if shared.clock == Clock::Manual && shared.keeps_calendars {
+            crate::calendars::keep_after_move(&shared.service, before).await;
+        }
+        response
+    };
     match tokio::time::timeout(OPERATION_WAIT, run).await {
         Ok(response) => answer(&response, StatusCode::OK),
         Err(_) => answer(&refusal("the operation took too long", "timeout"), StatusCode::OK),

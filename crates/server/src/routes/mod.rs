@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// Whether readers are sent to a bucket where that can be.
     pub(crate) redirect_reads: bool,
+    /// Whether this process keeps the calendars of funds.
+    pub(crate) keeps_calendars: bool,
 }
 
 impl Shared {

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod calendars;
 mod connection;
 mod harness;
 mod hub;
@@ -61,6 +62,8 @@ on_both_databases! {
     registry::versions_and_aliases_keep_their_history,
     registry::suites_are_found_three_ways,
     registry::reports_and_decisions_are_told_in_order,
+    calendars::the_last_calendar_is_in_force,
+    calendars::dealing_days_are_settled_once,
     hub::hub_rows_come_back,
     hub::hub_rows_hold_together,
     hub::hub_rows_refuse_change,

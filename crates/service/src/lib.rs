@@ -38,6 +38,7 @@ mod likeness;
 mod likeness_review;
 mod lineage;
 mod log;
+mod log_gap;
 mod models;
 mod nonfinite;
 mod objects;

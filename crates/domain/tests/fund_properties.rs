@@ -11,7 +11,7 @@ use domain::{
     amount::{Cash, Femto, LIMIT, Ppb, PriceNano, Shares},
     digest::Digest,
     fund::{
-        Account, Asset, Batch, Event, FundParams, FundState, GlAccount, Kind, Outcome, State,
+        Account, Asset, Batch, Event, FundParams, FundState, GlAccount, Kind, Outcome, Salt, State,
         StrikeOutcome, quote_exit,
     },
     name::Name,
@@ -74,6 +74,11 @@ fn events() -> impl Strategy<Value = Event> {
         1 => (fund(), who(), any::<bool>()).prop_map(|(fund, who, allowed)| Event::Allow { fund, who, allowed }),
         1 => (fund(), who(), any::<bool>()).prop_map(|(fund, who, frozen)| Event::Freeze { fund, who, frozen }),
         1 => (fund(), any::<bool>()).prop_map(|(fund, paused)| Event::Pause { fund, paused }),
+        3 => (fund(), day(), 0..4_u8).prop_map(|(fund, day, step)| match step {
+            0 => Event::CommitPrices { fund, commitment: Digest::of(b"never told") },
+            3 => Event::ReopenOrders { fund, day },
+            _ => Event::CloseOrders { fund, day, salt: Salt::from_bytes([step; 32]) },
+        }),
         8 => (fund(), day()).prop_map(|(fund, day)| Event::Strike { fund, day }),
         3 => (fund(), who(), amount(), day(), prop::collection::vec(model(), 0..2)).prop_map(
             |(fund, who, shares, day, skip)| Event::InKind { fund, who, shares: Shares::from_nano(shares), day, skip }
@@ -171,7 +176,7 @@ fn hold(before: &State, after: &State, name: &Name, event: &Event, batch: &Batch
         Event::Correct { .. } => assert_eq!((nav1, shares1), (nav0, shares0)),
         Event::Strike { fund, .. } if fund == name => {
             let Outcome::Strike(strike) = &batch.outcome else { panic!("no outcome") };
-            hold_strike(after, new, strike);
+            hold_strike(after, (old, new), strike);
         }
         _ => {}
     }
@@ -193,15 +198,22 @@ fn inv_34_shares_reach_nobody_who_may_not_have_them(fund: &FundState, batch: &Ba
 }
 
 /// Dealing never lowers NAV per share; one rate per share for all who leave; joiners pay the ask.
-fn hold_strike(after: &State, fund: &FundState, strike: &StrikeOutcome) {
+fn hold_strike(after: &State, (old, fund): (&FundState, &FundState), strike: &StrikeOutcome) {
     let (nav, shares) = standing(after, fund);
     let frozen = i128::from(strike.shares.as_nano());
     assert!(not_below(nav, shares, steps(strike.nav), frozen), "dealing diluted the holders");
     assert!(strike.ask >= strike.nav);
-    assert!(fund.pending_redemptions().is_empty(), "a leaver was kept waiting");
-    let waits = (fund.holds_subscriptions() || fund.restrictions().is_paused()) && !strike.winding;
-    assert!(waits || fund.pending_subscriptions().is_empty());
-    assert!(!waits || strike.fills.is_empty(), "somebody joined at a price in doubt");
+    let open = old.open_commitment();
+    let book = open.and_then(|open| open.book);
+    let leaves = book.map_or(old.pending_redemptions().len(), |book| book.redemptions);
+    assert_eq!(strike.slices.len(), leaves, "a leaver was kept waiting, or came too early");
+    let waits =
+        (fund.holds_subscriptions() || fund.restrictions().is_paused()) && !strike.winding;
+    assert!(waits || book.is_some() || fund.pending_subscriptions().is_empty());
+    let gives_back = waits || open.is_some_and(|open| !open.revealed);
+    let joined = strike.fills.iter().any(|fill| fill.shares > Shares::ZERO);
+    assert!(!gives_back || !joined, "somebody joined at a price in doubt");
+    assert_eq!(fund.open_commitment(), None);
     for fill in &strike.fills {
         let paid = fill.cost.as_micro() + fill.levy.as_micro();
         assert!(paid <= fill.cash.as_micro() && (fill.shares.as_nano() > 0 || paid == 0));

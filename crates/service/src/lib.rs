@@ -47,6 +47,7 @@ mod likeness;
 mod likeness_review;
 mod lineage;
 mod log;
+mod log_gap;
 mod models;
 mod moment;
 mod nonfinite;

@@ -9,6 +9,7 @@ use super::{
     batch::Effect,
     params::FundParams,
     restriction::Restrictions,
+    reveal::Commitment,
     state::State,
 };
 use crate::{
@@ -60,6 +61,7 @@ pub struct FundState {
     /// Of the listed models.
     pub(super) ineligible: BTreeSet<Name>,
     pub(super) methodology: Option<Digest>,
+    pub(super) commitment: Option<Commitment>,
     pub(super) progress: Progress,
     /// The last restatement of a strike that was compensated.
     pub(super) compensated: BTreeMap<u64, u64>,
@@ -153,6 +155,10 @@ impl FundState {
     #[must_use]
     pub fn compensated(&self, strike: u64) -> Option<u64> {
         self.compensated.get(&strike).copied()
+    /// The commitment that no strike has used up yet.
+    #[must_use]
+    pub const fn open_commitment(&self) -> Option<&Commitment> {
+        self.commitment.as_ref()
     }
 
     /// Subscription orders that wait, in the order of placing.
@@ -296,6 +302,10 @@ impl FundState {
                 self.subscriptions.clear();
                 self.redemptions.clear();
             }
+            Effect::PricesCommitted { .. }
+            | Effect::OrdersClosed { .. }
+            | Effect::PricesRevealed { .. }
+            | Effect::CommitmentUsed { .. } => self.take_reveal(effect),
             Effect::Progressed { progress, .. } => self.progress.clone_from(progress),
             Effect::PoolSet { epoch, pool, .. } => {
                 self.pools.insert(*epoch, pool.clone());

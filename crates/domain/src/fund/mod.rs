@@ -38,7 +38,9 @@ mod rejection;
 pub mod replay;
 mod restriction;
 pub mod restatement;
+mod reveal;
 mod royalty;
+mod salt;
 mod seed;
 mod state;
 mod strike;
@@ -57,6 +59,8 @@ pub use params::FundParams;
 pub use quote::{EXIT_BATCHES, ExitQuote, quote_exit};
 pub use rejection::Rejection;
 pub use restriction::{Restriction, Restrictions};
+pub use reveal::{BOOK_DAYS_MAX, ClosedBook, Commitment, PriceSet};
+pub use salt::{ParseSaltError, Salt};
 pub use state::{ModelState, State, Tranche};
 
 /// Computes what `event` does to `state`, and changes nothing.
@@ -98,6 +102,11 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         | Event::Pause { .. } => restriction::restrict(state, event),
         Event::SetEligible { fund, model, eligible } => {
             eligibility::set_eligible(state, fund, model, *eligible)
+        Event::CommitPrices { fund, commitment } => reveal::commit_prices(state, fund, *commitment),
+        Event::CloseOrders { fund, day, salt: _ } => reveal::close_orders(state, fund, *day),
+        Event::ReopenOrders { fund, day } => reveal::reopen_orders(state, fund, *day),
+        Event::RevealPrices { fund, prices, estimates, salt } => {
+            reveal::reveal_prices(state, fund, prices, estimates, salt)
         }
         Event::Strike { fund, day } => strike::strike(state, fund, *day),
         Event::InKind { fund, who, shares, day, skip } => {

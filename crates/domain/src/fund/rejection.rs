@@ -5,8 +5,9 @@ use crate::name::Name;
 
 /// Why an event is refused: one code of FUND 1.6 each.
 ///
-/// Beyond that list are `fund` and `fixed`, because this ledger holds several funds whose rules may change, and `corrected` and
-/// `irreversible` of corrections; `internal` is our own bug and changes nothing either.
+/// Beyond that list are `fund` and `fixed`, because this ledger holds several funds whose rules may change, `corrected` and
+/// `irreversible` of corrections, and `commitment` and `closed` of the two-sided strike; `internal` is our own bug and changes
+/// nothing either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// A number out of its range.
@@ -186,6 +187,20 @@ pub enum Rejection {
         /// The key.
         key: String,
     },
+    /// A commitment to prices that does not fit.
+    #[error("the commitment of {fund}: {why}")]
+    Commitment {
+        /// The fund.
+        fund: Name,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// Something that belongs to a strike already.
+    #[error("{what} is closed")]
+    Closed {
+        /// What.
+        what: String,
+    },
     /// An assertion of ours failed.
     #[error("internal error in the fund engine: {0}")]
     Internal(&'static str),
@@ -231,6 +246,8 @@ impl Rejection {
             Self::Corrected { .. } => "corrected",
             Self::Irreversible { .. } => "irreversible",
             Self::Key { .. } => "key",
+            Self::Commitment { .. } => "commitment",
+            Self::Closed { .. } => "closed",
             Self::Internal(_) => "internal",
         }
     }

@@ -236,6 +236,7 @@ impl State {
                     held: false,
                     ineligible: BTreeSet::new(),
                     methodology: None,
+                    commitment: None,
                     progress: Progress::default(),
                     compensated: BTreeMap::new(),
                 };
@@ -270,6 +271,10 @@ impl State {
             | Effect::Restricted { fund, .. }
             | Effect::RedemptionsSettled { fund }
             | Effect::QueuesSettled { fund }
+            | Effect::PricesCommitted { fund, .. }
+            | Effect::OrdersClosed { fund, .. }
+            | Effect::PricesRevealed { fund }
+            | Effect::CommitmentUsed { fund, .. }
             | Effect::Progressed { fund, .. }
             | Effect::PoolSet { fund, .. }
             | Effect::PoolClosed { fund, .. }

@@ -4,8 +4,11 @@
 //! true price: what counterparties pay, which is not the mark where the mark is wrong.
 
 mod market;
+mod reveal;
 
 use std::collections::BTreeMap;
+
+pub use self::reveal::withheld_reveal;
 
 use self::market::{Market, WEALTH, invested};
 use super::{
@@ -34,6 +37,7 @@ pub const ATTACKS: [(&str, Attack); 8] = [
     ("fee poking", fee_poking),
     ("trading around a trip", trip_trading),
     ("stale price", stale_price),
+    ("withheld reveal", withheld_reveal),
 ];
 
 /// Rules without fees, so that nothing but dealing is seen.

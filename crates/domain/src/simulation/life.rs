@@ -11,7 +11,7 @@ use super::{
     cast::{Cast, PERSONS, SHARE, person},
     checks::{
         Progressed, Seen, Standing, Violation, books, broken, check_event, check_forks, ensure,
-        is_heavy,
+        is_heavy, reveal::Sequence,
     },
     compare::{compare_all, compare_answer, compare_nav, compare_touched},
     journal::{Journal, Process, Reply},
@@ -24,11 +24,12 @@ use crate::{
     fund::{Batch, Event, Kind, Outcome, Rejection, State, apply},
 };
 
-/// Every code that a refusal may have (FUND 1.6), and those of a ledger of several funds whose rules change.
+/// Every code that a refusal may have (FUND 1.6), those of a ledger of several funds whose rules change, and those of the two-sided
+/// strike.
 const CODES: &[&str] = &[
     "amount", "owner", "model", "asset", "split", "weights", "clock", "exists", "delisted",
     "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund", "frozen",
-    "not_allowed", "paused", "corrected", "irreversible", "fixed",
+    "not_allowed", "paused", "corrected", "irreversible", "fixed", "commitment", "closed",
 ];
 
 /// Keys of the requests of the end; no client counts so far.
@@ -106,6 +107,7 @@ pub(super) struct Life {
     journal: Journal,
     known: BTreeMap<u64, Known>,
     brought: i128,
+    sequence: Sequence,
     last_code: Option<&'static str>,
     /// The record of each strike, and the chain after it.
     strikes: Vec<(usize, Digest)>,
@@ -124,6 +126,7 @@ impl Life {
             journal: Journal::new(),
             known: BTreeMap::new(),
             brought: 0,
+            sequence: Sequence::default(),
             last_code: None,
             strikes: Vec::new(),
             cells: Vec::new(),
@@ -256,6 +259,11 @@ impl Life {
                 strike.fills.iter().filter(|f| f.shares > Shares::ZERO).count() as u64;
             self.strikes.push((index, state.chain()));
         }
+        let struck = match &batch.outcome {
+            Outcome::Strike(strike) => Some(strike),
+            _ => None,
+        };
+        self.sequence.follow(&action.event, struck, state.fund(&self.cast.fund))?;
         let heavy = standing.is_some();
         let (cast, brought) = (&*self.cast, self.brought);
         let event = &action.event;
@@ -337,6 +345,10 @@ impl Life {
             events.push(Event::HoldSubscriptions { fund: fund.clone(), held: false });
         }
         let strike = Event::Strike { fund: fund.clone(), day: state.day() };
+        if state.open_commitment().is_some_and(|open| open.book.is_some()) {
+            // Who came after the cut-off is settled by the strike after it.
+            events.push(strike.clone());
+        }
         events.push(strike.clone());
         events.extend(std::iter::repeat_n(batch, 3));
         if state.restrictions().is_paused() {

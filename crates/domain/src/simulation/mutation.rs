@@ -94,10 +94,14 @@ pub enum Mutation {
     CorrectionForgotten,
     /// The fund's part of a compensation is in custody and not in the valuation ledger.
     CompensationUnbooked,
+    /// The last joiner before a cut-off is left out of the book.
+    BookShort,
+    /// Prices count as told when the book is closed.
+    RevealForged,
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 42] = {
+pub const MUTATIONS: [Mutation; 44] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -142,6 +146,8 @@ pub const MUTATIONS: [Mutation; 42] = {
         CreationRoundedDown,
         CorrectionForgotten,
         CompensationUnbooked,
+        BookShort,
+        RevealForged,
     ]
 };
 
@@ -217,6 +223,8 @@ impl Mutation {
             | Self::PoolStaysOpen
             | Self::QueueStays
             | Self::FreezeForgotten
+            | Self::BookShort
+            | Self::RevealForged
             | Self::EstimatesIgnored => self.spoil_effects(batch),
             _ => self.spoil_others(batch),
         }
@@ -331,6 +339,20 @@ impl Mutation {
                         pool.batches = 0;
                     }
                 }
+            }
+            Self::BookShort => {
+                for effect in &mut batch.effects {
+                    if let Effect::OrdersClosed { subscriptions, .. } = effect {
+                        *subscriptions = subscriptions.saturating_sub(1);
+                    }
+                }
+            }
+            Self::RevealForged => {
+                let closed = batch.effects.iter().find_map(|effect| match effect {
+                    Effect::OrdersClosed { fund, .. } => Some(fund.clone()),
+                    _ => None,
+                });
+                batch.effects.extend(closed.map(|fund| Effect::PricesRevealed { fund }));
             }
             Self::EstimatesIgnored => {
                 for effect in &mut batch.effects {

@@ -24,6 +24,7 @@ pub(super) enum Op {
     Hold,
     Eligible,
     Restrict,
+    Commit,
     Strike,
     InKind,
     Create,
@@ -41,7 +42,7 @@ pub(super) enum Op {
 }
 
 /// Every operation with its weight where nothing is drawn; those of the reference's simulation, in hundredths; it knows
-/// neither cancelling nor holding back, nor any list, neither creation in kind nor corrections, nor other rules.
+/// neither cancelling nor holding back, nor any list, neither creation in kind nor corrections, nor other rules nor commitments.
 const OPS: &[(Op, u32)] = &[
     (Op::Deposit, 150),
     (Op::Withdraw, 80),
@@ -56,6 +57,7 @@ const OPS: &[(Op, u32)] = &[
     (Op::Hold, 60),
     (Op::Eligible, 60),
     (Op::Restrict, 150),
+    (Op::Commit, 400),
     (Op::Strike, 600),
     (Op::InKind, 200),
     (Op::Create, 150),

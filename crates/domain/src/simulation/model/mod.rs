@@ -10,6 +10,7 @@ mod governing;
 pub(super) mod math;
 mod publishing;
 mod restating;
+mod reveal;
 mod trading;
 
 use std::{
@@ -17,9 +18,11 @@ use std::{
     rc::Rc,
 };
 
+pub(super) use self::reveal::digest as sealed_digest;
 use self::{
     access::Access,
     math::{K, LIMIT, ONE18},
+    reveal::Open,
 };
 use super::cast::{
     ASSETS, CASH, Cast, ESC_RED, ESC_SUB, FUND, ISSUE, LIQ, LOCKED, MANAGER, MODELS, OUTSIDE,
@@ -98,6 +101,8 @@ pub(super) struct Facts {
     /// Whether joiners wait beyond strikes.
     pub(super) held: bool,
     pub(super) access: Access,
+    /// The prices that somebody is bound to.
+    pub(super) open: Option<Open>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) sales: [Vec<Sale>; MODELS],
     /// Events that were reversed, by number.
@@ -176,6 +181,7 @@ impl Model {
             winding: false,
             held: false,
             access: Access::new(),
+            open: None,
             pools: BTreeMap::new(),
             sales: [const { Vec::new() }; MODELS],
             corrected: BTreeSet::new(),
@@ -246,6 +252,12 @@ impl Model {
             | Event::Freeze { .. }
             | Event::Pause { .. }
             | Event::SetEligible { .. } => self.restrict(event)?,
+            Event::CommitPrices { fund, commitment } => self.commit_prices(fund, *commitment)?,
+            Event::CloseOrders { fund, day, .. } => self.close_orders(fund, *day)?,
+            Event::ReopenOrders { fund, day } => self.reopen(fund, *day)?,
+            Event::RevealPrices { fund, prices, estimates, salt } => {
+                self.reveal(fund, (prices, estimates), &salt.to_string())?;
+            }
             Event::Strike { fund, day } => return self.strike(fund, *day).map(Told::Struck),
             Event::InKind { .. } => self.in_kind(event)?,
             Event::CreateInKind { fund, who, shares, day } => {

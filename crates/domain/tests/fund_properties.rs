@@ -171,7 +171,11 @@ fn hold(before: &State, after: &State, name: &Name, event: &Event, batch: &Batch
         }
         Event::Compensate { fund, fund_part, .. } if fund == name => {
             let part = i128::from(fund_part.as_micro()) * 1_000_000_000;
-            assert_eq!((nav1 - nav0, shares1), (part, shares0), "a compensation is the fund's part");
+            assert_eq!(
+                (nav1 - nav0, shares1),
+                (part, shares0),
+                "a compensation is the fund's part"
+            );
         }
         Event::Correct { .. } => assert_eq!((nav1, shares1), (nav0, shares0)),
         Event::Strike { fund, .. } if fund == name => {
@@ -207,8 +211,7 @@ fn hold_strike(after: &State, (old, fund): (&FundState, &FundState), strike: &St
     let book = open.and_then(|open| open.book);
     let leaves = book.map_or(old.pending_redemptions().len(), |book| book.redemptions);
     assert_eq!(strike.slices.len(), leaves, "a leaver was kept waiting, or came too early");
-    let waits =
-        (fund.holds_subscriptions() || fund.restrictions().is_paused()) && !strike.winding;
+    let waits = (fund.holds_subscriptions() || fund.restrictions().is_paused()) && !strike.winding;
     assert!(waits || book.is_some() || fund.pending_subscriptions().is_empty());
     let gives_back = waits || open.is_some_and(|open| !open.revealed);
     let joined = strike.fills.iter().any(|fill| fill.shares > Shares::ZERO);

@@ -9,9 +9,7 @@ use domain::{
 };
 use store::{FundRow, fund, index_basket, price_decision, registered_model};
 
-use crate::{
-    Service, ServiceError, funds::Fund, moment::LedgerAt, restrictions::FundRestrictions,
-};
+use crate::{Service, ServiceError, funds::Fund, moment::LedgerAt, restrictions::FundRestrictions};
 
 /// Everything about a fund at one moment.
 #[derive(Clone, Debug)]

@@ -71,8 +71,10 @@ impl Service {
         fund: &Name,
     ) -> Result<(Arc<State>, Option<Arc<Trail>>), ServiceError> {
         let mut cached = self.ledger.lock().await;
-        catch_up(&self.store, &mut cached, |_| ()).await?;
+        catch_up(&self.store, &mut cached, Some(&self.history), |_| ()).await?;
         Ok((cached.state.clone(), cached.followers.disclosures.trail(fund).cloned()))
+    }
+
     /// The whole journal's ledger, as it is at `now`.
     pub(crate) async fn live_ledger(&self, now: Timestamp) -> Result<LedgerAt, ServiceError> {
         let mut cached = self.ledger.lock().await;

@@ -86,6 +86,8 @@ pub async fn latest_standing<C: Connection>(
         .into_condition()
         .add(Expr::col("status").is_in(["ADMITTED", "ACCEPTED", "DEADBAND"]));
     record::last(connection, condition, "seq").await
+}
+
 /// The last decision that set a model's price and was made at a moment or before it; where there is none, the first that set it.
 ///
 /// # Errors

@@ -441,6 +441,7 @@ pub enum Effect {
         restatement: u64,
         /// The strike.
         strike: u64,
+    },
     /// Other rules are in force.
     MethodologyAdopted {
         /// Digest of the rules.

@@ -151,10 +151,14 @@ impl FundState {
     #[must_use]
     pub fn is_eligible(&self, model: &Name) -> bool {
         !self.ineligible.contains(model)
+    }
+
     /// The last restatement of a strike that was compensated; none before the first.
     #[must_use]
     pub fn compensated(&self, strike: u64) -> Option<u64> {
         self.compensated.get(&strike).copied()
+    }
+
     /// The commitment that no strike has used up yet.
     #[must_use]
     pub const fn open_commitment(&self) -> Option<&Commitment> {
@@ -315,6 +319,7 @@ impl FundState {
             }
             Effect::Compensated { restatement, strike, .. } => {
                 self.compensated.insert(*strike, *restatement);
+            }
             Effect::MethodologyAdopted { digest, params, retention, .. } => {
                 self.params.clone_from(params);
                 (self.retention, self.methodology) = (*retention, Some(*digest));

@@ -102,6 +102,7 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         | Event::Pause { .. } => restriction::restrict(state, event),
         Event::SetEligible { fund, model, eligible } => {
             eligibility::set_eligible(state, fund, model, *eligible)
+        }
         Event::CommitPrices { fund, commitment } => reveal::commit_prices(state, fund, *commitment),
         Event::CloseOrders { fund, day, salt: _ } => reveal::close_orders(state, fund, *day),
         Event::ReopenOrders { fund, day } => reveal::reopen_orders(state, fund, *day),

@@ -133,6 +133,7 @@ pub enum Rejection {
         fund: Name,
         /// Who.
         owner: Name,
+    },
     /// What a change of rules cannot change.
     #[error("{what} is {stated} since the fund was created and cannot become {given}")]
     Fixed {

@@ -140,6 +140,8 @@ impl Watch {
     #[must_use]
     pub const fn restated(&self) -> &Restated {
         &self.restated
+    }
+
     /// Takes rules that an event may adopt; their digest comes back.
     ///
     /// # Errors
@@ -284,7 +286,7 @@ impl Watch {
             return Ok(());
         }
         let sequence = self.sequence;
-        let manager = self.methodology.fund_params().manager;
+        let manager = self.rules.current().fund_params().manager;
         let finding = self.restated.check(event, &manager);
         // What happened, happened: later restatements start from it.
         self.restated.after(event, batch);

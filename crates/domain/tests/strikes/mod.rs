@@ -91,6 +91,10 @@ pub(crate) enum Twist {
     ChangeBackdated,
     /// Puts them in force in the middle between two strikes.
     ChangeBetween,
+    /// Strikes at the price before, although a further report was decided on.
+    Stale,
+    /// Decides nothing on a second run of the listed version, which got so many items right.
+    Undecided(usize),
 }
 
 impl Twist {
@@ -109,12 +113,18 @@ impl Twist {
 
     /// Whether other rules are adopted.
     fn changes(self) -> bool {
-        self as u8 >= Self::Change as u8 && self as u8 <= Self::ChangeBetween as u8
+        matches!(
+            self,
+            Self::Change
+                | Self::ChangeFee
+                | Self::ChangeUnknown
+                | Self::ChangeUntold
+                | Self::ChangeEarly
+                | Self::ChangeSoon
+                | Self::ChangeBackdated
+                | Self::ChangeBetween
+        )
     }
-    /// Strikes at the price before, although a further report was decided on.
-    Stale,
-    /// Decides nothing on a second run of the listed version, which got so many items right.
-    Undecided(usize),
 }
 
 pub(crate) fn evidence(of: &ReportEvidence) -> Evidence<'_> {
@@ -167,6 +177,7 @@ impl World {
         if twist == Twist::Ineligible {
             let (fund, model) = (fund.clone(), name("m/b"));
             world.post(Event::SetEligible { fund, model, eligible: false });
+        }
         if twist == Twist::ChangeBackdated {
             world.announce(&fund);
         }
@@ -278,6 +289,8 @@ impl World {
             estimates: BTreeMap::new(),
             threshold,
         });
+    }
+
     /// Says in the log which version prices a model: the one that was measured last.
     fn list(&mut self, model: &str) {
         let measured = self.reports.last().unwrap().report.model.clone();

@@ -3,8 +3,8 @@
 //! The same key with the same input answers the same and changes nothing again; with another input it is refused with code `key`.
 
 mod access;
-mod correction;
 mod calendar;
+mod correction;
 mod evaluation;
 mod evaluator;
 mod exit;

@@ -186,6 +186,8 @@ impl Fund {
         let now = request(context)?.now;
         let quote = service(context)?.quote_create(&self.0.fund.name, shares.0, now).await;
         Ok(CreateQuote::from(quote.map_err(api_error)?))
+    }
+
     /// When it deals by itself; null where it is struck by hand alone.
     #[graphql(complexity = "20 + child_complexity")]
     async fn calendar(&self, context: &Context<'_>) -> Result<Option<FundCalendar>> {

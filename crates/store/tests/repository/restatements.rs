@@ -1,7 +1,8 @@
 //! Restatements of strikes and their parts.
 
 use store::{
-    RestatementPartRow, RestatementRow, Store, StoreError, ledger::append_event,
+    RestatementPartRow, RestatementRow, Store, StoreError,
+    ledger::append_event,
     restatement::{insert, latest, list_parts, list_restatements},
 };
 

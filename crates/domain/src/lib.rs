@@ -10,6 +10,7 @@ pub mod analytics;
 pub mod backtest;
 pub mod canonical;
 pub mod checkpoint;
+pub mod dealing;
 pub mod digest;
 pub mod evaluation;
 pub mod fund;

@@ -53,6 +53,10 @@ impl Market {
         Self { world, suite, ann, bob, turn: std::cell::Cell::new(0) }
     }
 
+    pub(crate) fn suite(&self) -> &str {
+        &self.suite
+    }
+
     pub(crate) fn key(&self) -> String {
         self.turn.set(self.turn.get() + 1);
         format!("turn {}", self.turn.get())
@@ -316,7 +320,7 @@ async fn doubt_keeps_nobody_in() {
 }
 
 /// Lets a worker take what waits until the price is accepted.
-async fn confirm(world: &World) {
+pub(crate) async fn confirm(world: &World) {
     let mut worker = Command::new(PROGRAM);
     worker.args(["worker", "--clock", "manual"]).args(world.place.arguments());
     let _worker = Running(worker.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());

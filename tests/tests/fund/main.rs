@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod dealing;
 mod exits;
 mod proofs;
 mod restrictions;

@@ -9,9 +9,14 @@ use service::{
     FundView, Holding as HoldingValue, OrderFill as FillValue, Scope, Strike as StrikeValue,
 };
 
-use super::{log::StrikeProof, order::UnitsOfModel, restriction::Restrictions};
+use super::{
+    dealing::{Dealing, cursor, read_cursor},
+    log::StrikeProof,
+    order::UnitsOfModel,
+    restriction::Restrictions,
+};
 use crate::{
-    error::api_error,
+    error::{api_error, invalid},
     pagination::{Page, PageArguments},
     scalars::{Credits, Decimal9, NameText, Nav, Price, Sha256, ShareQuantity, Time, UnitQuantity},
     scope::{request, service},
@@ -118,6 +123,27 @@ impl Fund {
         let now = request(context)?.now;
         let quote = service(context)?.quote_exit(&self.0.fund.name, shares.0, now).await;
         Ok(ExitQuote::from(quote.map_err(api_error)?))
+    }
+
+    /// What those did with the fund's shares who may know of a model's next version before the mark does, in the order of the journal,
+    /// and which of it fell into the window between a version and the strike that knows it. Null without scope `operate`.
+    #[graphql(complexity = "1000 + crate::pagination::cost(first, child_complexity)")]
+    async fn dealing_register(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Option<Page<Dealing>>> {
+        let operator = request(context)?.caller.as_ref().filter(|c| c.may(Scope::Operate));
+        let Some(caller) = operator else { return Ok(None) };
+        let page = PageArguments::new(first, after)?;
+        let read = |text: &String| {
+            read_cursor(text).ok_or_else(|| invalid("after", "is no cursor of this list"))
+        };
+        let after = page.after.as_ref().map(read).transpose()?;
+        let (fund, limit) = (&self.0.fund.name, page.limit());
+        let rows = service(context)?.list_dealings(caller, fund, after, limit).await;
+        page.page(rows, cursor, Dealing).map(Some)
     }
 
     /// Every official computation of NAV, in order.

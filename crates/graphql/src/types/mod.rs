@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod clock;
+pub(crate) mod dealing;
 pub(crate) mod evaluation;
 pub(crate) mod evaluator;
 pub(crate) mod fund;

@@ -103,7 +103,7 @@ proptest! {
         let planted = Dealing { sequence, at: at(sequence as i64 * 10), owner: name("DEB"), kind: KINDS[kind] };
         dealings.insert(place.index(dealings.len() + 1), planted.clone());
         let found = register(&insiders, &windows, &dealings);
-        let hit = found.iter().find(|entry| entry.dealing == planted).expect("in the register");
+        let hit = found.iter().find(|entry| entry.dealing == planted).unwrap();
         prop_assert_eq!((&hit.model, &hit.inside), (&model, &Some(name("v1"))));
         for entry in &found {
             let dealing = &entry.dealing;

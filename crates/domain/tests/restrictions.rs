@@ -1,5 +1,5 @@
 //! Who may hold shares: every code where it belongs, and every way out open behind it.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
 use domain::{
     amount::{Cash, Ppb, PriceNano, Shares},

@@ -33,6 +33,7 @@ mod m0037_travel;
 mod m0038_calendars;
 mod m0039_dealing_days;
 mod m0042_restatements;
+mod m0034_dealing_windows;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -86,6 +87,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0037_travel::Migration),
             Box::new(m0038_calendars::Migration),
             Box::new(m0039_dealing_days::Migration),
+            Box::new(m0034_dealing_windows::Migration),
         ]
     }
 }

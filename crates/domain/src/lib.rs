@@ -11,6 +11,7 @@ pub mod backtest;
 pub mod calendar;
 pub mod canonical;
 pub mod checkpoint;
+pub mod dealing;
 pub mod digest;
 pub mod disclosure;
 pub mod evaluation;

@@ -111,6 +111,18 @@ pub enum ServiceError {
         /// Which other, and how like.
         reason: String,
     },
+    /// An owner may know of a version that the fund's mark does not know: until a strike does, he neither joins nor moves shares.
+    #[error(
+        "owner {owner} may know more of version {version} than the mark of fund {fund}: he neither buys nor moves its shares until the strike that uses its evaluation, or its yank; leaving is open"
+    )]
+    OwnDealing {
+        /// The fund.
+        fund: String,
+        /// Who.
+        owner: String,
+        /// Model and version.
+        version: String,
+    },
     /// Subscriptions wait: a price is known to be open.
     #[error("fund {fund} takes no subscriptions for now: {reason}")]
     Suspended {
@@ -178,6 +190,7 @@ impl ServiceError {
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::Unpriced { .. } => "unpriced",
             Self::NotEligible { .. } => "not_eligible",
+            Self::OwnDealing { .. } => "own_dealing",
             Self::Suspended { .. } => "suspended",
             Self::NotYet { .. } => "not_yet",
             Self::Replaying { .. } => "replaying",

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    dealing::{check_own_dealing, end_delisted_windows},
     funds::ledger_command,
     moment::LedgerAt,
     token::{Caller, Scope},
@@ -173,6 +174,7 @@ impl Service {
     /// Gives something of the caller's to another party.
     ///
     /// # Errors
+    /// [`ServiceError::OwnDealing`] for shares of a fund, where either may know of a version before its mark does;
     /// [`ServiceError::Rejected`] with the ledger's code.
     pub async fn transfer_asset(
         &self,
@@ -182,6 +184,11 @@ impl Service {
     ) -> Result<String, ServiceError> {
         let scope = [Scope::Invest, Scope::Publish];
         let mut ledger = ledger_command!(self, caller, &scope, key, "asset_transfer", input);
+        if let Asset::Share(fund) = &input.asset {
+            for party in [&caller.owner, &input.to] {
+                check_own_dealing(&ledger, fund, party).await?;
+            }
+        }
         let event = Event::Transfer {
             who: caller.owner.clone(),
             to: input.to.clone(),
@@ -251,7 +258,9 @@ impl Service {
         let input = OfModel { fund, model };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "model_delist", &input);
-        ledger.post(&Event::Delist { fund: fund.clone(), model: model.clone() }).await?;
+        let event = Event::Delist { fund: fund.clone(), model: model.clone() };
+        let (event_seq, _) = ledger.post(&event).await?;
+        end_delisted_windows(&ledger, model, event_seq).await?;
         ledger.finish(&format!("{fund}/{model}"), fund.to_string()).await
     }
 }

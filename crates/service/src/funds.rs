@@ -14,6 +14,7 @@ use crate::contributors::ledger_split;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    dealing::{check_own_dealing, end_known_windows},
     ledger::LedgerUnit,
     likeness::ineligible_model,
     log::NewLeaf,
@@ -194,7 +195,9 @@ impl Service {
             bond: input.bond,
             contributors: split,
         };
-        ledger.post(&event).await?;
+        let (event_seq, _) = ledger.post(&event).await?;
+        let admitted = std::slice::from_ref(&input.model);
+        end_known_windows(&ledger, &input.fund, admitted, event_seq).await?;
         ledger.unit = ledger.unit.about(&model);
         ledger.finish(&format!("{}/{}", input.fund, input.model), input.fund.to_string()).await
     }
@@ -222,7 +225,7 @@ impl Service {
     /// Places a subscription order of the caller's; the next strike settles it. The order's id is its number in the journal.
     ///
     /// # Errors
-    /// [`ServiceError::Suspended`] while a version of one of its models is published and not evaluated,
+    /// [`ServiceError::OwnDealing`] for one who may know of a version before the mark does, [`ServiceError::Suspended`] while a version of one of its models is published and not evaluated,
     /// [`ServiceError::Invalid`] below the minimum order, [`ServiceError::Rejected`] with the ledger's code.
     pub async fn place_subscription(
         &self,
@@ -247,6 +250,7 @@ impl Service {
             "subscription_order_place",
             &input
         );
+        check_own_dealing(&ledger, fund, &caller.owner).await?;
         if let Some(reason) = unknown_version(&ledger, fund).await? {
             return Err(ServiceError::Suspended { fund: fund.to_string(), reason });
         }

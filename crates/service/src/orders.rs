@@ -17,6 +17,7 @@ use store::{
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    dealing::check_own_dealing,
     funds::ledger_command,
     moment::LedgerAt,
     strikes::OrderFill,
@@ -161,6 +162,7 @@ impl Service {
     /// Takes an order of the caller's back while it waits; what it held in escrow returns.
     ///
     /// # Errors
+    /// [`ServiceError::OwnDealing`] for one who may know of a version before the mark does, where it is one to buy;
     /// [`ServiceError::Absent`] for an order that is none of the caller's, [`ServiceError::Invalid`] once it is settled or taken back.
     pub async fn cancel_order(
         &self,
@@ -180,6 +182,10 @@ impl Service {
             let reason = format!("order {order} waits no more: it was settled or taken back");
             return Err(ServiceError::invalid("order", reason));
         }
+        if row.side == OrderSide::Subscription {
+            check_own_dealing(&ledger, &fund, &caller.owner).await?;
+        }
+        let transaction = &ledger.unit.transaction;
         let place = fund_order::count_before(transaction, &row.fund, row.side, order).await?;
         let (who, place) = (caller.owner.clone(), place.unsigned_abs());
         let event = match row.side {

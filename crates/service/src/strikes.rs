@@ -18,6 +18,7 @@ use store::{
 use crate::{
     Service, ServiceError, calendars,
     command::{Begun, Request},
+    dealing::end_known_windows,
     eligibility::eligible_marks,
     exits::fund_day,
     funds::{Fund, accepted_marks, ledger_command},
@@ -147,6 +148,8 @@ impl Service {
             struck_at: ledger.at(),
         };
         strike::insert(&ledger.unit.transaction, row).await?;
+        let models: Vec<_> = marks.into_iter().map(|mark| mark.model).collect();
+        end_known_windows(&ledger, fund, &models, event_seq).await?;
         close_orders(&ledger, fund, (number, event_seq), outcome).await?;
         record_strike(&mut ledger, rules.methodology_digest).await?;
         calendars::settle(&ledger, fund, number).await?;

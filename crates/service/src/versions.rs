@@ -3,8 +3,8 @@
 use domain::{checkpoint::bind_files, digest::Digest, name::Name, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{
-    AliasMoveRow, StoreTransaction, VersionRow, alias_move, model_version, registered_model,
-    stored_object,
+    AliasMoveRow, Moment, StoreTransaction, VersionRow, alias_move, model_version,
+    registered_model, stored_object,
 };
 
 use crate::roles::Right;
@@ -12,6 +12,7 @@ use crate::{
     Service, ServiceError,
     citing::cite,
     command::{Begun, Request},
+    dealing::record_moment,
     lineage::{VersionName, record_publication},
     log::{NewLeaf, append_leaf},
     models::Model,
@@ -168,6 +169,9 @@ impl Service {
         let mut unit = unit;
         let version: Version = row.try_into()?;
         unit.append_leaf(NewLeaf::publish(&model, &version)).await?;
+        // The leaf took the ledger's lock.
+        let moment = (version.id.as_str(), model.id.as_str());
+        record_moment(&unit.transaction, moment, Moment::Published).await?;
         unit.tell(&model, "version.published", told);
         unit.finish(&format!("{}/{}", model.name, input.version), version.id.clone()).await?;
         Ok(version)

@@ -2,12 +2,13 @@
 
 use domain::{name::Name, time::Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{YankRow, version_yank};
+use store::{Moment, YankRow, version_yank};
 
 use crate::roles::Right;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    dealing::record_moment,
     log::NewLeaf,
     models::Model,
     token::{Caller, Scope},
@@ -88,6 +89,8 @@ impl Service {
             yanked_at: unit.now(),
         };
         version_yank::insert(&unit.transaction, row).await?;
+        let moment = (version.id.as_str(), model.id.as_str());
+        record_moment(&unit.transaction, moment, Moment::Yanked).await?;
         let mut unit = unit;
         unit.append_leaf(NewLeaf::yank(&model, &version, caller.now)).await?;
         let told = serde_json::json!({ "version": version.name, "reason": input.reason });

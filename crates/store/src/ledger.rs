@@ -178,6 +178,21 @@ pub async fn list_fund_events<C: Connection>(
     record::page(connection, condition, "seq", after_seq.map(Into::into), limit).await
 }
 
+/// A page of a fund's events of one operation, in their sequence.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_operations<C: Connection>(
+    connection: &C,
+    fund: &str,
+    op: &str,
+    after_seq: Option<i64>,
+    limit: u64,
+) -> Result<Vec<EventRow>, StoreError> {
+    let condition = equal("fund", fund).into_condition().add(equal("op", op));
+    record::page(connection, condition, "seq", after_seq.map(Into::into), limit).await
+}
+
 /// The event of a place.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Maintainers: who may publish to a model beside its publisher; the last row of a login says whether it may.
 
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order, Query};
 
 use crate::record::{self, equal, record};
 use crate::{Connection, StoreError, StoreTransaction};
@@ -66,4 +66,29 @@ pub async fn list_in_force<C: Connection>(
         .add(equal("granted", 1))
         .add(Expr::not_exists(later));
     record::page(connection, condition, "login", after_login.map(Into::into), limit).await
+}
+
+/// A page of everything that was said of a model's maintainers, by login and then in order, after a login's row.
+///
+/// # Errors
+/// Those of the database.
+pub async fn history<C: Connection>(
+    connection: &C,
+    model_id: &str,
+    after: Option<(&str, i64)>,
+    limit: u64,
+) -> Result<Vec<MaintainerRow>, StoreError> {
+    let mut condition = Condition::all().add(equal("model_id", model_id));
+    if let Some((login, seq)) = after {
+        let same = Expr::col("login").eq(Expr::val(login));
+        let later = same.and(Expr::col("seq").gt(Expr::val(seq)));
+        condition = condition.add(Expr::col("login").gt(Expr::val(login)).or(later));
+    }
+    let statement = record::select::<MaintainerRow>()
+        .cond_where(condition)
+        .order_by("login", Order::Asc)
+        .order_by("seq", Order::Asc)
+        .limit(record::page_rows(limit))
+        .take();
+    record::rows(connection, statement).await
 }

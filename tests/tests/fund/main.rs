@@ -9,6 +9,7 @@
 mod commands;
 mod corrections;
 mod disclosure;
+mod dealing;
 mod exits;
 mod proofs;
 mod restrictions;

@@ -158,7 +158,8 @@ async fn a_pause(market: &Market) {
     assert!(strikes.iter().all(|strike| !strike["proof"].is_null()), "{strikes:?}");
 }
 
-/// Proves that a fund that was never seeded or does not exist refuses orders with codes of their own, and takes nothing.
+/// Proves that a fund that was never seeded, does not exist or winds up refuses orders with codes of their own and takes nothing, that what
+/// waits at a winding up comes back whole, and that leaving is open.
 #[tokio::test(flavor = "multi_thread")]
 async fn closed_funds() {
     let market = Market::open().await;
@@ -179,4 +180,20 @@ async fn closed_funds() {
     let seed = json!({ "fund": "E", "owner": "LP", "amount": "10.000000" });
     assert_eq!(refused(operator, "fundSeed", seed, "fund { name }").await, "paused");
     assert_eq!(market.account(ann).await[0], 5_000_000_000);
+    market.subscribe(ann, "100.000000").await;
+    market.strike().await;
+    market.rebalance().await;
+    let waits = market.subscribe(ann, "70.000000").await;
+    let before = market.account(ann).await[0];
+    let delist = json!({ "fund": "F", "model": "lab/net" });
+    mutate(operator, "modelDelist", delist, "model").await.unwrap();
+    market.strike().await;
+    let winding =
+        ask(operator, "{ fund(name: \"F\") { winding } }").await["fund"]["winding"].take();
+    assert_eq!(winding, json!(true), "more than nine tenths of NAV are gone");
+    assert_eq!(market.refused_order(ann).await, "winding");
+    let back = market.state_of(ann, &waits).await;
+    assert_eq!(back["fill"]["shares"], json!("0.000000000"));
+    assert_eq!(market.account(ann).await[0], before + 70_000_000);
+    market.leave(ann).await;
 }

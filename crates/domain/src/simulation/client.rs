@@ -185,10 +185,7 @@ impl Client {
                 fund,
                 held: !model.facts.held || self.random.chance(100),
             },
-            Op::Eligible => {
-                let (model, eligible) = (self.any_model(model), self.random.chance(500));
-                Event::SetEligible { fund, model, eligible }
-            }
+            Op::Eligible => self.eligibility(model),
             Op::Restrict => self.restriction(model, investor),
             Op::Strike => Event::Strike { fund, day: self.day },
             Op::InKind => self.in_kind(model, investor),
@@ -277,6 +274,11 @@ impl Client {
         let stranger = usize::from(self.random.chance(20));
         let index = self.random.below(admitted.max(1) + stranger);
         model.cast.models[index.min(MODELS - 1)].clone()
+    }
+
+    fn eligibility(&mut self, model: &Model) -> Event {
+        let (name, eligible) = (self.any_model(model), self.random.chance(500));
+        Event::SetEligible { fund: model.cast.fund.clone(), model: name, eligible }
     }
 
     /// A list or a pause changes; most are lifted before long, so that lives go on.

@@ -14,6 +14,7 @@ use super::{
     attribution::Attribution,
     budget::ErrorBudget,
     calendar::{DealingDay, FundCalendar},
+    dealing::{Dealing, cursor, read_cursor},
     disclosure::Disclosure,
     log::StrikeProof,
     order::UnitsOfModel,
@@ -21,7 +22,7 @@ use super::{
     restriction::Restrictions,
 };
 use crate::{
-    error::api_error,
+    error::{api_error, invalid},
     pagination::{Page, PageArguments},
     scalars::{Credits, Decimal9, NameText, Nav, Price, Sha256, ShareQuantity, Time, UnitQuantity},
     scope::{request, service},
@@ -216,6 +217,27 @@ impl Fund {
         let (after, limit) = (page.after_number()?, page.limit());
         let rows = service(context)?.list_dealings(&self.0.fund.name, after, limit).await;
         page.page(rows, |dealing| dealing.seq.to_string(), DealingDay::from)
+    }
+
+    /// What those did with the fund's shares who may know of a model's next version before the mark does, in the order of the journal,
+    /// and which of it fell into the window between a version and the strike that knows it. Null without scope `operate`.
+    #[graphql(complexity = "1000 + crate::pagination::cost(first, child_complexity)")]
+    async fn dealing_register(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Option<Page<Dealing>>> {
+        let operator = request(context)?.caller.as_ref().filter(|c| c.may(Scope::Operate));
+        let Some(caller) = operator else { return Ok(None) };
+        let page = PageArguments::new(first, after)?;
+        let read = |text: &String| {
+            read_cursor(text).ok_or_else(|| invalid("after", "is no cursor of this list"))
+        };
+        let after = page.after.as_ref().map(read).transpose()?;
+        let (fund, limit) = (&self.0.fund.name, page.limit());
+        let rows = service(context)?.list_dealings(caller, fund, after, limit).await;
+        page.page(rows, cursor, Dealing).map(Some)
     }
 
     /// Every official computation of NAV, in order.

@@ -10,6 +10,7 @@ pub(crate) mod budget;
 pub(crate) mod calendar;
 pub(crate) mod clock;
 pub(crate) mod disclosure;
+pub(crate) mod dealing;
 pub(crate) mod evaluation;
 pub(crate) mod evaluator;
 pub(crate) mod fund;

@@ -1,9 +1,12 @@
 //! Orders that wait, slices, and which versions are alike.
 
 use store::{
-    LikenessReviewRow, LikenessRow, ModelRow, ObjectKind, OrderRow, OrderSide, PrintRow, SliceRow,
-    Store, StoreError, SuiteRow, fund_order, ledger::append_event, likeness_review, order_slice,
-    version_likeness, version_print,
+    LikenessReviewRow, LikenessRow, MaintainerRow, ModelRow, Moment, MomentRow, ObjectKind,
+    OrderRow, OrderSide, PrintRow, SliceRow, Store, StoreError, SuiteRow, WindowEnd, WindowEndRow,
+    dealing_window_end, fund_order,
+    ledger::{append_event, list_operations},
+    likeness_review, model_maintainer, order_slice, version_likeness, version_moment,
+    version_print,
 };
 
 use crate::rows::{event, fund, model, object, version};
@@ -69,6 +72,75 @@ pub(crate) async fn orders_wait_until_they_are_closed(store: Store) {
     let again = order_slice::insert_all(&transaction, vec![slice]).await;
     let Err(StoreError::Conflict { constraint }) = again else { panic!("{again:?}") };
     assert_eq!(constraint, "order_slice_pkey");
+}
+
+/// Proves that a version's window is open in each fund from its publishing until an end in that fund or a yank in all, that ends and
+/// moments stand once, and that roles and operations are read in pages.
+pub(crate) async fn windows_open_and_end(store: Store) {
+    let transaction = store.begin().await.unwrap();
+    for digest in [("checkpoint", ObjectKind::Checkpoint), ("graph", ObjectKind::Graph)] {
+        store::stored_object::insert(&transaction, object(digest.0, digest.1)).await.unwrap();
+    }
+    store::registered_model::insert(&transaction, model("m")).await.unwrap();
+    for ordinal in 1..=3 {
+        store::model_version::insert(&transaction, version("m", ordinal)).await.unwrap();
+    }
+    for name in ["f", "g"] {
+        store::fund::insert(&transaction, fund(name)).await.unwrap();
+    }
+    append_event(&transaction, event(1), Vec::new()).await.unwrap();
+    let moment = |ordinal: i64, what| MomentRow {
+        version_id: format!("m-{ordinal}"),
+        what,
+        model_id: "m".into(),
+        after_event: ordinal - 1,
+    };
+    for ordinal in 1..=3 {
+        let row = moment(ordinal, Moment::Published);
+        version_moment::insert(&transaction, row).await.unwrap();
+    }
+    version_moment::insert(&transaction, moment(2, Moment::Yanked)).await.unwrap();
+    let end = WindowEndRow {
+        fund: "f".into(),
+        version_id: "m-1".into(),
+        event_seq: 1,
+        reason: WindowEnd::Marked,
+    };
+    dealing_window_end::insert_all(&transaction, vec![end.clone()]).await.unwrap();
+    for seq in 1..=2 {
+        let role = MaintainerRow {
+            model_id: "m".into(),
+            login: "bob".into(),
+            seq,
+            granted: seq == 1,
+            set_by: "alice".into(),
+            set_at: seq,
+        };
+        model_maintainer::insert(&transaction, role).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let open = async |fund: &str, after| {
+        let rows = version_moment::list_open(&store, "m", fund, after, 9).await.unwrap();
+        rows.into_iter().map(|row| row.version_id).collect::<Vec<_>>()
+    };
+    assert_eq!(open("f", None).await, ["m-3"]);
+    assert_eq!(open("g", None).await, ["m-1", "m-3"]);
+    assert_eq!(open("g", Some("m-1")).await, ["m-3"]);
+    let published = version_moment::list_published(&store, "m", Some("m-1"), 9).await.unwrap();
+    assert_eq!(published, [moment(2, Moment::Published), moment(3, Moment::Published)]);
+    let yanked = version_moment::find(&store, "m-2", Moment::Yanked).await.unwrap();
+    assert_eq!(yanked, Some(moment(2, Moment::Yanked)));
+    assert_eq!(dealing_window_end::find(&store, "f", "m-1").await.unwrap(), Some(end.clone()));
+    assert_eq!(dealing_window_end::find(&store, "g", "m-1").await.unwrap(), None);
+    let history = model_maintainer::history(&store, "m", None, 1).await.unwrap();
+    assert_eq!((history.len(), history[0].granted), (1, true));
+    let history = model_maintainer::history(&store, "m", Some(("bob", 1)), 9).await.unwrap();
+    assert_eq!((history.len(), history[0].granted), (1, false));
+    assert!(list_operations(&store, "none", "admit", None, 9).await.unwrap().is_empty());
+    let transaction = store.begin().await.unwrap();
+    let again = dealing_window_end::insert_all(&transaction, vec![end]).await;
+    let Err(StoreError::Conflict { constraint }) = again else { panic!("{again:?}") };
+    assert_eq!(constraint, "dealing_window_end_pkey");
 }
 
 /// The print of a model's one version.

@@ -115,10 +115,12 @@ fn refusals() {
     assert_eq!(code(&spent, &again), Err("funds"), "what was given is spent");
     assert_eq!(code(&state, &again), Ok(()));
     // What is left of a transfer that the other has passed on is not enough either.
-    let gift = Event::Transfer { who: ann, to: ben.clone(), asset: Asset::Share(name("g")), amount: 9 };
+    let gift =
+        Event::Transfer { who: ann, to: ben.clone(), asset: Asset::Share(name("g")), amount: 9 };
     commit(&mut state, &gift).unwrap();
     let given = state.events();
-    let on = Event::Transfer { who: ben, to: name("CAT"), asset: Asset::Share(name("g")), amount: 1 };
+    let on =
+        Event::Transfer { who: ben, to: name("CAT"), asset: Asset::Share(name("g")), amount: 1 };
     commit(&mut state, &on).unwrap();
     assert_eq!(code(&state, &correct(given, &gift, None)), Err("funds"));
 }

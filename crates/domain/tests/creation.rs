@@ -195,8 +195,12 @@ fn what_is_not_the_funds() {
     let rest = state.fund(&name("g")).unwrap().cash(&state);
     commit(&mut state, &Event::Delist { fund: name("g"), model }).unwrap();
     let cash = state.fund(&name("g")).unwrap().cash(&state);
-    let event =
-        Event::CreateInKind { fund: name("g"), who: name("ANN"), shares: Shares::from_nano(1), day: 0 };
+    let event = Event::CreateInKind {
+        fund: name("g"),
+        who: name("ANN"),
+        shares: Shares::from_nano(1),
+        day: 0,
+    };
     let done = apply(&state, &event).map_err(|e| e.code()).map(|_| ());
     // Bond and escrow have come back to the locked shares' part: only a fund without a micro-credit refuses.
     assert_eq!(done.is_ok(), cash > Cash::ZERO, "{rest} {cash}");

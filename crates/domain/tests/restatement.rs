@@ -91,7 +91,8 @@ fn by_hand(
 ) -> (BigRational, BigRational, Vec<BigRational>) {
     // Units do not change between the freeze and now but by leavers, who are added back.
     let owner = Account::Fund(name(asked.fund));
-    let sum = |asset: &Asset, sliced: i64| i128::from(state.balance(&owner, asset)) + i128::from(sliced);
+    let sum =
+        |asset: &Asset, sliced: i64| i128::from(state.balance(&owner, asset)) + i128::from(sliced);
     let spent: i64 = outcome.fills.iter().map(|f| f.cost.as_micro() + f.levy.as_micro()).sum();
     let paid: i64 = outcome.slices.iter().map(|s| s.cash.as_micro()).sum();
     let cash = sum(&Asset::Cash, paid - spent) * 1_000_000_000;
@@ -132,11 +133,18 @@ fn price() -> impl Strategy<Value = i64> {
 }
 
 fn asked() -> impl Strategy<Value = Struck> {
-    let joins = prop::collection::vec((0..3_usize, prop_oneof![1..2_000_i64, 1..50_000_000_000_i64]), 0..6);
+    let joins =
+        prop::collection::vec((0..3_usize, prop_oneof![1..2_000_i64, 1..50_000_000_000_i64]), 0..6);
     let leaves = prop_oneof![Just(0), 1..9_000_000_000_000_i64];
     let (marked, estimates) = (prop::array::uniform3(price()), prop::array::uniform3(price()));
     (prop::sample::select(vec!["f", "g"]), marked, estimates, joins, leaves).prop_map(
-        |(fund, marked, estimates, joins, leaves)| Struck { fund, marked, estimates, joins, leaves },
+        |(fund, marked, estimates, joins, leaves)| Struck {
+            fund,
+            marked,
+            estimates,
+            joins,
+            leaves,
+        },
     )
 }
 
@@ -246,7 +254,9 @@ fn an_example_by_hand() {
     let right = BTreeMap::from([(name(MODELS[0]), PriceNano::from_nano(3_000_000_000))]);
     let low = restate(&dealt, &right, &BTreeMap::new(), Ppb::from_ppb(TOLERANCE_PPB)).unwrap();
     assert!(low.passes && low.error_ppb < 0 && low.losses().unwrap().is_empty());
-    assert!(low.fund_loss().unwrap() > Cash::ZERO && low.fund_loss().unwrap() == low.joiners[0].gain);
+    assert!(
+        low.fund_loss().unwrap() > Cash::ZERO && low.fund_loss().unwrap() == low.joiners[0].gain
+    );
     for (wrong, error) in [
         ([(MODELS[2], 1)], RestateError::Model { model: name(MODELS[2]) }),
         ([(MODELS[0], -1)], RestateError::Price { model: name(MODELS[0]), nano: -1 }),
@@ -351,11 +361,8 @@ fn compensation_is_paid_once() {
     // The fund's part is income: NAV rises by it and by nothing else.
     let fund = |state: &State| state.fund(&name("g")).unwrap().nav(state).as_femto().unwrap();
     let nav = fund(&state);
-    let part = with!(
-        restatement = 7,
-        owners = BTreeMap::new(),
-        fund_part = Cash::from_micro(1_234_567)
-    );
+    let part =
+        with!(restatement = 7, owners = BTreeMap::new(), fund_part = Cash::from_micro(1_234_567));
     commit(&mut state, &part).unwrap();
     assert_eq!(fund(&state) - nav, 1_234_567_000_000_000);
     assert_eq!(state.check(), Ok(()));

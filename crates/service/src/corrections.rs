@@ -46,7 +46,8 @@ impl Service {
             Event::Claim { .. } => {
                 let entries = ledger::list_entries(transaction, input.event, None, 1).await?;
                 let leg = entries.first().and_then(|entry| entry.legs.first());
-                let leg = leg.ok_or_else(|| ServiceError::internal("a claim that moved nothing"))?;
+                let leg =
+                    leg.ok_or_else(|| ServiceError::internal("a claim that moved nothing"))?;
                 Some(Cash::from_micro(leg.amount))
             }
             _ => None,

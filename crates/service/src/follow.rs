@@ -17,10 +17,7 @@ enum Followed {
     /// Everything so far follows from its rules.
     Whole(Box<Watch>),
     /// An event did not: no later strike can be proven. Strikes can be restated all the same.
-    Broken {
-        reason: String,
-        restated: Box<Restated>,
-    },
+    Broken { reason: String, restated: Box<Restated> },
 }
 
 impl Followed {

@@ -264,8 +264,7 @@ impl Service {
     ) -> Result<Vec<Restatement>, ServiceError> {
         let known_at = known_at.map(Timestamp::as_millis);
         let of = (fund.as_str(), strike);
-        let rows =
-            restatement::list_restatements(&self.store, of, known_at, after, limit).await?;
+        let rows = restatement::list_restatements(&self.store, of, known_at, after, limit).await?;
         rows.into_iter().map(Restatement::read).collect()
     }
 
@@ -282,9 +281,8 @@ impl Service {
         let after = Some(number.saturating_sub(1));
         let found = self.list_restatements(fund, strike, None, after, 1).await?;
         let found = found.into_iter().find(|found| found.number == number);
-        found.ok_or_else(|| {
-            ServiceError::absent("restatement", format!("{fund}/{strike}/{number}"))
-        })
+        found
+            .ok_or_else(|| ServiceError::absent("restatement", format!("{fund}/{strike}/{number}")))
     }
 
     /// Parts of a restatement by owner after a name, at most `limit`: all for the operator, the caller's own for others, none for

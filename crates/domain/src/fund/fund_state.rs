@@ -57,6 +57,8 @@ pub struct FundState {
     pub(super) progress: Progress,
     /// The last restatement of a strike that was compensated.
     pub(super) compensated: BTreeMap<u64, u64>,
+    /// The last strike whose fees publishers have received.
+    pub(super) distributed: u64,
 }
 
 /// One name in a fund's portfolio.
@@ -119,6 +121,12 @@ impl FundState {
     #[must_use]
     pub const fn holds_subscriptions(&self) -> bool {
         self.held
+    }
+
+    /// The last strike up to which publishers have received their part of the fees; 0 before the first time.
+    #[must_use]
+    pub const fn distributed(&self) -> u64 {
+        self.distributed
     }
 
     /// The last restatement of a strike that was compensated; none before the first.
@@ -267,6 +275,7 @@ impl FundState {
             Effect::PoolClosed { epoch, .. } => {
                 self.pools.remove(epoch);
             }
+            Effect::FeesDistributed { through, .. } => self.distributed = *through,
             Effect::Compensated { restatement, strike, .. } => {
                 self.compensated.insert(*strike, *restatement);
             }

@@ -21,6 +21,7 @@ mod create;
 mod create_in_kind;
 mod custody;
 mod delist;
+mod distribute;
 mod event;
 pub mod export;
 mod fund_state;
@@ -47,6 +48,7 @@ pub use batch::{
     Batch, Effect, Entry, Fill, GlLine, Kind, Leg, Meta, Outcome, Slice, StrikeOutcome,
 };
 pub use create_in_kind::{CreateQuote, quote_create};
+pub use distribute::{FeeSpan, MissingFeeShare, divide_fees};
 pub use event::Event;
 pub use fund_state::{FundState, Holding, Pool, Progress, nav_per_share_nano};
 pub use methodology::{Methodology, MethodologyError, Score};
@@ -100,6 +102,7 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
             correct::correct(state, *corrects, event, *claimed)
         }
         Event::Compensate { .. } => compensate::compensate(state, event),
+        Event::DistributeFees { .. } => distribute::distribute_fees(state, event),
         Event::Rebalance { fund, weights, cash, spread, counterparties } => {
             let (cash, spread) = (*cash, *spread);
             rebalance::rebalance(

@@ -234,6 +234,7 @@ impl State {
                     held: false,
                     progress: Progress::default(),
                     compensated: BTreeMap::new(),
+                    distributed: 0,
                 };
                 self.funds.insert(fund.clone(), made);
             }
@@ -256,6 +257,7 @@ impl State {
                 self.corrected.insert(*sequence);
             }
             Effect::Compensated { fund, .. }
+            | Effect::FeesDistributed { fund, .. }
             | Effect::Priced { fund, .. }
             | Effect::SubscriptionQueued { fund, .. }
             | Effect::RedemptionQueued { fund, .. }

@@ -27,6 +27,7 @@ pub(super) enum Op {
     Create,
     Correct,
     Compensate,
+    Distribute,
     Rebalance,
     Vest,
     Royalty,
@@ -39,7 +40,7 @@ pub(super) enum Op {
 
 /// Every operation with its weight where nothing is drawn; those of the reference's simulation, in hundredths; it knows
 /// neither cancelling nor holding back, neither creation in kind nor corrections.
-const OPS: [(Op, u32); 24] = [
+const OPS: [(Op, u32); 25] = [
     (Op::Deposit, 150),
     (Op::Withdraw, 80),
     (Op::Transfer, 300),
@@ -56,6 +57,7 @@ const OPS: [(Op, u32); 24] = [
     (Op::Create, 150),
     (Op::Correct, 60),
     (Op::Compensate, 30),
+    (Op::Distribute, 30),
     (Op::Rebalance, 400),
     (Op::Vest, 100),
     (Op::Royalty, 80),

@@ -4,6 +4,7 @@
 
 mod access;
 mod correction;
+mod distribution;
 mod evaluation;
 mod evaluator;
 mod exit;
@@ -28,6 +29,7 @@ pub(crate) struct Mutation(
     fund::FundMutation,
     exit::ExitMutation,
     correction::CorrectionMutation,
+    distribution::DistributionMutation,
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,

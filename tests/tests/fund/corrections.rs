@@ -144,12 +144,8 @@ async fn restatements(reader: &Client, strike: i64, known_at: Option<&str>) -> V
     found["restatements"]["nodes"].as_array().unwrap().clone()
 }
 
-/// Proves that a strike at a wrong price is restated beside itself: a small error is only recorded, a large one pays joiners from who
-/// answers for it, a second restatement pays what is missing, leavers get nothing; what was known before reads the same afterwards; each
-/// sees his own part; and later strikes verify.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_strike_is_restated() {
-    let market = Market::open().await;
+/// Ann has joined, the fund has bought, and at the second strike bob joins and ann leaves in part; its number.
+async fn struck_twice(market: &Market) -> i64 {
     let (ann, bob, operator) = (&market.ann, &market.bob, &market.world.operator);
     market.subscribe(ann, "500.000000").await;
     market.strike().await;
@@ -158,7 +154,17 @@ async fn a_strike_is_restated() {
     mutate(operator, "cashDeposit", own, "account { cash }").await.unwrap();
     market.subscribe(bob, "700.000000").await;
     market.redeem(ann, "10.000000000").await;
-    let strike = market.strike().await;
+    market.strike().await
+}
+
+/// Proves that a strike at a wrong price is restated beside itself: a small error is only recorded, a large one pays joiners from who
+/// answers for it, a second restatement pays what is missing, leavers get nothing; what was known before reads the same afterwards; each
+/// sees his own part; and later strikes verify.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strike_is_restated() {
+    let market = Market::open().await;
+    let operator = &market.world.operator;
+    let strike = struck_twice(&market).await;
     let marked = ask(operator, "{ fund(name: \"F\") { holdings(first: 9) { nodes { price units } } strikes(first: 9) { nodes { number nav ask shares } } } }").await["fund"].take();
     let price = steps(&marked["holdings"]["nodes"][0]["price"]);
     let decimal = |nano: i128| format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
@@ -300,7 +306,7 @@ async fn bad_restatements(market: &Market, strike: i64) {
     assert_eq!(refused(&market.ann, "navRestate", input, RESTATEMENT).await, "scope_missing");
 }
 
-/// A strike whose journal has compensations and a correction proves itself.
+/// A strike whose journal has compensations, a distribution of fees and a correction proves itself.
 async fn later_strikes_verify(market: &Market) {
     let operator = &market.world.operator;
     let deposit = json!({ "owner": "ann", "amount": "3.000000", "idempotencyKey": "wrong" });
@@ -312,6 +318,13 @@ async fn later_strikes_verify(market: &Market) {
         let asked = reqwest::Client::new().get(url).bearer_auth(&market.world.operator_token);
         asked.send().await.unwrap().json::<Value>().await.unwrap()
     };
+    let fees = |key: &str| json!({ "fund": "F", "idempotencyKey": key });
+    let told = "from to receivers shares";
+    let paid = mutate(operator, "feesDistribute", fees("fees"), told).await.unwrap();
+    assert_eq!((&paid["from"], &paid["to"]), (&json!(1), &json!(strike)));
+    assert_eq!(account(operator, "lab").await[2], steps(&paid["shares"]));
+    assert!(paid["receivers"] == 1 && steps(&paid["shares"]) > 0, "{paid}");
+    assert_eq!(refused(operator, "feesDistribute", fees("again"), told).await, "nothing");
     let journal = bundle(strike).await["journal"].take();
     let deposit = journal.as_array().unwrap().iter().rposition(|event| event["op"] == "deposit");
     let event = (deposit.unwrap() + 1).to_string();

@@ -29,7 +29,7 @@ fn split(model: &Name) -> Vec<(Name, Ppb)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     /// Proves that nobody gets more than his exact part, that rounding takes less than three steps of a share for each model and strike,
     /// that the pool gets nothing of itself, and that all parts together are at most what was put in.

@@ -28,12 +28,12 @@ mod m0030_evaluators;
 mod m0031_likeness;
 mod m0032_orders;
 mod m0033_log;
+mod m0034_dealing_windows;
 mod m0035_methodologies;
 mod m0037_travel;
 mod m0038_calendars;
 mod m0039_dealing_days;
 mod m0042_restatements;
-mod m0034_dealing_windows;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;

@@ -111,8 +111,6 @@ impl Date {
     #[must_use]
     pub const fn from_day(day: i64) -> Self {
         Self(day)
-    pub const fn of_day(day: i64) -> Self {
-        Self(day)
     }
 
     /// This date moved by whole days; stops at the ends of the range.

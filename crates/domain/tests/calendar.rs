@@ -190,7 +190,7 @@ fn reviews_by_hand() {
     ] {
         let calendar = calendar(&frankfurt(&review));
         let (from, to) = (date(from).day(), date(to).day());
-        let days = (from..=to).map(Date::of_day).filter(|day| calendar.is_review(*day));
+        let days = (from..=to).map(Date::from_day).filter(|day| calendar.is_review(*day));
         let days: Vec<String> = days.map(|day| day.to_string()).collect();
         assert_eq!(days.join(" "), expected, "{review}");
         let next = calendar.next_review(Timestamp::from_millis(from * DAY_MS));
@@ -207,7 +207,7 @@ fn refusals_and_the_canonical_form() {
         rules[field] = value;
         rules.to_string()
     };
-    let days: Vec<String> = (20_000..22_001).map(|day| Date::of_day(day).to_string()).collect();
+    let days: Vec<String> = (20_000..22_001).map(|day| Date::from_day(day).to_string()).collect();
     for (text, said) in [
         (String::new(), "no calendar"),
         ("{}".to_owned(), "missing field"),
@@ -295,14 +295,14 @@ proptest! {
         let text = format!("{:02}:{:02}", minute / 60, minute % 60);
         let mut rules = daily(ZONES[zone], &text);
         let holidays: BTreeSet<i64> = closed.iter().map(|offset| day + offset).collect();
-        rules["holidays"] = json!(holidays.iter().map(|day| Date::of_day(*day)).collect::<Vec<_>>());
+        rules["holidays"] = json!(holidays.iter().map(|day| Date::from_day(*day)).collect::<Vec<_>>());
         let calendar = calendar(&rules);
         let oracle: Vec<(i64, i64)> = (day - 3..day + 9)
             .filter(|day| !holidays.contains(day))
             .filter_map(|day| Some((day, first_shown(tz, day, minute)?)))
             .collect();
         let found: Vec<(i64, i64)> = calendar
-            .dealing_days(Date::of_day(day - 3), Date::of_day(day + 8))
+            .dealing_days(Date::from_day(day - 3), Date::from_day(day + 8))
             .map(|day| (day.date.day(), day.cut_off.as_millis()))
             .collect();
         prop_assert_eq!(&found, &oracle);
@@ -330,21 +330,21 @@ proptest! {
         let last = date(&format!("{year}-12-31")).day();
         let mut rules = daily("Europe/Berlin", "16:00");
         rules["weekdays"] = json!(week.iter().map(|day| WEEK[*day]).collect::<Vec<_>>());
-        rules["holidays"] = json!(closed.iter().map(|day| Date::of_day(first + day)).collect::<Vec<_>>());
+        rules["holidays"] = json!(closed.iter().map(|day| Date::from_day(first + day)).collect::<Vec<_>>());
         let is_open = |day: i64| {
-            let weekday = Weekday::of(Date::of_day(day));
+            let weekday = Weekday::of(Date::from_day(day));
             week.iter().any(|place| Weekday::ALL[*place] == weekday) && !closed.contains(&(day - first))
         };
         rules["review"] = json!({ "every": "month", "day": place });
         let monthly = calendar(&rules);
         for month in 1..=12 {
-            let of_month = |day: &i64| Date::of_day(*day).month() == (year, month);
+            let of_month = |day: &i64| Date::from_day(*day).month() == (year, month);
             let open: Vec<i64> = (first..=last).filter(of_month).filter(|day| is_open(*day)).collect();
             let at = if place > 0 { i64::from(place) - 1 } else { open.len() as i64 + i64::from(place) };
             let expected = open.get(at.clamp(0, (open.len() as i64 - 1).max(0)) as usize).copied();
             let found: Vec<i64> = (first..=last)
                 .filter(of_month)
-                .filter(|day| monthly.is_review(Date::of_day(*day)))
+                .filter(|day| monthly.is_review(Date::from_day(*day)))
                 .collect();
             prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
         }
@@ -352,11 +352,11 @@ proptest! {
         let weekly = calendar(&rules);
         let mut is_due = false;
         for day in first..=last {
-            is_due |= Weekday::of(Date::of_day(day)) == Weekday::ALL[weekday];
+            is_due |= Weekday::of(Date::from_day(day)) == Weekday::ALL[weekday];
             let expected = is_due && is_open(day);
             // Before the year's first such weekday a week has begun in the year before.
             if day >= first + 7 {
-                prop_assert_eq!(weekly.is_review(Date::of_day(day)), expected);
+                prop_assert_eq!(weekly.is_review(Date::from_day(day)), expected);
             }
             is_due &= !expected;
         }

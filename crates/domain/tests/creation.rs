@@ -61,7 +61,7 @@ fn not_below(a: i64, b: i64, c: i64, d: i64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     /// Proves that a creation takes ⌈H·s/S⌉ of everything, the same at any marks; that no holding per share falls, nor NAV per share;
     /// that the quote says what happens; and that who leaves again gets at most what he brought, of every asset.

@@ -83,7 +83,34 @@ fn events() -> impl Strategy<Value = Event> {
         3 => (fund(), who(), amount(), day(), prop::collection::vec(model(), 0..2)).prop_map(
             |(fund, who, shares, day, skip)| Event::InKind { fund, who, shares: Shares::from_nano(shares), day, skip }
         ),
-        3 => (fund(), who(), amount(), day()).prop_map(|(fund, who, shares, day)| Event::CreateInKind {
+        6 => restating(),
+        8 => (fund(), prop::collection::btree_map(model(), (0..400_000_000_i64).prop_map(Ppb::from_ppb), 0..4), 0..300_000_000_i64, prop_oneof![Just(0), Just(2_000_000)], any::<bool>())
+            .prop_map(|(fund, weights, cash, spread, both)| Event::Rebalance {
+                fund, weights, cash: Ppb::from_ppb(cash), spread: Ppb::from_ppb(spread),
+                counterparties: if both { vec![name("LP"), name("PUB")] } else { vec![name("LP")] },
+            }),
+        2 => (fund(), model(), day()).prop_map(|(fund, model, day)| Event::Vest { fund, model, day }),
+        2 => (model(), cash()).prop_map(|(model, amount)| Event::Royalty { model, amount }),
+        1 => (fund(), model(), any::<Index>()).prop_filter_map("delisting is rare", |(fund, model, rare)| {
+            (rare.index(3) == 0).then_some(Event::Delist { fund, model })
+        }),
+    ]
+}
+
+/// A random creation in kind, correction, compensation or distribution.
+fn restating() -> impl Strategy<Value = Event> {
+    let fund = || prop::sample::select(vec!["f", "f", "g", "none"]).prop_map(name);
+    let who = || prop::sample::select(INVESTORS.to_vec()).prop_map(name);
+    let amount = || prop_oneof![8 => 1..100_000_000_000_i64, 1 => Just(0), 1 => Just(-1), 1 => Just(LIMIT), 1 => Just(i64::MAX)];
+    let cash = move || amount().prop_map(Cash::from_micro);
+    let price = (0..2_000_000_000_i64).prop_map(PriceNano::from_nano);
+    let prices = prop::collection::btree_map(
+        prop::sample::select(MODELS.to_vec()).prop_map(name),
+        price,
+        0..3,
+    );
+    prop_oneof![
+        3 => (fund(), who(), amount(), 0..400_i64).prop_map(|(fund, who, shares, day)| Event::CreateInKind {
             fund, who, shares: Shares::from_nano(shares), day,
         }),
         2 => (1..60_u64, who(), who(), cash(), 0..4_usize).prop_map(|(corrects, who, to, amount, kind)| {
@@ -95,27 +122,20 @@ fn events() -> impl Strategy<Value = Event> {
             };
             Event::Correct { corrects, event: Box::new(event), claimed: (kind == 3).then_some(amount) }
         }),
-        2 => (fund(), 0..6_u64, 0..9_u64, prop::collection::btree_map(who(), cash(), 0..3), cash(), prices()).prop_map(
+        2 => (fund(), 0..6_u64, 0..9_u64, prop::collection::btree_map(who(), cash(), 0..3), cash(), prices).prop_map(
             |(fund, strike, restatement, owners, fund_part, prices)| Event::Compensate {
                 fund, strike, restatement, payer: name("SPONSOR"), owners, fund_part, prices,
                 estimates: BTreeMap::new(), threshold: Ppb::from_ppb(5_000_000),
             }
         ),
-        8 => (fund(), prop::collection::btree_map(model(), (0..400_000_000_i64).prop_map(Ppb::from_ppb), 0..4), 0..300_000_000_i64, prop_oneof![Just(0), Just(2_000_000)], any::<bool>())
-            .prop_map(|(fund, weights, cash, spread, both)| Event::Rebalance {
-                fund, weights, cash: Ppb::from_ppb(cash), spread: Ppb::from_ppb(spread),
-                counterparties: if both { vec![name("LP"), name("PUB")] } else { vec![name("LP")] },
-            }),
-        2 => (fund(), model(), day()).prop_map(|(fund, model, day)| Event::Vest { fund, model, day }),
-        2 => (model(), cash()).prop_map(|(model, amount)| Event::Royalty { model, amount }),
+        1 => (fund(), 0..6_u64, 0..6_u64, prop::collection::btree_map(who(), amount().prop_map(Shares::from_nano), 0..3)).prop_map(
+            |(fund, from, to, parts)| Event::DistributeFees { fund, from, to, fee_shares: BTreeMap::new(), parts }
+        ),
         1 => (fund(), prop_oneof![8 => 0..900_000_000_i64, 1 => Just(-1)], 0..50_000_000_i64).prop_map(|(fund, fee, levy)| {
             let params = FundParams {
                 management_fee: Ppb::from_ppb(fee), levy_in: Ppb::from_ppb(levy), ..FundParams::default()
             };
             Event::AdoptMethodology { fund, digest: Digest::of(&levy.to_le_bytes()), params }
-        }),
-        1 => (fund(), model(), any::<Index>()).prop_filter_map("delisting is rare", |(fund, model, rare)| {
-            (rare.index(3) == 0).then_some(Event::Delist { fund, model })
         }),
     ]
 }

@@ -2,15 +2,13 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
 mod json_schema;
-#[expect(dead_code, reason = "strikes are shared with tests that use more of them")]
 mod strikes;
-#[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;
 
 use std::collections::BTreeMap;
 
 use domain::{
-    amount::{Cash, Ppb, PriceNano},
+    amount::{Cash, Ppb, PriceNano, Shares},
     fund::{
         Event,
         restatement::{TOLERANCE_PPB, restate},
@@ -84,9 +82,26 @@ const CHANGES: &[(&str, usize, &str, Change)] = &[
         let paid = owners[&name("BOB")].as_micro();
         owners.insert(name("BOB"), Cash::from_micro(2 * paid));
     }),
+    ("distribute_fees", 0, ", parts.PUB: ", |event| {
+        let Event::DistributeFees { parts, .. } = event else { return };
+        let part = parts[&name("PUB")].as_nano();
+        parts.insert(name("PUB"), Shares::from_nano(part + 1));
+    }),
+    ("distribute_fees", 0, ", parts", |event| {
+        let Event::DistributeFees { fee_shares, .. } = event else { return };
+        fee_shares.insert(name("m/b"), Ppb::from_ppb(1_000_000_000));
+    }),
+    ("distribute_fees", 0, ", fee_shares: ", |event| {
+        let Event::DistributeFees { fee_shares, .. } = event else { return };
+        fee_shares.remove(&name("m/b"));
+    }),
+    ("distribute_fees", 0, ", parts", |event| {
+        let Event::DistributeFees { to, .. } = event else { return };
+        *to = 1;
+    }),
 ];
 
-/// Proves that a journal with corrections of three kinds and two compensations of one strike verifies, and that each of them changed in
+/// Proves that a journal with corrections of three kinds, two compensations of one strike and a distribution of fees verifies, and that each of them changed in
 /// one field is refused by its number.
 #[test]
 fn corrections_and_compensations_follow_from_the_journal() {

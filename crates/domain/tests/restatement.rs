@@ -149,7 +149,7 @@ fn asked() -> impl Strategy<Value = Struck> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
 
     /// Proves that NAV, ask, errors, threshold and everybody's loss are those of a computation by rational numbers: rounded up to whoever
     /// was harmed and by less than a micro-credit; and that the right prices that were marked harm nobody.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     exits::Market,
-    support::ask,
+    support::{ask, token},
     world::{mutate, refused},
 };
 
@@ -123,11 +123,8 @@ async fn an_entry_is_reversed_once() {
     let deposit = json!({ "owner": "new", "amount": "10.000000", "idempotencyKey": "new" });
     mutate(operator, "cashDeposit", deposit, holder).await.unwrap();
     let given = (done["event"].as_str().unwrap().parse::<i64>().unwrap() + 1).to_string();
-    let new = market.world.anybody.with_token(&crate::support::token(
-        &market.world.place,
-        "new",
-        "invest",
-    ));
+    let own = token(&market.world.place, "new", "invest");
+    let new = market.world.anybody.with_token(&own);
     let spend = json!({ "amount": "0.000001", "idempotencyKey": "spend" });
     mutate(&new, "cashWithdraw", spend, holder).await.unwrap();
     assert_eq!(refused(operator, "entryCorrect", correct(&given, "nine"), "event").await, "funds");
@@ -147,14 +144,9 @@ async fn restatements(reader: &Client, strike: i64, known_at: Option<&str>) -> V
     found["restatements"]["nodes"].as_array().unwrap().clone()
 }
 
-/// Proves that a strike at a wrong price is restated beside itself: a small error is only recorded, a large one pays joiners from who
-/// answers for it, a second restatement pays what is missing, leavers get nothing; what was known before reads the same afterwards; each
-/// sees his own part; and later strikes verify.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_strike_is_restated() {
-    let market = Market::open().await;
-    let (ann, bob, world) = (&market.ann, &market.bob, &market.world);
-    let operator = &world.operator;
+/// Ann has joined, the fund has bought, and at the second strike bob joins and ann leaves in part; its number.
+async fn struck_twice(market: &Market) -> i64 {
+    let (ann, bob, operator) = (&market.ann, &market.bob, &market.world.operator);
     market.subscribe(ann, "500.000000").await;
     market.strike().await;
     market.rebalance().await;
@@ -162,7 +154,17 @@ async fn a_strike_is_restated() {
     mutate(operator, "cashDeposit", own, "account { cash }").await.unwrap();
     market.subscribe(bob, "700.000000").await;
     market.redeem(ann, "10.000000000").await;
-    let strike = market.strike().await;
+    market.strike().await
+}
+
+/// Proves that a strike at a wrong price is restated beside itself: a small error is only recorded, a large one pays joiners from who
+/// answers for it, a second restatement pays what is missing, leavers get nothing; what was known before reads the same afterwards; each
+/// sees his own part; and later strikes verify.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strike_is_restated() {
+    let market = Market::open().await;
+    let operator = &market.world.operator;
+    let strike = struck_twice(&market).await;
     let marked = ask(operator, "{ fund(name: \"F\") { holdings(first: 9) { nodes { price units } } strikes(first: 9) { nodes { number nav ask shares } } } }").await["fund"].take();
     let price = steps(&marked["holdings"]["nodes"][0]["price"]);
     let decimal = |nano: i128| format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
@@ -186,7 +188,6 @@ async fn a_strike_is_restated() {
         "{small}"
     );
     let first_known = restatements(operator, strike, None).await;
-    let then = first_known[0]["recordedAt"].as_str().unwrap().to_owned();
     let later = json!({ "day": next_day(operator).await });
     mutate(operator, "clockAdvance", later, "clock { day }").await.unwrap();
 
@@ -227,6 +228,16 @@ async fn a_strike_is_restated() {
     assert_eq!(less["restatement"]["ownersPaid"], "0.000000");
     assert_eq!(cash().await[1], had[1] + paid + more);
 
+    known_and_seen(&market, &marked, (strike, &first_known)).await;
+    bad_restatements(&market, strike).await;
+    later_strikes_verify(&market).await;
+}
+
+/// What was known reads the same, the strike stands, and each sees what is his.
+async fn known_and_seen(market: &Market, marked: &Value, (strike, first_known): (i64, &[Value])) {
+    let (ann, bob, world) = (&market.ann, &market.bob, &market.world);
+    let operator = &world.operator;
+    let then = first_known[0]["recordedAt"].as_str().unwrap();
     // The strike stands, and what was known then reads the same.
     let still = ask(
         operator,
@@ -234,7 +245,7 @@ async fn a_strike_is_restated() {
     )
     .await;
     assert_eq!(still["fund"]["strikes"], marked["strikes"]);
-    assert_eq!(restatements(operator, strike, Some(&then)).await, first_known);
+    assert_eq!(restatements(operator, strike, Some(then)).await, first_known);
     let all = restatements(operator, strike, None).await;
     assert_eq!(all.len(), 4);
     assert_eq!(all[1]["parts"]["nodes"].as_array().unwrap().len(), 1);
@@ -250,8 +261,6 @@ async fn a_strike_is_restated() {
     let leaves = ask(&world.anybody, leaves).await["log"]["leaves"]["nodes"].take();
     let kinds = leaves.as_array().unwrap().iter().filter(|leaf| leaf["kind"] == "restatement");
     assert_eq!(kinds.count(), 4);
-    bad_restatements(&market, strike).await;
-    later_strikes_verify(&market).await;
 }
 
 /// Bob's loss: what he paid less what his shares are worth at the right NAV, to a micro-credit and what the last share costs.
@@ -297,7 +306,7 @@ async fn bad_restatements(market: &Market, strike: i64) {
     assert_eq!(refused(&market.ann, "navRestate", input, RESTATEMENT).await, "scope_missing");
 }
 
-/// A strike whose journal has compensations and a correction proves itself.
+/// A strike whose journal has compensations, a distribution of fees and a correction proves itself.
 async fn later_strikes_verify(market: &Market) {
     let operator = &market.world.operator;
     let deposit = json!({ "owner": "ann", "amount": "3.000000", "idempotencyKey": "wrong" });
@@ -309,6 +318,13 @@ async fn later_strikes_verify(market: &Market) {
         let asked = reqwest::Client::new().get(url).bearer_auth(&market.world.operator_token);
         asked.send().await.unwrap().json::<Value>().await.unwrap()
     };
+    let fees = |key: &str| json!({ "fund": "F", "idempotencyKey": key });
+    let told = "from to receivers shares";
+    let paid = mutate(operator, "feesDistribute", fees("fees"), told).await.unwrap();
+    assert_eq!((&paid["from"], &paid["to"]), (&json!(1), &json!(strike)));
+    assert_eq!(account(operator, "lab").await[2], steps(&paid["shares"]));
+    assert!(paid["receivers"] == 1 && steps(&paid["shares"]) > 0, "{paid}");
+    assert_eq!(refused(operator, "feesDistribute", fees("again"), told).await, "nothing");
     let journal = bundle(strike).await["journal"].take();
     let deposit = journal.as_array().unwrap().iter().rposition(|event| event["op"] == "deposit");
     let event = (deposit.unwrap() + 1).to_string();

@@ -8,8 +8,8 @@
 
 mod commands;
 mod corrections;
-mod disclosure;
 mod dealing;
+mod disclosure;
 mod exits;
 mod proofs;
 mod restrictions;

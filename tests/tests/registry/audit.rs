@@ -237,6 +237,11 @@ async fn exits(
     mutate(operator.0, "clockAdvance", later, "clock { day }").await.unwrap();
     let sold = json!({ "fund": "F", "model": "lab/net" });
     walk.step(lab, "modelVest", sold.clone(), "paid").await;
+    let strike = json!({ "fund": "F", "idempotencyKey": "third" });
+    mutate(operator.0, "fundStrike", strike, "strike { number }").await.unwrap();
+    let fees = json!({ "fund": "F" });
+    let paid = walk.step(operator, "feesDistribute", fees, "from to receivers shares").await;
+    assert_eq!((&paid["from"], &paid["to"], &paid["receivers"]), (&json!(1), &json!(3), &json!(1)));
     walk.step(operator, "modelDelist", sold, "model").await;
 }
 

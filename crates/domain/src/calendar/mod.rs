@@ -27,9 +27,9 @@ use rules::Rules;
 use zone::Zone;
 
 /// First date that a calendar knows.
-pub const DATE_MIN: Date = Date::of_day(10_957);
+pub const DATE_MIN: Date = Date::from_day(10_957);
 /// Last date that a calendar knows: the tables of time zones end with the century.
-pub const DATE_MAX: Date = Date::of_day(47_481);
+pub const DATE_MAX: Date = Date::from_day(47_481);
 /// Milliseconds of a minute.
 const MINUTE_MS: i64 = 60_000;
 
@@ -106,7 +106,7 @@ impl Calendar {
     /// Dealing days from one date to another, both included.
     pub fn dealing_days(&self, from: Date, to: Date) -> impl Iterator<Item = DealingDay> + '_ {
         let (from, to) = (from.max(DATE_MIN), to.min(DATE_MAX));
-        (from.day()..=to.day()).filter_map(|day| self.dealing_day(Date::of_day(day)))
+        (from.day()..=to.day()).filter_map(|day| self.dealing_day(Date::from_day(day)))
     }
 
     /// The first dealing day whose cut-off is later than `after`; none at the end of the century.

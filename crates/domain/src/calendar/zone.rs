@@ -22,7 +22,7 @@ impl Zone {
     /// The date that the zone's clock shows.
     pub(super) fn date_at(self, at: Timestamp) -> Date {
         let local = self.0.from_utc_datetime(&naive(at.as_millis())).naive_local();
-        Date::of_day(local.and_utc().timestamp_millis().div_euclid(DAY_MS))
+        Date::from_day(local.and_utc().timestamp_millis().div_euclid(DAY_MS))
     }
 
     /// The first instant at which the zone's clock shows this date and time, or a later one.

@@ -131,6 +131,8 @@ pub enum Kind {
     Correction,
     /// Those harmed by a wrong NAV were paid.
     Compensation,
+    /// Publishers received their part of the management fee.
+    FeeDistribution,
 }
 
 impl Kind {
@@ -165,6 +167,7 @@ impl Kind {
             Self::CreateInKind => "create_in_kind",
             Self::Correction => "correction",
             Self::Compensation => "compensation",
+            Self::FeeDistribution => "fee_distribution",
         }
     }
 }
@@ -255,6 +258,13 @@ pub enum Meta {
         restatement: u64,
         /// The strike that was restated.
         strike: u64,
+    },
+    /// A distribution of fees.
+    Distribution {
+        /// The first strike of the span.
+        from: u64,
+        /// The last strike of the span.
+        to: u64,
     },
 }
 
@@ -432,6 +442,13 @@ pub enum Effect {
     Corrected {
         /// Its number.
         sequence: u64,
+    },
+    /// Publishers have received their part of the fees up to a strike.
+    FeesDistributed {
+        /// The fund.
+        fund: Name,
+        /// The strike.
+        through: u64,
     },
     /// A restatement of a strike was compensated.
     Compensated {

@@ -276,6 +276,19 @@ pub enum Event {
         /// The error of NAV from which on somebody is compensated.
         threshold: Ppb,
     },
+    /// Pays the publishers' part of the management fee out of the pool, for the strikes since the last time.
+    DistributeFees {
+        /// The fund.
+        fund: Name,
+        /// The first strike of the span: the one after the last distribution's.
+        from: u64,
+        /// The last strike of the span.
+        to: u64,
+        /// The part of its fee that likeness leaves each model that was held.
+        fee_shares: BTreeMap<Name, Ppb>,
+        /// Who receives how many shares.
+        parts: BTreeMap<Name, Shares>,
+    },
     /// Trades towards target weights, leavers' units first.
     Rebalance {
         /// The fund.
@@ -356,6 +369,7 @@ impl Event {
             Self::CreateInKind { .. } => "create_in_kind",
             Self::Correct { .. } => "correct",
             Self::Compensate { .. } => "compensate",
+            Self::DistributeFees { .. } => "distribute_fees",
             Self::Rebalance { .. } => "rebalance",
             Self::Vest { .. } => "vest",
             Self::Royalty { .. } => "royalty",

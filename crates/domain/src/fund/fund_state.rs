@@ -65,6 +65,8 @@ pub struct FundState {
     pub(super) progress: Progress,
     /// The last restatement of a strike that was compensated.
     pub(super) compensated: BTreeMap<u64, u64>,
+    /// The last strike whose fees publishers have received.
+    pub(super) distributed: u64,
 }
 
 /// One name in a fund's portfolio.
@@ -151,6 +153,12 @@ impl FundState {
     #[must_use]
     pub fn is_eligible(&self, model: &Name) -> bool {
         !self.ineligible.contains(model)
+    }
+
+    /// The last strike up to which publishers have received their part of the fees; 0 before the first time.
+    #[must_use]
+    pub const fn distributed(&self) -> u64 {
+        self.distributed
     }
 
     /// The last restatement of a strike that was compensated; none before the first.
@@ -317,6 +325,7 @@ impl FundState {
             Effect::PoolClosed { epoch, .. } => {
                 self.pools.remove(epoch);
             }
+            Effect::FeesDistributed { through, .. } => self.distributed = *through,
             Effect::Compensated { restatement, strike, .. } => {
                 self.compensated.insert(*strike, *restatement);
             }

@@ -22,6 +22,7 @@ mod create;
 mod create_in_kind;
 mod custody;
 mod delist;
+mod distribute;
 mod eligibility;
 mod event;
 pub mod export;
@@ -36,8 +37,8 @@ mod quote;
 mod rebalance;
 mod rejection;
 pub mod replay;
-mod restriction;
 pub mod restatement;
+mod restriction;
 mod reveal;
 mod royalty;
 mod salt;
@@ -52,6 +53,7 @@ pub use batch::{
     Batch, Effect, Entry, Fill, GlLine, Kind, Leg, Meta, Outcome, Slice, StrikeOutcome,
 };
 pub use create_in_kind::{CreateQuote, quote_create};
+pub use distribute::{FeeSpan, MissingFeeShare, divide_fees};
 pub use event::Event;
 pub use fund_state::{FundState, Holding, Pool, Progress, nav_per_share_nano};
 pub use methodology::{Methodology, MethodologyError, NOTICE_DAYS, Score};
@@ -121,6 +123,7 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
             correct::correct(state, *corrects, event, *claimed)
         }
         Event::Compensate { .. } => compensate::compensate(state, event),
+        Event::DistributeFees { .. } => distribute::distribute_fees(state, event),
         Event::Rebalance { fund, weights, cash, spread, counterparties } => {
             let (cash, spread) = (*cash, *spread);
             rebalance::rebalance(

@@ -165,6 +165,16 @@ impl Dealt {
         self.nav
     }
 
+    /// Value of the units that were held at the prices of the strike, by model.
+    #[must_use]
+    pub fn values(&self) -> BTreeMap<Name, Femto> {
+        let price = |model: &Name| self.prices.get(model).copied().unwrap_or_default();
+        self.units
+            .iter()
+            .map(|(model, units)| (model.clone(), units.value_at(price(model))))
+            .collect()
+    }
+
     /// Value of what was frozen, each name at what `price` says.
     fn value(&self, price: impl Fn(&Name) -> PriceNano) -> Femto {
         let units = self.units.iter().map(|(model, units)| units.value_at(price(model)));

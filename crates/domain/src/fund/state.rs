@@ -239,6 +239,7 @@ impl State {
                     commitment: None,
                     progress: Progress::default(),
                     compensated: BTreeMap::new(),
+                    distributed: 0,
                 };
                 self.funds.insert(fund.clone(), made);
             }
@@ -261,6 +262,7 @@ impl State {
                 self.corrected.insert(*sequence);
             }
             Effect::Compensated { fund, .. }
+            | Effect::FeesDistributed { fund, .. }
             | Effect::Priced { fund, .. }
             | Effect::SubscriptionQueued { fund, .. }
             | Effect::RedemptionQueued { fund, .. }

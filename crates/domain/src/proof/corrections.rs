@@ -35,8 +35,7 @@ impl Corrections {
         let original = journal.get(at);
         let field = format!("journal.{sequence}.event");
         if original != Some(&**stated) {
-            let json =
-                |event: Option<&Event>| serde_json::to_value(event).unwrap_or_default();
+            let json = |event: Option<&Event>| serde_json::to_value(event).unwrap_or_default();
             let found = first_difference(&field, &json(Some(stated)), &json(original));
             let (field, stated, derived) =
                 found.unwrap_or_else(|| (field, stated.op().to_owned(), "another".to_owned()));

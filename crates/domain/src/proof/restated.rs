@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::steps;
 use crate::{
-    amount::{Cash, Femto, Ppb, PriceNano, Shares},
+    amount::{Cash, Femto, PPB_ONE, Ppb, PriceNano, Shares},
     canonical::{self, CanonicalError},
     digest::Digest,
     fund::{
-        Batch, Event, FundState, State,
+        Batch, Entry, Event, FeeSpan, FundParams, FundState, Kind, State, divide_fees,
         restatement::{Dealt, JoinerPart, RestateError, Restatement, restate},
     },
     name::Name,
@@ -70,6 +70,12 @@ pub struct Restated {
     strikes: Arc<BTreeMap<u64, Arc<Dealt>>>,
     about: Option<Dealt>,
     paid: BTreeMap<u64, PaidSoFar>,
+    /// Fees and parties of the fund.
+    params: Option<FundParams>,
+    /// What the management fee has put into the publishers' pool since the last strike.
+    pool: i64,
+    /// The same at each strike, since the one before; shared as the strikes are.
+    pools: Arc<BTreeMap<u64, Shares>>,
     /// Who opened the fund.
     sponsor: Option<Name>,
 }
@@ -95,14 +101,20 @@ impl Restated {
         self.about = fund.and_then(|fund| Dealt::before(state, fund));
     }
 
-    /// Remembers what a strike did, and who opened the fund.
+    /// Remembers what an event of the fund did: who opened it, what its strikes dealt at, what its fees put into the pool.
     pub fn after(&mut self, event: &Event, batch: &Batch) {
+        if let Event::CreateFund { params, .. } = event {
+            self.params = Some(params.clone());
+        }
+        self.pool = self.pool.saturating_add(self.pooled(batch));
         match (event, &batch.outcome) {
             (Event::Seed { who, .. }, _) => self.sponsor = Some(who.clone()),
             (Event::Strike { .. }, crate::fund::Outcome::Strike(outcome)) => {
                 if let Some(dealt) = self.about.take().and_then(|about| about.struck(batch)) {
                     Arc::make_mut(&mut self.strikes).insert(outcome.epoch, Arc::new(dealt));
                 }
+                let pool = Shares::from_nano(std::mem::take(&mut self.pool));
+                Arc::make_mut(&mut self.pools).insert(outcome.epoch, pool);
             }
             (Event::Compensate { strike, owners, fund_part, .. }, _) => {
                 self.paid.entry(*strike).or_default().add(owners, *fund_part);
@@ -115,6 +127,52 @@ impl Restated {
     #[must_use]
     pub fn dealt(&self, strike: u64) -> Option<&Dealt> {
         self.strikes.get(&strike).map(Arc::as_ref)
+    }
+
+    /// What a batch has put into the publishers' pool: their part of the management fee.
+    fn pooled(&self, batch: &Batch) -> i64 {
+        let part = self.params.as_ref().map_or(0, |params| params.publisher_share.as_ppb());
+        let fees = batch.entries.iter().filter(|entry| entry.kind == Kind::MgmtFee);
+        let part_of = |entry: &Entry| {
+            let made = entry.custody.iter().map(|leg| i128::from(leg.amount)).sum::<i128>();
+            // As the ledger divides the fee; a part of what fits fits.
+            i64::try_from(made * i128::from(part) / i128::from(PPB_ONE)).unwrap_or(0)
+        };
+        fees.map(part_of).fold(0, i64::saturating_add)
+    }
+
+    /// What each strike of a span has to divide among publishers.
+    #[must_use]
+    pub fn fee_spans(&self, from: u64, to: u64) -> Vec<FeeSpan> {
+        let strikes = self.strikes.iter().filter(|(number, _)| (from..=to).contains(number));
+        let span = |(number, dealt): (&u64, &Arc<Dealt>)| FeeSpan {
+            pool: self.pools.get(number).copied().unwrap_or_default(),
+            values: dealt.values(),
+        };
+        strikes.map(span).collect()
+    }
+
+    /// Compares a distribution with what follows from the strikes of its span and the fee shares that it states.
+    fn check_distribution(&self, event: &Event, state: &State) -> Finding {
+        let (Event::DistributeFees { from, to, fee_shares, parts, .. }, Some(params)) =
+            (event, &self.params)
+        else {
+            return Finding::Follows;
+        };
+        let split = |model: &Name| state.model(model).map_or(&[][..], |m| m.contributors());
+        let spans = self.fee_spans(*from, *to);
+        let json = |parts: &BTreeMap<Name, Shares>| serde_json::to_value(parts).unwrap_or_default();
+        match divide_fees(spans, fee_shares, split, &params.publisher_pool) {
+            Ok(derived) if derived == *parts => Finding::Follows,
+            Ok(derived) => {
+                Finding::Differs { field: "parts", stated: json(parts), derived: json(&derived) }
+            }
+            Err(missing) => Finding::Differs {
+                field: "fee_shares",
+                stated: "none".into(),
+                derived: missing.model.as_str().into(),
+            },
+        }
     }
 
     /// What was paid for a strike.
@@ -130,7 +188,15 @@ impl Restated {
     }
 
     /// Compares a compensation, before it is taken in, with what follows from its strike and its prices.
-    pub(super) fn check(&self, event: &Event, manager: &Name) -> Result<Finding, RestateError> {
+    pub(super) fn check(
+        &self,
+        event: &Event,
+        state: &State,
+        manager: &Name,
+    ) -> Result<Finding, RestateError> {
+        if matches!(event, Event::DistributeFees { .. }) {
+            return Ok(self.check_distribution(event, state));
+        }
         let Event::Compensate {
             strike,
             payer,

@@ -207,7 +207,7 @@ impl Watch {
         batch: &Batch,
     ) -> Result<Option<StrikeFacts>, WatchError> {
         self.sequence += 1;
-        self.restate(event, batch)?;
+        self.restate(state, event, batch)?;
         match event {
             Event::CreateFund { fund, params } if *fund == self.fund => {
                 let wanted = self.rules.current().fund_params();
@@ -274,10 +274,16 @@ impl Watch {
         Err(WatchError::Rules { sequence: self.sequence, field, stated, derived })
     }
 
-    /// Takes in what bears on restatements; a compensation that does not follow from its strike and its prices is an error.
-    fn restate(&mut self, event: &Event, batch: &Batch) -> Result<(), WatchError> {
-        let (Event::Seed { fund, .. }
+    /// Takes in what bears on restatements and on fees; a compensation that does not follow from its strike and its prices is an error, and
+    /// so is a distribution that does not follow from the strikes of its span.
+    fn restate(&mut self, state: &State, event: &Event, batch: &Batch) -> Result<(), WatchError> {
+        let (Event::CreateFund { fund, .. }
+        | Event::Seed { fund, .. }
         | Event::Strike { fund, .. }
+        | Event::InKind { fund, .. }
+        | Event::CreateInKind { fund, .. }
+        | Event::Vest { fund, .. }
+        | Event::DistributeFees { fund, .. }
         | Event::Compensate { fund, .. }) = event
         else {
             return Ok(());
@@ -287,7 +293,7 @@ impl Watch {
         }
         let sequence = self.sequence;
         let manager = self.rules.current().fund_params().manager;
-        let finding = self.restated.check(event, &manager);
+        let finding = self.restated.check(event, state, &manager);
         // What happened, happened: later restatements start from it.
         self.restated.after(event, batch);
         match finding {

@@ -192,6 +192,7 @@ impl Client {
             Op::Create => self.creation(model, investor),
             Op::Correct => self.correction(model),
             Op::Compensate => self.compensation(model),
+            Op::Distribute => self.distribution(model),
             Op::Rebalance => self.rebalance(model),
             Op::Vest => Event::Vest { fund, model: self.any_model(model), day: self.day },
             Op::Royalty => {

@@ -215,6 +215,9 @@ fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
         let holds = pool.is_some_and(|pool| pool.batches == own.batches && owners(pool));
         same(holds, || format!("pool of strike {epoch}: {pool:?}, in the model {own:?}"))?;
     }
+    same(fund.distributed() == facts.distributed, || {
+        format!("fees are distributed to strike {}", fund.distributed())
+    })?;
     for (strike, last) in &facts.compensated {
         let theirs = fund.compensated(*strike);
         same(theirs == Some(*last), || format!("strike {strike} compensated at {theirs:?}"))?;

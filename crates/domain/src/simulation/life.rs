@@ -27,9 +27,31 @@ use crate::{
 /// Every code that a refusal may have (FUND 1.6), those of a ledger of several funds whose rules change, and those of the two-sided
 /// strike.
 const CODES: &[&str] = &[
-    "amount", "owner", "model", "asset", "split", "weights", "clock", "exists", "delisted",
-    "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund", "frozen",
-    "not_allowed", "paused", "corrected", "irreversible", "fixed", "commitment", "closed",
+    "amount",
+    "owner",
+    "model",
+    "asset",
+    "split",
+    "weights",
+    "clock",
+    "exists",
+    "delisted",
+    "unseeded",
+    "seeded",
+    "winding",
+    "nothing",
+    "funds",
+    "limit",
+    "key",
+    "fund",
+    "frozen",
+    "not_allowed",
+    "paused",
+    "corrected",
+    "irreversible",
+    "fixed",
+    "commitment",
+    "closed",
 ];
 
 /// Keys of the requests of the end; no client counts so far.

@@ -92,6 +92,8 @@ pub enum Mutation {
     CreationRoundedDown,
     /// What was reversed is not remembered.
     CorrectionForgotten,
+    /// What publishers have received of the fees is not remembered.
+    DistributionForgotten,
     /// The fund's part of a compensation is in custody and not in the valuation ledger.
     CompensationUnbooked,
     /// The last joiner before a cut-off is left out of the book.
@@ -101,7 +103,7 @@ pub enum Mutation {
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 44] = {
+pub const MUTATIONS: [Mutation; 45] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -145,6 +147,7 @@ pub const MUTATIONS: [Mutation; 44] = {
         KeysForgotten,
         CreationRoundedDown,
         CorrectionForgotten,
+        DistributionForgotten,
         CompensationUnbooked,
         BookShort,
         RevealForged,
@@ -417,13 +420,14 @@ impl Mutation {
             Self::InKindRoundedUp => {
                 nudge(batch, Kind::InKind, 1, is_unit);
             }
-            Self::CreationRoundedDown => {
-                if nudge(batch, Kind::CreateInKind, -1, is_cash) {
-                    book(batch, Kind::CreateInKind, -1, &GlAccount::Capital);
-                }
+            Self::CreationRoundedDown if nudge(batch, Kind::CreateInKind, -1, is_cash) => {
+                book(batch, Kind::CreateInKind, -1, &GlAccount::Capital);
             }
             Self::CorrectionForgotten => {
                 batch.effects.retain(|e| !matches!(e, Effect::Corrected { .. }));
+            }
+            Self::DistributionForgotten => {
+                batch.effects.retain(|e| !matches!(e, Effect::FeesDistributed { .. }));
             }
             Self::CompensationUnbooked => {
                 of(batch, Kind::Compensation).for_each(|entry| entry.gl.clear());

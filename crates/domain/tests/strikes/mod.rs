@@ -1,6 +1,7 @@
 //! A small world with two models, two strikes and a log, made as an operator makes it, and the bundle of its second strike.
 
 mod change;
+mod restating;
 
 use std::collections::BTreeMap;
 
@@ -14,15 +15,12 @@ use domain::{
         committee::{count, quorum_of},
         decide, decide_round, samples,
     },
-    fund::{
-        Account, Asset, Event, Methodology, State, apply,
-        restatement::{TOLERANCE_PPB, restate},
-    },
+    fund::{Account, Event, Methodology, State, apply},
     name::Name,
     proof::{
         AcceptedPrice, Balances, Bundle, LeafProof, LeafRecord, LogEntry, LogEvidence, LogKey,
-        MarkedPrice, OlderHead, PaidSoFar, PriceSource, PriceStep, ReportEvidence, RoundVote,
-        RoundVotes, SignedHead, StrikeFacts, StrikeRecord, Tree, Watch,
+        OlderHead, PriceSource, PriceStep, ReportEvidence, RoundVote, RoundVotes, SignedHead,
+        StrikeFacts, StrikeRecord, Tree, Watch,
     },
     time::{DAY_MS, Timestamp},
 };
@@ -236,59 +234,10 @@ impl World {
             world.correct_some();
             world.restate(&fund, 1, (11, 10));
             world.restate(&fund, 2, (12, 10));
+            world.distribute(&fund);
             world.strike(&fund);
         }
         world
-    }
-
-    /// Reverses the last event, which is this one.
-    fn correct(&mut self, event: Event, claimed: Option<Cash>) {
-        let corrects = self.journal.len() as u64;
-        self.post(Event::Correct { corrects, event: Box::new(event), claimed });
-    }
-
-    /// A deposit, a transfer and a claim that should not have been.
-    fn correct_some(&mut self) {
-        let (alice, bob) = (name("ALICE"), name("BOB"));
-        let deposit = Event::Deposit { who: bob.clone(), amount: Cash::from_micro(5_000_000) };
-        self.post(deposit.clone());
-        self.correct(deposit, None);
-        let transfer =
-            Event::Transfer { who: alice.clone(), to: bob, asset: Asset::Cash, amount: 7 };
-        self.post(transfer.clone());
-        self.correct(transfer, None);
-        let due = self.state.balance(&Account::Claim(alice.clone()), &Asset::Cash);
-        let claim = Event::Claim { who: alice };
-        self.post(claim.clone());
-        self.correct(claim, Some(Cash::from_micro(due)));
-    }
-
-    /// The second strike was too high by some parts in some; who was harmed is paid what no earlier restatement paid.
-    fn restate(&mut self, fund: &Name, restatement: u64, (was, right): (i64, i64)) {
-        let price = |(model, marked): (&Name, &MarkedPrice)| {
-            (model.clone(), PriceNano::from_nano(marked.price.as_nano() / was * right))
-        };
-        let prices: BTreeMap<Name, PriceNano> =
-            self.records[1].facts.prices.iter().map(price).collect();
-        let threshold = Ppb::from_ppb(TOLERANCE_PPB);
-        let known = self.watch.restated();
-        let dealt = known.dealt(2).unwrap();
-        assert_eq!(dealt.nav(), self.records[1].facts.nav);
-        let found = restate(dealt, &prices, &BTreeMap::new(), threshold).unwrap();
-        let PaidSoFar { owners, fund: fund_part } = known.paid(2).owed(&found).unwrap();
-        assert_eq!(owners.keys().collect::<Vec<_>>(), [&name("BOB")]);
-        assert!(fund_part > Cash::ZERO, "the performance fee was on too much");
-        self.post(Event::Compensate {
-            fund: fund.clone(),
-            strike: 2,
-            restatement,
-            payer: name("SPONSOR"),
-            owners,
-            fund_part,
-            prices,
-            estimates: BTreeMap::new(),
-            threshold,
-        });
     }
 
     /// Says in the log which version prices a model: the one that was measured last.

@@ -5,6 +5,7 @@
 mod access;
 mod calendar;
 mod correction;
+mod distribution;
 mod evaluation;
 mod evaluator;
 mod exit;
@@ -32,6 +33,7 @@ pub(crate) struct Mutation(
     restriction::RestrictionMutation,
     correction::CorrectionMutation,
     calendar::CalendarMutation,
+    distribution::DistributionMutation,
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,

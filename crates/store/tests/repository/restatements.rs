@@ -11,10 +11,8 @@ use crate::{
     rows::{event, fund, strike},
 };
 
-/// Proves that restatements are told by number, that the last one holds, that what is recorded later changes no answer about an earlier
-/// moment, that parts are paged by owner or asked for one, and that nothing of it changes or hangs in the air.
-pub(crate) async fn what_was_known_reads_the_same(store: Store) {
-    let row = |number: i64| RestatementRow {
+fn row(number: i64) -> RestatementRow {
+    RestatementRow {
         fund: "f".into(),
         strike_number: 1,
         number,
@@ -36,15 +34,23 @@ pub(crate) async fn what_was_known_reads_the_same(store: Store) {
         digest: "digest".into(),
         body: "{}".into(),
         recorded_at: 100 * number,
-    };
-    let part = |number: i64, owner: &str| RestatementPartRow {
+    }
+}
+
+fn part(number: i64, owner: &str) -> RestatementPartRow {
+    RestatementPartRow {
         fund: "f".into(),
         strike_number: 1,
         number,
         owner: owner.into(),
         loss_micro: 4,
         paid_micro: 2,
-    };
+    }
+}
+
+/// Proves that restatements are told by number, that the last one holds, that what is recorded later changes no answer about an earlier
+/// moment, that parts are paged by owner or asked for one, and that nothing of it changes or hangs in the air.
+pub(crate) async fn what_was_known_reads_the_same(store: Store) {
     let transaction = store.begin().await.unwrap();
     store::fund::insert(&transaction, fund("f")).await.unwrap();
     for seq in 1..=2 {

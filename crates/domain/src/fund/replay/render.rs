@@ -48,6 +48,7 @@ fn facts(meta: &Meta) -> Value {
         }
         Meta::Delivery { epoch } => json!({ "pool": pool(*epoch) }),
         Meta::Model { model } => json!({ "model": model }),
+        Meta::Distribution { from, to } => json!({ "from": from, "to": to }),
         Meta::Correction { corrects } => json!({ "corrects": corrects }),
         Meta::Compensation { restatement, strike } => {
             json!({ "restatement": restatement, "strike": strike })

@@ -7,7 +7,10 @@ use crate::{
     amount::{Cash, Ppb, PriceNano, Shares},
     fund::Event,
     simulation::{
-        cast::{CASH, FIRST_INVESTOR, MANAGER, PROVIDERS, SPONSOR, person, unit},
+        cast::{
+            CASH, FIRST_INVESTOR, MANAGER, MODELS, PROVIDERS, PUBPOOL, SHARE, SPONSOR, person,
+            publisher, unit,
+        },
         model::{
             Model,
             math::{LIMIT, down},
@@ -65,6 +68,26 @@ impl Client {
             2 => Event::Correct { corrects: u64::MAX, event: Box::new(event), claimed },
             _ => Event::Correct { corrects, event: Box::new(event), claimed },
         }
+    }
+
+    /// Some publishers, out of the pool; in most cases for the strikes since the last time.
+    pub(super) fn distribution(&mut self, model: &Model) -> Event {
+        let cast = model.cast.clone();
+        let pool = i64::try_from(model.cell(person(PUBPOOL), SHARE)).unwrap_or(0);
+        let mut parts = BTreeMap::new();
+        for _ in 0..self.random.below(4) {
+            let owner = publisher(self.random.below(MODELS));
+            let owner = if self.random.chance(20) { PUBPOOL } else { owner };
+            let least = i64::from(!self.random.chance(30));
+            let part = self.random.range(least, (pool / 2).max(2));
+            parts.insert(cast.persons[owner].clone(), Shares::from_nano(part));
+        }
+        let (next, epoch) = (model.facts.distributed + 1, model.facts.epoch);
+        let from = if self.random.chance(900) { next } else { self.random.pick([0, next + 1, 1]) };
+        let to = if self.random.chance(900) { epoch } else { epoch + 1 };
+        let share = Ppb::from_ppb(self.random.pick([0, 500_000_000, 1_000_000_000]));
+        let fee_shares = BTreeMap::from([(self.any_model(model), share)]);
+        Event::DistributeFees { fund: cast.fund.clone(), from, to, fee_shares, parts }
     }
 
     /// Some owners and the fund, by the sponsor or the manager; in most cases a new restatement.

@@ -109,6 +109,8 @@ pub(super) struct Facts {
     pub(super) corrected: BTreeSet<u64>,
     /// The last restatement of a strike that was compensated.
     pub(super) compensated: BTreeMap<u64, u64>,
+    /// The last strike whose fees publishers have received.
+    pub(super) distributed: u64,
 }
 
 /// What a strike said.
@@ -186,6 +188,7 @@ impl Model {
             sales: [const { Vec::new() }; MODELS],
             corrected: BTreeSet::new(),
             compensated: BTreeMap::new(),
+            distributed: 0,
         };
         Self {
             cast,
@@ -265,6 +268,7 @@ impl Model {
             }
             Event::Correct { .. } => self.correct(event)?,
             Event::Compensate { .. } => self.compensate(event)?,
+            Event::DistributeFees { .. } => self.distribute(event)?,
             Event::Rebalance { .. } => self.rebalance(event)?,
             Event::Vest { fund, model, day } => {
                 return self.vest(fund, model, *day).map(Told::Vested);

@@ -1,8 +1,8 @@
 //! Creation in kind, reversal of what was entered wrongly, compensation.
 
 use super::{
-    ASSETS, Code, FUND, GL_CAPITAL, GL_CASH, GL_INCOME, GL_UNITS, ISSUE, Leg, Model, OUTSIDE, SHARE,
-    amount,
+    ASSETS, Code, FUND, GL_CAPITAL, GL_CASH, GL_INCOME, GL_UNITS, ISSUE, Leg, Model, OUTSIDE,
+    PUBPOOL, SHARE, amount,
     math::{K, LIMIT, up},
     need,
 };
@@ -88,6 +88,32 @@ impl Model {
             }
         };
         self.cast.find_asset(asset).filter(|_| known).ok_or("asset")
+    }
+
+    /// Shares out of the pool, for a span that follows the last one.
+    pub(super) fn distribute(&mut self, event: &Event) -> Result<(), Code> {
+        let Event::DistributeFees { fund, from, to, fee_shares, parts } = event else {
+            return Err("model: another event");
+        };
+        self.rules(fund)?;
+        need(*to >= 1 && *to <= self.facts.epoch, "amount")?;
+        need(*from >= 1 && from <= to, "amount")?;
+        for (model, share) in fee_shares {
+            self.listed(model)?;
+            need((0..=K).contains(&i128::from(share.as_ppb())), "weights")?;
+        }
+        let mut legs = Vec::new();
+        for (owner, shares) in parts {
+            let shares = amount(shares.as_nano(), 1)?;
+            let owner = self.person(owner)?;
+            need(owner != PUBPOOL, "owner")?;
+            legs.push((SHARE, person(PUBPOOL), person(owner), shares));
+        }
+        need(*from > self.facts.distributed, "exists")?;
+        need(*from == self.facts.distributed + 1, "amount")?;
+        need(!legs.is_empty(), "nothing")?;
+        self.facts.distributed = *to;
+        self.post(&legs)
     }
 
     /// Keeps what moved one asset between two owners: it can be reversed.

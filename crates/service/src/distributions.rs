@@ -1,0 +1,102 @@
+//! The publishers' part of the management fee, paid out of the pool (FUND 1.2, ops/decisions/0041).
+
+use std::collections::BTreeMap;
+
+use domain::{
+    amount::{PPB_ONE, Ppb, Shares},
+    fund::{Event, Rejection, divide_fees},
+    name::Name,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Service, ServiceError,
+    command::{Begun, Request},
+    funds::ledger_command,
+    token::{Caller, Scope},
+    versions::LISTED,
+    visibility::Reader,
+};
+
+/// What a distribution did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DistributedFees {
+    /// The event's number in the journal.
+    pub event: i64,
+    /// The first strike of the span.
+    pub from: u64,
+    /// The last strike of the span.
+    pub to: u64,
+    /// Who received how much.
+    pub parts: BTreeMap<Name, Shares>,
+}
+
+#[derive(Serialize)]
+struct FeesOf<'a> {
+    fund: &'a Name,
+}
+
+impl Service {
+    /// Pays what the management fee has put into the publishers' pool, for all strikes since the last distribution, by value held and fee
+    /// share, to the contributors of each model. The operator asks: fee shares are those of now, and a publisher who chose the moment
+    /// would choose what is listed at it.
+    ///
+    /// # Errors
+    /// [`ServiceError::Absent`] for the fund, [`ServiceError::Rejected`] with `nothing` where nobody receives anything.
+    pub async fn distribute_fees(
+        &self,
+        caller: &Caller,
+        key: &str,
+        fund: &Name,
+    ) -> Result<DistributedFees, ServiceError> {
+        self.get_fund(fund).await?;
+        let fee_shares = self.fee_shares(fund).await?;
+        let input = FeesOf { fund };
+        let mut ledger =
+            ledger_command!(self, caller, &[Scope::Operate], key, "fees_distribute", &input);
+        let (from, to, parts) = {
+            let state = &ledger.state;
+            let found =
+                state.fund(fund).ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
+            let restated = ledger.restated(fund);
+            let restated = restated.ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
+            let (from, to) = (found.distributed().saturating_add(1), found.epoch());
+            let split = |model: &Name| state.model(model).map_or(&[][..], |m| m.contributors());
+            let pool = &found.params().publisher_pool;
+            let parts = divide_fees(restated.fee_spans(from, to), &fee_shares, split, pool);
+            // Only a model that was admitted in this very moment is not known yet.
+            (from, to, parts.map_err(|error| ServiceError::invalid("fund", error))?)
+        };
+        if from > to {
+            return Err(Rejection::Nothing { what: "distribute since the last strike" }.into());
+        }
+        let event = Event::DistributeFees {
+            fund: fund.clone(),
+            from,
+            to,
+            fee_shares,
+            parts: parts.clone(),
+        };
+        let (event, _) = ledger.post(&event).await?;
+        ledger.finish(fund.as_str(), DistributedFees { event, from, to, parts }).await
+    }
+
+    /// The fee share of the listed version of every model of a fund, in ppb, rounded down; whole where nothing is known against it.
+    async fn fee_shares(&self, fund: &Name) -> Result<BTreeMap<Name, Ppb>, ServiceError> {
+        let state = self.ledger().await?;
+        let listed = state.fund(fund).map(|fund| fund.prices().keys().cloned().collect());
+        let listed: Vec<Name> = listed.unwrap_or_default();
+        let mut shares = BTreeMap::new();
+        for name in listed {
+            let model = self.get_readable_model(&Reader::Operator, &name).await?;
+            let share = match self.find_alias(&model, LISTED).await? {
+                Some(version) => self.find_fee_share(&Reader::Operator, &version).await?,
+                None => None,
+            };
+            let share = share.map_or(1.0, |found| found.share);
+            // From 0 to 1, so that it fits.
+            shares.insert(name, Ppb::from_ppb((share * PPB_ONE as f64).floor() as i64));
+        }
+        Ok(shares)
+    }
+}

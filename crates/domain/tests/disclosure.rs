@@ -12,8 +12,8 @@ use common::name;
 use domain::{
     amount::{Cash, Femto, PPB_ONE, Ppb, PriceNano, Shares},
     disclosure::{
-        Cause, Disclosure, Disclosures, Source, Use, analyse, attribute, backtest_recorded,
-        recorded,
+        Cause, Disclosure, Disclosures, Recorded, Source, Use, analyse, attribute,
+        backtest_recorded, recorded,
     },
     fund::{Asset, Event, FundParams, GlAccount, Kind, Methodology, Rejection, State, apply},
     index::IndexLevel,
@@ -394,4 +394,36 @@ fn numbers_by_hand() {
     }
     let ghost: Name = name("none");
     assert!(world.told.trail(&ghost).is_none());
+}
+
+/// Proves invariant 37 where delisted models leave the caps: with both names of one publisher gone the rest are capped among themselves,
+/// live and in a backtest over the recorded prices, and the level is the same.
+#[test]
+fn the_delisted_leave_the_caps() {
+    let all = [2_000_000, 1_100_000, 900_000, 2_600_000];
+    let deeds = [
+        Deed::Strike(1),
+        Deed::Mark(all.to_vec()),
+        Deed::Delist(0),
+        Deed::Delist(2),
+        Deed::Rebalance(true),
+        Deed::Mark(vec![1, 2_400_000, 1, 1_700_000]),
+        Deed::Strike(1),
+        Deed::Rebalance(true),
+        Deed::Mark(vec![1, 1_900_000, 1, 2_700_000]),
+        Deed::Strike(1),
+    ];
+    let world = live(&deeds);
+    let trail = world.told.trail(&name("f")).unwrap();
+    let told = recorded(trail, 1, 3).unwrap();
+    assert_eq!(told.delisted.len(), 2);
+    let levels = |told: &Recorded| -> Vec<_> {
+        let run = backtest_recorded(told, &rules(), trail.publishers(), None).unwrap();
+        let days = told.rows.iter().zip(&run.days).filter(|(row, _)| row.strike.is_some());
+        days.map(|(_, day)| day.level).collect()
+    };
+    assert_eq!(levels(&told), world.levels);
+    // Counted under the caps, the two would give the others other weights.
+    let counted = Recorded { delisted: BTreeMap::new(), ..told };
+    assert_ne!(levels(&counted), world.levels);
 }

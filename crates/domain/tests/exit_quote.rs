@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
 #[path = "common/mod.rs"]
-#[expect(dead_code, reason = "the ledger is shared with tests that use more of it")]
 mod common;
 
 use std::collections::BTreeMap;

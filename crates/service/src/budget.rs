@@ -23,7 +23,7 @@ const BLOB_BYTES_MAX: usize = 64 << 20;
 
 /// A budget with all that it was computed from.
 #[derive(Clone, Debug)]
-struct Kept {
+pub(crate) struct Kept {
     of: Digest,
     budget: Option<Arc<ErrorBudget>>,
 }

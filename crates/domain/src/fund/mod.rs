@@ -18,6 +18,7 @@ mod check;
 mod create;
 mod custody;
 mod delist;
+mod doubt;
 mod event;
 pub mod export;
 mod fund_state;
@@ -42,9 +43,13 @@ pub use account::{Account, Asset, GlAccount, ParseAccountError};
 pub use batch::{
     Batch, Effect, Entry, Fill, GlLine, Kind, Leg, Meta, Outcome, Slice, StrikeOutcome,
 };
+pub use doubt::{has_jumped, is_too_much};
 pub use event::Event;
 pub use fund_state::{FundState, Holding, Pool, Progress, nav_per_share_nano};
-pub use methodology::{Methodology, MethodologyError, Score};
+pub use methodology::{
+    ForcedReason, Methodology, MethodologyError, Note, Plan, RebalanceHistory, Review, Reviewed,
+    Score, Track,
+};
 pub use params::FundParams;
 pub use quote::{EXIT_BATCHES, ExitQuote, quote_exit};
 pub use rejection::Rejection;
@@ -88,11 +93,11 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
             let (shares, day) = (*shares, *day);
             in_kind::in_kind(state, &in_kind::InKind { fund, who, shares, day, skip })
         }
-        Event::Rebalance { fund, weights, cash, spread, counterparties } => {
-            let (cash, spread) = (*cash, *spread);
+        Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary } => {
+            let (cash, spread, max_primary) = (*cash, *spread, *max_primary);
             rebalance::rebalance(
                 state,
-                &rebalance::Order { fund, weights, cash, spread, counterparties },
+                &rebalance::Order { fund, weights, cash, spread, counterparties, max_primary },
             )
         }
         Event::Vest { fund, model, day } => vest::vest(state, fund, model, *day),

@@ -131,8 +131,11 @@ fn crystallise(
     if gain <= 0 {
         return Ok(());
     }
-    let fee = math::floor_div(gain, i128::from(fund.params.performance_fee.as_ppb()), K);
-    let minted = math::floor_div(fee, supply, nav - fee);
+    let wanted = math::floor_div(gain, i128::from(fund.params.performance_fee.as_ppb()), K);
+    let shares = math::floor_div(wanted, supply, nav - wanted);
+    // A fee that passes the bound of the ledger yields, or no strike could ever be made again.
+    let minted = shares.min(i128::from(LIMIT) - supply);
+    let fee = if minted < shares { math::floor_div(nav, minted, supply + minted) } else { wanted };
     if minted > 0 {
         let manager = Account::Person(fund.params.manager.clone());
         let leg = (Asset::Share(fund.name.clone()), Account::Issue, manager, minted);

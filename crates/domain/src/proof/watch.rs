@@ -11,7 +11,7 @@ use crate::{
     digest::Digest,
     fund::{
         Asset, Batch, Entry, Event, FundState, Kind, Meta, Methodology, MethodologyError, Outcome,
-        State, StrikeOutcome, nav_per_share_nano,
+        Plan, RebalanceHistory, Review, State, StrikeOutcome, nav_per_share_nano,
     },
     index::{IndexLevel, LevelError},
     name::Name,
@@ -77,6 +77,8 @@ pub struct Watch {
     sequence: u64,
     publishers: BTreeMap<Name, Name>,
     level: Option<IndexLevel>,
+    /// What the rebalances so far leave to the next.
+    history: RebalanceHistory,
     orders: Vec<Order>,
     /// The last event before the prices were set, and the chain after it.
     marked: Option<(u64, Digest)>,
@@ -102,6 +104,7 @@ impl Watch {
             sequence: 0,
             publishers: BTreeMap::new(),
             level: None,
+            history: RebalanceHistory::new(),
             orders: Vec::new(),
             marked: None,
             frozen: None,
@@ -171,13 +174,14 @@ impl Watch {
             Event::CancelRedemption { fund, place, .. } if *fund == self.fund => {
                 self.cancel(OrderKind::Redemption, *place);
             }
-            Event::Rebalance { fund, weights, cash, spread, counterparties }
+            Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary }
                 if *fund == self.fund =>
             {
                 let rules = &self.methodology;
                 self.same("cash", cash, &Ppb::from_ppb(rules.cash_ppb))?;
                 self.same("spread", spread, &Ppb::from_ppb(rules.spread_ppb))?;
                 self.same("counterparties", counterparties, &rules.counterparties)?;
+                self.same("max_primary", max_primary, &rules.max_primary())?;
                 self.rebalance(state, weights)?;
             }
             Event::Strike { fund, day } if *fund == self.fund => {
@@ -221,16 +225,15 @@ impl Watch {
         }
     }
 
-    fn target(
-        &self,
-        prices: impl Iterator<Item = (Name, PriceNano)>,
-    ) -> Result<BTreeMap<Name, Ppb>, MethodologyError> {
-        let scored = prices.map(|(model, price)| {
-            // Every listed model was admitted by an event of this journal.
-            let publisher = self.publishers.get(&model).unwrap_or(&model).clone();
-            (model, publisher, price)
-        });
-        self.methodology.target_weights(&scored.collect::<Vec<_>>())
+    /// What the methodology makes of the fund's marks.
+    fn plan(&self, state: &State, fund: &FundState) -> Result<Plan, WatchError> {
+        let sequence = self.sequence;
+        // Every listed model was admitted by an event of this journal.
+        let publisher = |model: &Name| Some(self.publishers.get(model).unwrap_or(model).clone());
+        let history = self.history.clone();
+        let review = Review::of(state, fund, publisher, self.level.as_ref(), history)
+            .map_err(|source| WatchError::Level { sequence, source })?;
+        self.methodology.plan(&review).map_err(|source| WatchError::Weights { sequence, source })
     }
 
     fn rebalance(
@@ -240,10 +243,9 @@ impl Watch {
     ) -> Result<(), WatchError> {
         let sequence = self.sequence;
         let fund = state.fund(&self.fund).ok_or(WatchError::Internal("a rebalance of no fund"))?;
-        let live = live(state, fund).map(|(model, price)| (model.clone(), price));
-        let target =
-            self.target(live).map_err(|source| WatchError::Weights { sequence, source })?;
-        self.same("weights", weights, &target)?;
+        let plan = self.plan(state, fund)?;
+        self.same("weights", weights, &plan.weights)?;
+        self.history = plan.history;
         let moved = match &mut self.level {
             Some(level) => level.rebase(weights, fund.prices()),
             None => IndexLevel::start(weights, fund.prices()).map(|level| self.level = Some(level)),
@@ -273,7 +275,7 @@ impl Watch {
             return Err(WatchError::Late { order, strike: sequence, cut_off });
         }
         let level = self.level.as_ref().map(|level| level.level(fund.prices())).transpose();
-        let weights = self.target(frozen.prices.iter().map(|(m, p)| (m.clone(), p.price)));
+        let weights = self.plan(state, fund).map(|plan| plan.weights);
         let (high_nav, high_shares) =
             fund.hwm().ok_or(WatchError::Internal("a seeded fund has a high-water mark"))?;
         Ok(StrikeFacts {

@@ -119,6 +119,7 @@ impl World {
             cash: Ppb::from_ppb(world.rules.cash_ppb),
             spread: Ppb::from_ppb(world.rules.spread_ppb),
             counterparties: world.rules.counterparties.clone(),
+            max_primary: world.rules.max_primary(),
         });
         world.evaluate_round("m/a", 860, [3, 5, 7]);
         world.evaluate("m/b", 651, 4);

@@ -147,8 +147,9 @@ pub(super) fn check_event(seen: &Seen<'_>) -> Result<(), Violation> {
         (Event::InKind { shares, .. }, _) => {
             dealing::check_in_kind(seen, before, &after, i128::from(shares.as_nano()))
         }
-        (Event::Rebalance { spread, .. }, _) => {
-            trading::check_rebalance(seen, fund, before, &after, spread.as_ppb())
+        (Event::Rebalance { spread, max_primary, .. }, _) => {
+            let limit = max_primary.map(|part| i128::from(part.as_ppb()));
+            trading::check_rebalance(seen, fund, before, &after, (spread.as_ppb(), limit))
         }
         (Event::MarkSet { .. }, _) => check_mark(seen, before, &after),
         (Event::Vest { .. } | Event::Royalty { .. }, _) => {

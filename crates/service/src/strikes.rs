@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares},
-    fund::{Event, FundState, Kind, Outcome, StrikeOutcome, nav_per_share_nano},
+    fund::{Event, Kind, Outcome, StrikeOutcome, nav_per_share_nano},
     index::IndexLevel,
     name::Name,
     time::Timestamp,
@@ -18,13 +18,14 @@ use store::{
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    doubt::hold_in_doubt,
     exits::fund_day,
     funds::{accepted_marks, ledger_command},
     ledger::LedgerUnit,
     likeness::ineligible_model,
     orders::waiting,
     proofs::record_strike,
-    suspension::tripped_names,
+    rebalances::{BasketRecord, level_after, plan_rebalance},
     token::{Caller, Scope},
 };
 
@@ -91,7 +92,7 @@ pub struct Rebalanced {
 impl Service {
     /// Strikes a fund on the day of the caller's clock; the number of the strike comes back.
     ///
-    /// While tripped names are more than a tenth of NAV, subscription orders wait on; redemptions are settled all the same.
+    /// While its valuation is in doubt, subscription orders wait on; redemptions are settled all the same.
     ///
     /// # Errors
     /// [`ServiceError::Rejected`] with the ledger's code.
@@ -101,12 +102,12 @@ impl Service {
         key: &str,
         fund: &Name,
     ) -> Result<i64, ServiceError> {
-        let rules = self.get_fund(fund).await?.methodology_digest;
+        let rules = self.get_fund(fund).await?;
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
-        hold_in_doubt(&mut ledger, fund).await?;
         let marks = accepted_marks(&ledger, fund).await?;
+        hold_in_doubt(&mut ledger, fund, &rules.methodology, &marks).await?;
         if !marks.is_empty() {
             let prices = marks.iter().map(|m| (m.model.clone(), m.price)).collect();
             let estimates =
@@ -139,7 +140,7 @@ impl Service {
         };
         strike::insert(&ledger.unit.transaction, row).await?;
         close_orders(&ledger, fund, (number, event_seq), outcome).await?;
-        record_strike(&mut ledger, rules).await?;
+        record_strike(&mut ledger, rules.methodology_digest).await?;
         ledger.finish(&format!("{fund}/{number}"), number).await
     }
 
@@ -169,7 +170,7 @@ impl Service {
         }
         // Weights follow the marks of the strike, not prices that came in since: the batch trades at what NAV was struck at.
         let prices = marked_prices(&ledger, fund)?;
-        let mut scores = Vec::new();
+        let mut eligible = BTreeMap::new();
         for mark in accepted_marks(&ledger, fund).await? {
             // What is like another publisher's and says nothing of it gets no weight until a person has looked; its mark stays.
             if let Some(reason) = ineligible_model(&ledger.unit.transaction, &mark.model_id).await?
@@ -177,35 +178,26 @@ impl Service {
                 tracing::warn!(%fund, model = %mark.model, reason, "no weight at this rebalance");
                 continue;
             }
-            let price = prices.get(&mark.model).copied().unwrap_or(mark.price);
-            scores.push((mark.model, mark.publisher, price));
+            eligible.insert(mark.model, mark.publisher);
         }
-        let weights =
-            rules.target_weights(&scores).map_err(|e| ServiceError::invalid("methodology", e))?;
+        let plan = plan_rebalance(&ledger, fund, &rules, (&eligible, basket.as_ref()))?;
         let event = Event::Rebalance {
             fund: fund.clone(),
-            weights: weights.clone(),
+            weights: plan.weights.clone(),
             cash: Ppb::from_ppb(rules.cash_ppb),
             spread: Ppb::from_ppb(rules.spread_ppb),
             counterparties: rules.counterparties.clone(),
+            max_primary: rules.max_primary(),
         };
         let (_, batch) = ledger.post(&event).await?;
-        let level = match &basket {
-            Some(row) => {
-                let mut level: IndexLevel =
-                    serde_json::from_str(&row.record).map_err(ServiceError::internal)?;
-                level.rebase(&weights, &prices).map_err(ServiceError::internal)?;
-                level
-            }
-            None => IndexLevel::start(&weights, &prices).map_err(ServiceError::internal)?,
-        };
+        let level = level_after(basket.as_ref(), &plan.weights, &prices)?;
         let level_nano = level.base().as_nano();
         let row = BasketRow {
             fund: fund.to_string(),
             seq: basket.map_or(1, |b| b.seq + 1),
             strike_number: struck.number,
             day: struck.day,
-            record: serde_json::to_string(&level).map_err(ServiceError::internal)?,
+            record: BasketRecord { level, plan: Some(plan) }.to_json()?,
             level_nano,
             recorded_at: ledger.unit.now(),
         };
@@ -268,21 +260,6 @@ impl OrderFill {
             levy: Cash::from_micro(row.levy_micro),
         }
     }
-}
-
-/// While too much of NAV waits for confirmation, subscriptions are held back and redemptions go on; a ledger event says when it begins
-/// and ends.
-async fn hold_in_doubt(ledger: &mut LedgerUnit<'_>, fund: &Name) -> Result<(), ServiceError> {
-    let reason = tripped_names(ledger, fund).await?;
-    let is_held = ledger.state.fund(fund).is_some_and(FundState::holds_subscriptions);
-    if reason.is_some() != is_held {
-        let held = reason.is_some();
-        if let Some(reason) = reason {
-            tracing::warn!(%fund, reason, "subscriptions are held back at this strike");
-        }
-        ledger.post(&Event::HoldSubscriptions { fund: fund.clone(), held }).await?;
-    }
-    Ok(())
 }
 
 /// Writes down what every order got, and that it waits no more.

@@ -74,6 +74,20 @@ pub async fn latest_accepted<C: Connection>(
     record::last(connection, condition, "seq").await
 }
 
+/// The last decision whose measurement stands behind a model's price: one that set it, or found it where it was.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_standing<C: Connection>(
+    connection: &C,
+    model_id: &str,
+) -> Result<Option<PriceDecisionRow>, StoreError> {
+    let condition = equal("model_id", model_id)
+        .into_condition()
+        .add(Expr::col("status").is_in(["ADMITTED", "ACCEPTED", "DEADBAND"]));
+    record::last(connection, condition, "seq").await
+}
+
 /// A page of the decisions on a model, oldest first.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use service::{
     FundView, Holding as HoldingValue, OrderFill as FillValue, Scope, Strike as StrikeValue,
 };
 
-use super::{log::StrikeProof, order::UnitsOfModel};
+use super::{log::StrikeProof, order::UnitsOfModel, rebalance::Rebalance};
 use crate::{
     error::api_error,
     pagination::{Page, PageArguments},
@@ -128,6 +128,21 @@ impl Fund {
             .list_strikes(&self.0.fund.name, page.after_number()?, page.limit())
             .await;
         page.page(rows, |s| s.number.to_string(), Strike)
+    }
+
+    /// Every change of weights, in order, with what the rules did.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn rebalances(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Rebalance>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_rebalances(&self.0.fund.name, page.after_number()?, page.limit())
+            .await;
+        page.page(rows, |r| r.number.to_string(), Rebalance::from)
     }
 }
 

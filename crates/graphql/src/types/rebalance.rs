@@ -98,7 +98,7 @@ impl RebalanceNote {
         Self { kind, models: Vec::new(), name: None, ppb: None, count: None, of: None }
     }
 
-    fn of(kind: RebalanceNoteKind, ppb: i64) -> Self {
+    fn sized(kind: RebalanceNoteKind, ppb: i64) -> Self {
         Self { ppb: Some(ppb), ..Self::new(kind) }
     }
 }
@@ -109,8 +109,8 @@ impl From<Note> for RebalanceNote {
         let list = |models: Vec<_>| models.into_iter().map(NameText).collect();
         match note {
             Note::Selected { models } => Self { models: list(models), ..Self::new(Kind::Selected) },
-            Note::RelaxedCap { name_ppb, .. } => Self::of(Kind::RelaxedCap, name_ppb),
-            Note::LeftInCash { cash_ppb } => Self::of(Kind::LeftInCash, cash_ppb),
+            Note::RelaxedCap { name_ppb, .. } => Self::sized(Kind::RelaxedCap, name_ppb),
+            Note::LeftInCash { cash_ppb } => Self::sized(Kind::LeftInCash, cash_ppb),
             Note::EmptyTrack { track } => {
                 Self { name: Some(NameText(track)), ..Self::new(Kind::EmptyTrack) }
             }
@@ -134,12 +134,13 @@ impl From<Note> for RebalanceNote {
                 of: Some(of),
                 ..Self::new(Kind::ToleratedBreach)
             },
-            Note::RelaxedTurnover { cap_ppb } => Self::of(Kind::RelaxedTurnover, cap_ppb),
-            Note::ForcedOnly { turnover_ppb } => Self::of(Kind::ForcedOnly, turnover_ppb),
-            Note::PublisherFull { publisher, cash_ppb } => {
-                Self { name: Some(NameText(publisher)), ..Self::of(Kind::PublisherFull, cash_ppb) }
-            }
-            Note::CappedTurnover { cap_ppb, .. } => Self::of(Kind::CappedTurnover, cap_ppb),
+            Note::RelaxedTurnover { cap_ppb } => Self::sized(Kind::RelaxedTurnover, cap_ppb),
+            Note::ForcedOnly { turnover_ppb } => Self::sized(Kind::ForcedOnly, turnover_ppb),
+            Note::PublisherFull { publisher, cash_ppb } => Self {
+                name: Some(NameText(publisher)),
+                ..Self::sized(Kind::PublisherFull, cash_ppb)
+            },
+            Note::CappedTurnover { cap_ppb, .. } => Self::sized(Kind::CappedTurnover, cap_ppb),
         }
     }
 }

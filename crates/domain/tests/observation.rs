@@ -1,7 +1,5 @@
 //! The acceptance of a price in whole numbers: every boundary of the golden vectors, and invariant 27 by its number.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
-
 use domain::evaluation::{
     Breaker, Status,
     acceptance::accept,

@@ -132,8 +132,8 @@ pub fn slicing(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
 
 /// Donation: a first holder with next to nothing raises NAV per share by a royalty before a victim's order is settled.
 ///
-/// The publisher is of his party, so that what the royalty pays on unsold units comes back to him. An honest twin gives nothing: a levy
-/// that a later joiner leaves to the first is no work of the gift.
+/// The publisher is of his party, so that what the royalty pays on unsold units comes back to him. An honest twin pays for shares
+/// what the gift brought the fund: a holder's part of a later joiner's levy is no work of the gift.
 ///
 /// # Errors
 /// A step of the attack that the engine refuses.
@@ -151,19 +151,26 @@ pub fn donation(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
         let owned: i128 = accounts.iter().map(|account| market.worth(account)).sum();
         owned + market.wealth("ATT") + market.wealth("P1")
     };
-    market.seed("ATT", random.range(1_001, 1_000_000))?;
+    let (seed_cash, mut honest) = (random.range(1_001, 1_000_000), market.clone());
+    market.seed("ATT", seed_cash)?;
     market.rebalance(0, 0, &[])?;
     let gift = random.range(1_000_000_000, 1_000_000_000_000);
     let early = random.chance(500);
     let order = random.range(1_000_000, WEALTH);
-    let mut honest = market.clone();
     if early {
         market.subscribe("STAY", order)?;
     }
+    let before = market.cash(&Account::Fund(market.fund.clone()));
     market.run(Event::Royalty { model: name("A"), amount: Cash::from_micro(gift) })?;
+    let raised = market.cash(&Account::Fund(market.fund.clone())) - before;
     if !early {
         market.subscribe("STAY", order)?;
     }
+    if raised > 0 {
+        honest.run(Event::Deposit { who: name("ATT"), amount: Cash::from_micro(raised) })?;
+    }
+    honest.seed("ATT", seed_cash + raised)?;
+    honest.rebalance(0, 0, &[])?;
     honest.subscribe("STAY", order)?;
     for market in [&mut market, &mut honest] {
         market.strike(0)?;
@@ -172,7 +179,7 @@ pub fn donation(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
             market.in_kind("ATT", held)?;
         }
     }
-    Ok(party(&market) - party(&honest) - i128::from(gift) * K)
+    Ok(party(&market) - party(&honest) - i128::from(gift - raised) * K)
 }
 
 /// Double submission: one redemption of everything, sent again under its key and under others, while answers are lost and the

@@ -182,7 +182,7 @@ proptest! {
                 Note::ForcedOnly { turnover_ppb } => Some(*turnover_ppb),
                 _ => None,
             });
-            let most = gave_way.last().or(rules.turnover_ppb);
+            let most = gave_way.fold(rules.turnover_ppb, |_, gave_way| Some(gave_way));
             prop_assert!(ramping || most.is_none_or(|most| plan.turnover.as_ppb() <= most), "{plan:?}");
             prop_assert!(plan.turnover <= plan.wanted || ramping);
         } else {

@@ -98,7 +98,7 @@ async fn a_rebalance_keeps_and_tells_its_plan() {
         ("max_primary_purchase_ppb", json!(200_000_000)),
     ]);
     let world = World::open(&text).await;
-    for (day, price) in [(2, 90_000_000), (3, 180_000_000), (4, 60_000_000)] {
+    for (day, price) in [(2, 90_000_000), (3, 180_000_000), (4, 120_000_000)] {
         world.decide("lab-a", "ACCEPTED", price, 1).await;
         world.strike(day).await;
         world.rebalance(day).await;
@@ -118,7 +118,7 @@ async fn a_rebalance_keeps_and_tells_its_plan() {
         plans[1]
     );
     assert_eq!(plans[1].weights[&name("lab/a")].as_ppb(), 600_000_000);
-    // Then it fell to a third, and its price asks for four tenths: a twentieth of the way is gone.
+    // Then it fell by a third to one half of the basket, and its price asks for four sevenths: a twentieth is gone.
     assert_eq!(plans[2].turnover.as_ppb(), 50_000_000, "{:?}", plans[2]);
     assert!(plans[2].wanted > plans[2].turnover);
     assert_eq!(world.service.list_rebalances(&name("F"), Some(2), 10).await.unwrap().len(), 1);
@@ -172,9 +172,7 @@ async fn rules_that_drain_are_refused() {
     investor.scopes = [service::Scope::Invest].into();
     let asked = world.service.create_fund(&investor, "no", &name("H"), DEMO).await;
     assert_eq!(asked.unwrap_err().code(), "scope_missing");
-    let gate = service::methodology_gate::check(&Methodology {
-        quorum: 3,
-        ..Methodology::parse(DEMO).unwrap()
-    });
+    let strict = Methodology { quorum: 3, ..Methodology::parse(DEMO).unwrap() };
+    let gate = service::methodology_gate::check(&strict);
     assert_eq!(gate.await.unwrap_err().code(), "invalid");
 }

@@ -282,7 +282,9 @@ impl<'a> Drift<'a> {
                 }
             }
         }
-        notes.push(Note::CappedTurnover { wanted_ppb: wanted, cap_ppb: held });
+        if wanted > held {
+            notes.push(Note::CappedTurnover { wanted_ppb: wanted, cap_ppb: held });
+        }
         let mut weights = whole_parts(&self.current, goal, &trades);
         self.make_room(rules, &mut weights, notes);
         Ok(weights)

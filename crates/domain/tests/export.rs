@@ -72,6 +72,7 @@ fn unkind() -> Vec<Batch> {
             cash: Ppb::ZERO,
             spread: Ppb::from_ppb(1_000_000),
             counterparties: vec![name("a/b")],
+            max_primary: None,
         });
         let shares = Shares::from_nano(9_999_999_999);
         post(Event::Redeem { fund: fund.clone(), who, shares });

@@ -84,10 +84,11 @@ fn events() -> impl Strategy<Value = Event> {
             |(fund, who, shares, day, skip)| Event::InKind { fund, who, shares: Shares::from_nano(shares), day, skip }
         ),
         6 => restating(),
-        8 => (fund(), prop::collection::btree_map(model(), (0..400_000_000_i64).prop_map(Ppb::from_ppb), 0..4), 0..300_000_000_i64, prop_oneof![Just(0), Just(2_000_000)], any::<bool>())
-            .prop_map(|(fund, weights, cash, spread, both)| Event::Rebalance {
+        8 => (fund(), prop::collection::btree_map(model(), (0..400_000_000_i64).prop_map(Ppb::from_ppb), 0..4), 0..300_000_000_i64, prop_oneof![Just(0), Just(2_000_000)], any::<bool>(), prop::option::of(0..200_000_000_i64))
+            .prop_map(|(fund, weights, cash, spread, both, primary)| Event::Rebalance {
                 fund, weights, cash: Ppb::from_ppb(cash), spread: Ppb::from_ppb(spread),
                 counterparties: if both { vec![name("LP"), name("PUB")] } else { vec![name("LP")] },
+                max_primary: primary.map(Ppb::from_ppb),
             }),
         2 => (fund(), model(), day()).prop_map(|(fund, model, day)| Event::Vest { fund, model, day }),
         2 => (model(), cash()).prop_map(|(model, amount)| Event::Royalty { model, amount }),
@@ -326,7 +327,7 @@ proptest! {
         let mut state = ledger();
         let fund = name("f");
         let weights = MODELS.iter().map(|m| (name(m), Ppb::from_ppb(333_333_333))).collect();
-        let rebalance = Event::Rebalance { fund: fund.clone(), weights, cash: Ppb::from_ppb(80_000_000), spread: Ppb::ZERO, counterparties: vec![name("LP")] };
+        let rebalance = Event::Rebalance { fund: fund.clone(), weights, cash: Ppb::from_ppb(80_000_000), spread: Ppb::ZERO, counterparties: vec![name("LP")], max_primary: None };
         commit(&mut state, &rebalance).unwrap();
         for who in &INVESTORS[1..] {
             let (who, to) = (name("ANN"), name(who));
@@ -423,7 +424,7 @@ proptest! {
             commit(&mut state, &Event::Transfer { who, to, asset: share.clone(), amount: 2_000_000_000_000 }).unwrap();
         }
         let weights = MODELS.iter().map(|m| (name(m), Ppb::from_ppb(333_333_333))).collect();
-        let rebalance = Event::Rebalance { fund: fund.clone(), weights, cash: Ppb::from_ppb(80_000_000), spread: Ppb::ZERO, counterparties: vec![name("LP")] };
+        let rebalance = Event::Rebalance { fund: fund.clone(), weights, cash: Ppb::from_ppb(80_000_000), spread: Ppb::ZERO, counterparties: vec![name("LP")], max_primary: None };
         commit(&mut state, &rebalance).unwrap();
         let prices = MODELS.iter().zip(prices).map(|(m, p)| (name(m), PriceNano::from_nano(p))).collect();
         commit(&mut state, &Event::MarkSet { fund: fund.clone(), prices, estimates: BTreeMap::new() }).unwrap();

@@ -46,7 +46,38 @@ fn demo_methodology() {
     assert_eq!(methodology.fund_params(), params);
 }
 
-/// Proves that every bad value is refused by the name of its field, and that a limit which is not built is never ignored.
+/// Proves that a rule which came later changes no digest while it is off, and that all of them together are read and written again.
+#[test]
+fn rules_that_came_later() {
+    let digest = parse(&demo()).unwrap().digest().unwrap().hex();
+    assert_eq!(digest, "458265733a5a00093f4b2c200ad4c9f471b87dc0c7586bec41712f48a8eb03bb");
+    let mut all = demo();
+    for (field, value) in [
+        ("membership", json!(5)),
+        ("membership_enter", json!(3)),
+        ("membership_keep", json!(9)),
+        ("turnover_ppb", json!(200_000_000)),
+        ("weight_band_absolute_ppb", json!(5_000_000)),
+        ("weight_band_relative_ppb", json!(100_000_000)),
+        ("cure_rebalances", json!(2)),
+        ("ramp_up_rebalances", json!(4)),
+        ("max_primary_purchase_ppb", json!(10_000_000)),
+        ("nav_breaker_ppb", json!(150_000_000)),
+        ("price_age_days_max", json!(7)),
+        ("tracks", json!([{"name": "cpu", "weight_ppb": 1_000_000_000, "models": ["a"]}])),
+    ] {
+        all[field] = value;
+        let rules = parse(&all).unwrap();
+        assert_ne!(rules.digest().unwrap().hex(), digest, "{field}");
+        assert_eq!(Methodology::parse(&rules.canonical_json().unwrap()).unwrap(), rules);
+    }
+    let mut bad = all.clone();
+    bad["membership_keep"] = json!(4);
+    let message = parse(&bad).unwrap_err().to_string();
+    assert!(message.starts_with("membership: a buffer of 5 names enters at rank 3"), "{message}");
+}
+
+/// Proves that every bad value is refused by the name of its field, and that no rule is taken which would do nothing.
 #[test]
 fn bad_values() {
     for (field, value) in [
@@ -63,14 +94,33 @@ fn bad_values() {
         ("quorum", json!(0)),
         ("minimum_order_micro", json!(0)),
         ("reserve_micro", json!(-1)),
-        ("turnover_ppb", json!(200_000_000)),
-        ("membership", json!(10)),
-        ("max_primary_purchase_ppb", json!(10_000_000)),
-        ("nav_breaker_ppb", json!(150_000_000)),
+        ("performance_fee_ppb", json!(500_000_001)),
+        ("turnover_ppb", json!(0)),
+        ("turnover_ppb", json!(1_000_000_001)),
+        ("membership", json!(0)),
+        ("membership_enter", json!(5)),
+        ("membership_keep", json!(5)),
+        ("max_primary_purchase_ppb", json!(-1)),
+        ("nav_breaker_ppb", json!(0)),
+        ("price_age_days_max", json!(0)),
+        ("ramp_up_rebalances", json!(0)),
+        ("cure_rebalances", json!(3)),
+        ("weight_band_absolute_ppb", json!(-1)),
+        ("weight_band_relative_ppb", json!(1_000_000_001)),
+        ("tracks", json!([{"name": "a", "weight_ppb": 999_999_999, "models": []}])),
+        (
+            "tracks",
+            json!([{"name": "a", "weight_ppb": 500_000_000, "models": []}, {"name": "a", "weight_ppb": 500_000_000, "models": []}]),
+        ),
+        (
+            "tracks.models",
+            json!([{"name": "a", "weight_ppb": 500_000_000, "models": ["m"]}, {"name": "b", "weight_ppb": 500_000_000, "models": ["m"]}]),
+        ),
+        ("tracks.weight_ppb", json!([{"name": "a", "weight_ppb": 0, "models": []}])),
         ("counterparties", json!(["LP", "LP"])),
     ] {
         let mut bad = demo();
-        bad[field] = value.clone();
+        bad[field.split('.').next().unwrap()] = value.clone();
         let message = parse(&bad).unwrap_err().to_string();
         assert!(message.starts_with(field), "{field} = {value}: {message}");
     }

@@ -51,6 +51,18 @@ pub enum ServiceError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Rules under which an attack earns.
+    #[error(
+        "methodology: the attack \"{attack}\" earns {earned_micro} micro-credits under these rules (seed {seed}); it may earn nothing"
+    )]
+    Drainable {
+        /// The attack.
+        attack: &'static str,
+        /// The seed that earned the most.
+        seed: u64,
+        /// How much that was.
+        earned_micro: i128,
+    },
     /// The idempotency key was used for another request.
     #[error("idempotency key {key:?} was used for another request")]
     KeyReused {
@@ -179,6 +191,7 @@ impl ServiceError {
             Self::Absent { .. } => "absent",
             Self::Exists { .. } => "exists",
             Self::Invalid { .. } => "invalid",
+            Self::Drainable { .. } => "drainable",
             Self::KeyReused { .. } => "key",
             Self::Upload(e) => e.code(),
             Self::Session(e) => e.code(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares},
-    fund::{Event, FundState, Kind, Outcome, StrikeOutcome, nav_per_share_nano},
+    fund::{Event, Kind, Outcome, StrikeOutcome, nav_per_share_nano},
     index::IndexLevel,
     name::Name,
     time::Timestamp,
@@ -19,6 +19,7 @@ use crate::{
     Service, ServiceError, calendars,
     command::{Begun, Request},
     dealing::end_known_windows,
+    doubt::hold_in_doubt,
     eligibility::eligible_marks,
     exits::fund_day,
     funds::{Fund, accepted_marks, ledger_command},
@@ -26,7 +27,7 @@ use crate::{
     moment::LedgerAt,
     orders::waiting,
     proofs::record_strike,
-    suspension::tripped_names,
+    rebalances::{BasketRecord, level_after, plan_rebalance},
     token::{Caller, Scope},
 };
 
@@ -96,7 +97,7 @@ pub struct Rebalanced {
 impl Service {
     /// Strikes a fund on the day of the caller's clock; the number of the strike comes back.
     ///
-    /// While tripped names are more than a tenth of NAV, subscription orders wait on; redemptions are settled all the same.
+    /// While its valuation is in doubt, subscription orders wait on; redemptions are settled all the same.
     ///
     /// # Errors
     /// [`ServiceError::Rejected`] with the ledger's code.
@@ -114,9 +115,9 @@ impl Service {
             let last = strike::latest(&ledger.unit.transaction, fund.as_str()).await?;
             return Ok(last.map_or(0, |strike| strike.number));
         }
-        hold_in_doubt(&mut ledger, fund).await?;
         pass_paused_batch(&mut ledger, fund, &rules).await?;
         let marks = accepted_marks(&ledger, fund).await?;
+        hold_in_doubt(&mut ledger, fund, &rules.methodology, &marks).await?;
         if !marks.is_empty() {
             let prices = marks.iter().map(|m| (m.model.clone(), m.price)).collect();
             let estimates =
@@ -182,37 +183,28 @@ impl Service {
         }
         // Weights follow the marks of the strike, not prices that came in since: the batch trades at what NAV was struck at.
         let prices = marked_prices(&ledger, fund)?;
-        let mut scores = Vec::new();
+        let mut eligible = BTreeMap::new();
         for mark in eligible_marks(&mut ledger, fund).await? {
-            let price = prices.get(&mark.model).copied().unwrap_or(mark.price);
-            scores.push((mark.model, mark.publisher, price));
+            eligible.insert(mark.model, mark.publisher);
         }
-        let weights =
-            rules.target_weights(&scores).map_err(|e| ServiceError::invalid("methodology", e))?;
+        let plan = plan_rebalance(&ledger, fund, &rules, (&eligible, basket.as_ref()))?;
         let event = Event::Rebalance {
             fund: fund.clone(),
-            weights: weights.clone(),
+            weights: plan.weights.clone(),
             cash: Ppb::from_ppb(rules.cash_ppb),
             spread: Ppb::from_ppb(rules.spread_ppb),
             counterparties: rules.counterparties.clone(),
+            max_primary: rules.max_primary(),
         };
         let (_, batch) = ledger.post(&event).await?;
-        let level = match &basket {
-            Some(row) => {
-                let mut level: IndexLevel =
-                    serde_json::from_str(&row.record).map_err(ServiceError::internal)?;
-                level.rebase(&weights, &prices).map_err(ServiceError::internal)?;
-                level
-            }
-            None => IndexLevel::start(&weights, &prices).map_err(ServiceError::internal)?,
-        };
+        let level = level_after(basket.as_ref(), &plan.weights, &prices)?;
         let level_nano = level.base().as_nano();
         let row = BasketRow {
             fund: fund.to_string(),
             seq: basket.map_or(1, |b| b.seq + 1),
             strike_number: struck.number,
             day: struck.day,
-            record: serde_json::to_string(&level).map_err(ServiceError::internal)?,
+            record: BasketRecord { level, plan: Some(plan) }.to_json()?,
             level_nano,
             recorded_at: ledger.at(),
         };
@@ -278,21 +270,6 @@ impl OrderFill {
     }
 }
 
-/// While too much of NAV waits for confirmation, subscriptions are held back and redemptions go on; a ledger event says when it begins
-/// and ends.
-async fn hold_in_doubt(ledger: &mut LedgerUnit<'_>, fund: &Name) -> Result<(), ServiceError> {
-    let reason = tripped_names(ledger, fund).await?;
-    let is_held = ledger.state.fund(fund).is_some_and(FundState::holds_subscriptions);
-    if reason.is_some() != is_held {
-        let held = reason.is_some();
-        if let Some(reason) = reason {
-            tracing::warn!(%fund, reason, "subscriptions are held back at this strike");
-        }
-        ledger.post(&Event::HoldSubscriptions { fund: fund.clone(), held }).await?;
-    }
-    Ok(())
-}
-
 /// Where a pause let no batch follow the last strike, one that trades nothing counts for it, so that those who left get their units
 /// after three strikes, paused or not (FUND 1.3, 2).
 async fn pass_paused_batch(
@@ -316,6 +293,7 @@ async fn pass_paused_batch(
         cash: Ppb::from_ppb(rules.methodology.cash_ppb),
         spread: Ppb::from_ppb(rules.methodology.spread_ppb),
         counterparties: Vec::new(),
+        max_primary: None,
     };
     ledger.post(&batch).await.map(|_| ())
 }

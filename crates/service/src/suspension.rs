@@ -1,6 +1,6 @@
 //! When subscriptions wait: nobody buys at a price that is known to be open (DESIGN 4, Price; FUND 1.3, 6).
 
-use domain::{amount::Femto, evaluation::PriceState, name::Name};
+use domain::{evaluation::PriceState, name::Name};
 use store::{
     JobState, StoreTransaction, VersionRow, evaluation_job, evaluation_report, evaluation_round,
     model_version, price_decision, registered_model, round_commitment, round_verdict,
@@ -17,8 +17,6 @@ use crate::{
 
 /// Rows read from the database at a time.
 const PAGE_ROWS: u64 = 100;
-/// Tripped names may be this part of NAV, one in so many, before subscriptions wait.
-const TRIPPED_PARTS: usize = 10;
 
 /// A model of the fund with a version that may price and that the price does not know yet: published, and not measured, or measured by evaluators of whom
 /// too few have said what they found.
@@ -135,28 +133,16 @@ async fn all_failed(
     }
 }
 
-/// The models whose price waits for confirmation, if they are more than a tenth of NAV.
-pub(crate) async fn tripped_names(
-    ledger: &LedgerUnit<'_>,
-    fund: &Name,
-) -> Result<Option<String>, ServiceError> {
-    let Some(state) = ledger.state.fund(fund) else { return Ok(None) };
-    let transaction = &ledger.unit.transaction;
-    let (mut tripped, mut value) = (Vec::new(), Femto::ZERO);
-    for holding in state.holdings(&ledger.state) {
-        let row = registered_model::find_by_name(transaction, holding.model.as_str()).await?;
-        let Some(row) = row else { continue };
-        let Some(latest) = price_decision::latest(transaction, &row.id).await? else { continue };
-        let record: Option<PriceState> =
-            serde_json::from_str(&latest.record).map_err(ServiceError::internal)?;
-        if record.is_some_and(|record| record.tripped.is_some())
-            && !is_withdrawn(transaction, &row.id).await?
-        {
-            tripped.push(holding.model.to_string());
-            value += holding.value;
-        }
-    }
-    let times: Femto = std::iter::repeat_n(value, TRIPPED_PARTS).sum();
-    let above = !tripped.is_empty() && times > state.nav(&ledger.state);
-    Ok(above.then(|| format!("the prices of {} wait for confirmation", tripped.join(", "))))
+/// Whether a model's price waits for confirmation by a second run.
+pub(crate) async fn is_tripped(
+    transaction: &StoreTransaction,
+    model_id: &str,
+) -> Result<bool, ServiceError> {
+    let Some(latest) = price_decision::latest(transaction, model_id).await? else {
+        return Ok(false);
+    };
+    let record: Option<PriceState> =
+        serde_json::from_str(&latest.record).map_err(ServiceError::internal)?;
+    Ok(record.is_some_and(|record| record.tripped.is_some())
+        && !is_withdrawn(transaction, model_id).await?)
 }

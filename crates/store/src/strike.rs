@@ -1,6 +1,6 @@
 //! Strikes: the official NAVs of a fund.
 
-use sea_orm::sea_query::{Condition, IntoCondition};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoCondition};
 
 use crate::record::{self, equal, record};
 use crate::{Connection, StoreError, StoreTransaction};
@@ -66,6 +66,19 @@ pub async fn latest<C: Connection>(
     fund: &str,
 ) -> Result<Option<StrikeRow>, StoreError> {
     record::last(connection, equal("fund", fund), "number").await
+}
+
+/// The last strike of an earlier day than `day`; null where there is none.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_before<C: Connection>(
+    connection: &C,
+    fund: &str,
+    day: i64,
+) -> Result<Option<StrikeRow>, StoreError> {
+    let condition = equal("fund", fund).into_condition().add(Expr::col("day").lt(day));
+    record::last(connection, condition, "number").await
 }
 
 /// A page of a fund's strikes by number.

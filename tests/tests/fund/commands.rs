@@ -72,6 +72,18 @@ fn simulation_and_attacks() {
     assert_eq!(code, Some(0), "{error}");
     let found: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((&found["ok"], found["attacks"].as_array().map(Vec::len)), (&true.into(), Some(8)));
+    // A spread that no levy covers pays whoever trades with the fund, joins and leaves.
+    let text = std::fs::read_to_string(rules).unwrap();
+    let drained = text.replace("\"spread_ppb\": 0", "\"spread_ppb\": 10000000");
+    assert_ne!(drained, text);
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "drained.json", &drained);
+    let (code, _, error) = run(&["attack", "--methodology", &path, "--seeds", "3"]);
+    assert!(code == Some(1) && error.contains("churn through the spread"), "{error}");
+    let covered = drained.replace("\"levy_in_ppb\": 0", "\"levy_in_ppb\": 10000000");
+    let path = file(folder.path(), "covered.json", &covered);
+    let (code, _, error) = run(&["attack", "--methodology", &path, "--seeds", "3"]);
+    assert_eq!(code, Some(0), "{error}");
     let (code, _, error) = run(&["attack", "--methodology", "/dev/null"]);
     assert!(code == Some(1) && error.contains("/dev/null"), "{error}");
 }
@@ -93,6 +105,20 @@ fn a_backtest_by_hand() {
     // Quantities are whole millionths of a unit: 1,050 · 1.025 but for the last digits.
     assert_eq!(&levels[..2], ["1000.000000000", "1050.000000000"], "{out}");
     assert!(levels[2].starts_with("1076.249999") || levels[2] == "1076.250000000", "{out}");
+    // The same under a rule that goes half of the way at first: half of the basket, and a note that says so.
+    let text = std::fs::read_to_string(rules).unwrap();
+    let ramped =
+        text.replace("\"reserve_micro\": 0", "\"reserve_micro\": 0, \"ramp_up_rebalances\": 2");
+    let ramped = file(folder.path(), "ramped.json", &ramped);
+    let (code, out, error) =
+        run(&["backtest", "--methodology", &ramped, "--prices", &path, "--json"]);
+    assert_eq!(code, Some(0), "{error}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    let first = &told["backtest"]["rebalances"][0];
+    assert_eq!(
+        (&first["cash_ppb"], &first["notes"][0]["kind"]),
+        (&500_000_000.into(), &"ramp_up".into())
+    );
     let bad = file(folder.path(), "bad.csv", "date,model,price_micro\n2026-01-01,a,-5\n");
     let (code, out, error) = run(&["backtest", "--methodology", rules, "--prices", &bad]);
     assert_eq!((code, out.as_str()), (Some(1), ""));

@@ -13,6 +13,7 @@ mod disclosure;
 mod exits;
 mod proofs;
 mod restrictions;
+mod rules;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use domain::{fund::Methodology, simulation::attacks::ATTACKS};
+use domain::{
+    fund::Methodology,
+    simulation::attacks::{Earned, attack_all},
+};
 use serde_json::json;
 
 use crate::exit::{Failure, print};
-
-/// 1e-15 credits in a micro-credit.
-const FEMTO_PER_MICRO: i128 = 1_000_000_000;
 
 /// Arguments of `modelfolio attack`.
 #[derive(Debug, clap::Args)]
@@ -36,37 +36,24 @@ pub(crate) fn run(arguments: &AttackArguments) -> Result<(), Failure> {
     let text = std::fs::read_to_string(&arguments.methodology)
         .map_err(|e| Failure::Input(format!("{path}: {e}")))?;
     let rules = Methodology::parse(&text)
-        .map_err(|e| Failure::Input(format!("{path}: {}", crate::exit::chain(&e))))?
-        .fund_params();
-    let (mut found, mut out, mut earning) = (Vec::new(), String::new(), Vec::new());
-    for (name, attack) in ATTACKS {
-        let mut most = i128::MIN;
-        for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
-            // A refusal ends an attack with nothing gained beyond what was measured.
-            let earned = attack(&rules, seed)
-                .map_err(|e| Failure::Input(format!("{path}: {name}, seed {seed}: {e}")))?;
-            most = most.max(earned);
-        }
-        let micro = most.div_euclid(FEMTO_PER_MICRO);
-        out += &format!("{name:<24} {micro:>16} micro-credits at most\n");
-        found.push(json!({ "attack": name, "earned_femto_at_most": most.to_string() }));
-        // Rounding of what is bought and sold on the way is below a micro-credit a trade.
-        if micro > ROUNDING_MICRO {
-            earning.push(name);
-        }
-    }
+        .map_err(|e| Failure::Input(format!("{path}: {}", crate::exit::chain(&e))))?;
+    let seeds = arguments.seed..arguments.seed.saturating_add(arguments.seeds);
+    let found = attack_all(&rules, &seeds).map_err(|e| Failure::Input(format!("{path}: {e}")))?;
+    let earning: Vec<&str> =
+        found.iter().filter(|earned| earned.is_too_much()).map(|earned| earned.attack).collect();
     if arguments.json {
+        let one = |earned: &Earned| json!({ "attack": earned.attack, "earned_femto_at_most": earned.femto.to_string() });
+        let attacks: Vec<_> = found.iter().map(one).collect();
         let answer =
-            json!({ "ok": earning.is_empty(), "seeds": arguments.seeds, "attacks": found });
+            json!({ "ok": earning.is_empty(), "seeds": arguments.seeds, "attacks": attacks });
         print(&format!("{answer}\n"))?;
     } else {
-        print(&out)?;
+        let line =
+            |e: &Earned| format!("{:<24} {:>16} micro-credits at most\n", e.attack, e.micro());
+        print(&found.iter().map(line).collect::<String>())?;
     }
     if earning.is_empty() {
         return Ok(());
     }
     Err(Failure::Input(format!("{path}: these attacks earn: {}", earning.join(", "))))
 }
-
-/// Forty sales of units at most, each rounded up to a micro-credit in the attacker's favour.
-const ROUNDING_MICRO: i128 = 40;

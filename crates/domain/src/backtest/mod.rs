@@ -1,7 +1,7 @@
 //! What an index would have done: the live methodology over a history of prices (FUND 6.5, invariant 37).
 //!
-//! A backtest has no mathematics of its own. Prices become weights in `Methodology::weights_of`, which the live rebalance calls through
-//! [`Methodology::target_weights`](crate::fund::Methodology::target_weights); levels come from the functions of
+//! A backtest has no mathematics of its own. Prices become weights in [`Methodology::plan`](crate::fund::Methodology::plan), as live;
+//! where no rule looks at the basket that there is, in `Methodology::weights_of` straight away, which the plan calls too. Levels come from the functions of
 //! [`IndexLevel`](crate::index::IndexLevel), without its maps; the notional portfolio trades by those of the fund's rebalance.
 //! So the backtest of the live methodology over the live price log is the live level, bit for bit.
 
@@ -10,6 +10,7 @@ mod figures;
 mod history;
 mod portfolio;
 mod render;
+mod ruled;
 mod run;
 mod schedule;
 

@@ -32,6 +32,7 @@ pub fn to_json(backtest: &Backtest) -> Value {
                 "level": change.level.to_string(),
                 "turnover_ppb": change.turnover.as_ppb(),
                 "cash_ppb": change.cash.as_ppb(),
+                "notes": change.notes,
                 "weights_ppb": change.weights.iter().map(weight).collect::<Map<_, _>>(),
             })
         })

@@ -2,10 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{history::History, portfolio::Portfolio, schedule::Schedule};
+use super::{
+    history::History,
+    portfolio::Portfolio,
+    ruled::{Ruled, RuledTarget},
+    schedule::Schedule,
+};
 use crate::{
     amount::{Cash, Femto, LIMIT, PPB_ONE, Ppb, PriceNano, U256},
-    fund::Methodology,
+    fund::{Methodology, MethodologyError, Note},
     index::{DenseError, DenseLevel, Infeasible},
     name::Name,
     time::Date,
@@ -73,6 +78,8 @@ pub struct Rebalance {
     pub cash: Ppb,
     /// One-way turnover `Σ|t−w|/2` of the basket and the cash that its weights left out, rounded down; the whole invested part at the first.
     pub turnover: Ppb,
+    /// What the rules did; empty where none looks at the basket that there is.
+    pub notes: Vec<Note>,
 }
 
 /// A model's weight.
@@ -106,6 +113,14 @@ pub enum BacktestError {
         date: Date,
         /// Why.
         source: Infeasible,
+    },
+    /// No weights under the rules.
+    #[error("weights on {date}: {reason}")]
+    Rules {
+        /// The day.
+        date: Date,
+        /// Why, from [`MethodologyError`].
+        reason: String,
     },
     /// No level.
     #[error("level on {date}: {source}")]
@@ -155,19 +170,37 @@ pub fn run_without(
     }
     let rules = settings.methodology;
     let publishers = publisher_numbers(history.models(), settings.publishers);
+    let mut ruled = (!rules.is_plain()).then(|| Ruled::new(history.models(), settings.publishers));
     let start = |capital| Portfolio::start(capital, publishers.len(), rules);
     let mut portfolio = settings.capital.map(start);
     let mut level: Option<DenseLevel> = None;
     let mut days = Vec::with_capacity(rebalances.len());
     let mut changes = Vec::new();
-    for ((date, row), is_change) in history.rows().zip(rebalances) {
+    for (day, ((date, row), is_change)) in (0..).zip(history.rows().zip(rebalances)) {
+        if let Some(ruled) = &mut ruled {
+            ruled.see(day, row);
+        }
         let bound = || BacktestError::Nav { date };
         let nav = portfolio.as_ref().map(|p| p.nav_femto(row).ok_or_else(bound)).transpose()?;
         if is_change {
-            let target = Target::at(row, is_gone(date), &publishers, rules)
-                .map_err(|source| BacktestError::Weights { date, source })?;
-            let change = change(&mut level, &target, date, row)
+            let (target, told) = match &mut ruled {
+                None => {
+                    let target = Target::at(row, is_gone(date), &publishers, rules);
+                    (target.map_err(|source| BacktestError::Weights { date, source })?, None)
+                }
+                Some(ruled) => {
+                    let RuledTarget { target, turnover, notes } = ruled
+                        .target(rules, level.as_ref(), (row, is_gone(date)))
+                        .map_err(|error| rules_error(date, error))?;
+                    (target, Some((turnover, notes)))
+                }
+            };
+            let mut change = change(&mut level, &target, date, row)
                 .map_err(|source| BacktestError::Level { date, source })?;
+            if let Some((turnover, notes)) = told {
+                // Between whole parts, as the cap counts it.
+                (change.turnover, change.notes) = (ppb(turnover), notes);
+            }
             if let Some(portfolio) = &mut portfolio {
                 portfolio.rebalance(&target.parts, row).ok_or_else(bound)?;
             }
@@ -191,11 +224,22 @@ fn publisher_numbers(models: &[Name], publishers: &BTreeMap<Name, Name>) -> Vec<
     models.iter().map(|model| numbers[&who(model)]).collect()
 }
 
+fn rules_error(date: Date, error: MethodologyError) -> BacktestError {
+    match error {
+        MethodologyError::Weights(source) => BacktestError::Weights { date, source },
+        other => BacktestError::Rules { date, reason: other.to_string() },
+    }
+}
+
 /// Weights of one day: a part for every column, and which columns have a price.
-struct Target {
-    parts: Vec<u64>,
-    priced: Vec<usize>,
-    cash: u64,
+pub(super) struct Target {
+    pub(super) parts: Vec<u64>,
+    pub(super) priced: Vec<usize>,
+    pub(super) cash: u64,
+}
+
+fn ppb(parts: u64) -> Ppb {
+    Ppb::from_ppb(i64::try_from(parts).unwrap_or(PPB_ONE))
 }
 
 impl Target {
@@ -233,13 +277,13 @@ fn change(
         }
         None => (target.parts.iter().sum(), DenseLevel::start(&target.parts, row)?),
     };
-    let ppb = |parts: u64| Ppb::from_ppb(i64::try_from(parts).unwrap_or(PPB_ONE));
     let weighted =
         |column: &usize| Weighted { column: *column, weight: ppb(target.parts[*column]) };
     let weights = target.priced.iter().map(weighted).collect();
     let base = next.base();
     *level = Some(next);
-    Ok(Rebalance { date, level: base, weights, cash: ppb(target.cash), turnover: ppb(turnover) })
+    let (cash, turnover) = (ppb(target.cash), ppb(turnover));
+    Ok(Rebalance { date, level: base, weights, cash, turnover, notes: Vec::new() })
 }
 
 /// `Σ|t−w|/2` in parts per billion, rounded down; `w` are the parts of what basket and left-out cash are worth now.

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{params::PARAMS, price::micro};
+use super::{
+    observation::{AcceptanceRule, ObservedStatus},
+    params::PARAMS,
+    price::micro,
+};
 use crate::digest::Digest;
 
 /// What a price of 0 enters the logarithm as: ln of one micro-credit.
@@ -291,11 +295,8 @@ impl Breaker {
     #[must_use]
     pub fn trips(&self, old: i64, new: i64, same_version: bool) -> bool {
         let limit = if same_version { self.re_evaluation_ppb } else { self.new_version_ppb };
-        if new == 0 && old != 0 {
-            return true;
-        }
-        let moved = (i128::from(new) - i128::from(old)).unsigned_abs();
-        moved * 1_000_000_000 > u128::from(limit) * i128::from(old).unsigned_abs()
+        let observed = AcceptanceRule::of_consensus(limit).observe(old, &[new]);
+        new == 0 && old != 0 || observed.status == ObservedStatus::Tripped
     }
 }
 

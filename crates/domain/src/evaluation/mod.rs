@@ -14,6 +14,7 @@ pub mod acceptance;
 pub mod attestation;
 pub mod committee;
 pub mod cost;
+pub mod observation;
 mod params;
 pub mod price;
 pub mod quality;

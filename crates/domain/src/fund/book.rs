@@ -176,10 +176,9 @@ impl<'a> Book<'a> {
         if days == 0 || fund.params.management_fee == Ppb::ZERO || supply == 0 {
             return Ok(());
         }
+        // A fee that passes the bound of the ledger yields, or no strike and no exit on that day could ever be made.
         let fee = math::management_shares(supply, fund.retention, days);
-        if fee > i128::from(LIMIT) {
-            return Err(limit(format!("shares of {}", fund.name)));
-        }
+        let fee = fee.min(i128::from(LIMIT) - supply);
         let publishers = math::floor_div(fee, i128::from(fund.params.publisher_share.as_ppb()), K);
         let value = math::floor_div(self.nav(fund), fee, supply + fee);
         let share = Asset::Share(fund.name.clone());

@@ -302,6 +302,9 @@ pub enum Event {
         spread: Ppb,
         /// Who trades, in this order.
         counterparties: Vec<Name>,
+        /// The most that the fund buys from the primary offer of each model, as a part of NAV; without it, as much as it needs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_primary: Option<Ppb>,
     },
     /// Pays contributors what has vested of the sales to one fund.
     Vest {

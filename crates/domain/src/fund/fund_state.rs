@@ -51,6 +51,7 @@ pub struct FundState {
     pub(super) params: FundParams,
     pub(super) retention: u64,
     pub(super) prices: BTreeMap<Name, PriceNano>,
+    pub(super) admissions: BTreeMap<Name, u64>,
     pub(super) estimates: BTreeMap<Name, PriceNano>,
     pub(super) gl: BTreeMap<GlAccount, Femto>,
     pub(super) subscriptions: Vec<(Name, Cash)>,
@@ -197,6 +198,12 @@ impl FundState {
         self.prices.get(model).copied()
     }
 
+    /// Strikes before the admission of a listed model; none where it is not listed.
+    #[must_use]
+    pub fn admitted(&self, model: &Name) -> Option<u64> {
+        self.admissions.get(model).copied()
+    }
+
     /// The pooled estimate beside the price; none where the price stands for it.
     #[must_use]
     pub fn estimate(&self, model: &Name) -> Option<PriceNano> {
@@ -285,6 +292,8 @@ impl FundState {
         match effect {
             Effect::Priced { estimates, prices, .. } => {
                 for (model, price) in prices {
+                    // The first price is that of the admission.
+                    self.admissions.entry(model.clone()).or_insert(self.progress.epoch);
                     self.prices.insert(model.clone(), *price);
                     self.estimates.remove(model);
                 }

@@ -23,6 +23,7 @@ mod create_in_kind;
 mod custody;
 mod delist;
 mod distribute;
+mod doubt;
 mod eligibility;
 mod event;
 pub mod export;
@@ -54,9 +55,13 @@ pub use batch::{
 };
 pub use create_in_kind::{CreateQuote, quote_create};
 pub use distribute::{FeeSpan, MissingFeeShare, divide_fees};
+pub use doubt::{has_jumped, is_too_much};
 pub use event::Event;
 pub use fund_state::{FundState, Holding, Pool, Progress, nav_per_share_nano};
-pub use methodology::{Methodology, MethodologyError, NOTICE_DAYS, Score};
+pub use methodology::{
+    ForcedReason, Methodology, MethodologyError, NOTICE_DAYS, Note, Plan, RebalanceHistory, Review,
+    Reviewed, Score, Track,
+};
 pub use params::FundParams;
 pub use quote::{EXIT_BATCHES, ExitQuote, quote_exit};
 pub use rejection::Rejection;
@@ -124,11 +129,11 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         }
         Event::Compensate { .. } => compensate::compensate(state, event),
         Event::DistributeFees { .. } => distribute::distribute_fees(state, event),
-        Event::Rebalance { fund, weights, cash, spread, counterparties } => {
-            let (cash, spread) = (*cash, *spread);
+        Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary } => {
+            let (cash, spread, max_primary) = (*cash, *spread, *max_primary);
             rebalance::rebalance(
                 state,
-                &rebalance::Order { fund, weights, cash, spread, counterparties },
+                &rebalance::Order { fund, weights, cash, spread, counterparties, max_primary },
             )
         }
         Event::Vest { fund, model, day } => vest::vest(state, fund, model, *day),

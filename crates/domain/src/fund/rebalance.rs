@@ -29,6 +29,7 @@ pub(super) struct Order<'a> {
     pub(super) cash: Ppb,
     pub(super) spread: Ppb,
     pub(super) counterparties: &'a [Name],
+    pub(super) max_primary: Option<Ppb>,
 }
 
 pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejection> {
@@ -38,8 +39,11 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
         check_weight(model.as_str(), weight.as_ppb(), PPB_ONE)?;
     }
     check_target(order.weights, order.cash, order.spread)?;
+    if let Some(part) = order.max_primary {
+        check_weight("primary part", part.as_ppb(), PPB_ONE)?;
+    }
     check_counterparties(order.counterparties)?;
-    let mut venue = Venue { book: Book::over(state), fund, order };
+    let mut venue = Venue { book: Book::over(state), fund, order, primary_most: None };
     check_seeded(&venue.book, fund)?;
     if !(order.weights.is_empty() && order.counterparties.is_empty()) {
         // A batch without weights and counterparties trades nothing and brings leavers nearer to their units: no pause keeps them from it.
@@ -91,6 +95,8 @@ struct Venue<'a> {
     book: Book<'a>,
     fund: &'a FundState,
     order: &'a Order<'a>,
+    /// Cash for the primary offer of each model; none where the order sets no limit.
+    primary_most: Option<i128>,
 }
 
 /// Units of one model, for sale.
@@ -108,6 +114,8 @@ impl<'a> Venue<'a> {
         let cash_part = i128::from(self.order.cash.as_ppb());
         let invested = trading::invested(nav, cash_part);
         let keep = trading::cash_to_keep(nav, cash_part);
+        let most = |part: Ppb| trading::part_in_cash(nav, i128::from(part.as_ppb()));
+        self.primary_most = self.order.max_primary.map(most);
         let mut gaps = Vec::new();
         for model in self.book.live(fund) {
             let price = fund.price(model).unwrap_or_default();
@@ -204,7 +212,7 @@ impl<'a> Venue<'a> {
         self.book.post(Kind::LiqSell, Some(name), legs, lines, facts)
     }
 
-    /// Buys from the primary offer, then from the counterparties; never below the cash to keep.
+    /// Buys from the primary offer, as far as the order lets it, then from the counterparties; never below the cash to keep.
     fn buy(&mut self, lot: &Lot<'_>, keep: i128) -> Result<(), Rejection> {
         let (fund, price) = (self.fund, i128::from(lot.price.as_nano()));
         let traded = trading::buying_price(price, i128::from(self.order.spread.as_ppb()));
@@ -216,7 +224,12 @@ impl<'a> Venue<'a> {
         for seller in std::iter::once(primary.clone()).chain(others) {
             let offered = i128::from(self.book.balance(&seller, &unit));
             let affordable = trading::affordable(self.book.cash(fund), floor, traded);
-            let units = left.min(offered).min(affordable);
+            let most = match self.primary_most.filter(|_| seller == primary) {
+                // Rounded down, so that the cost is within it.
+                Some(cash) => trading::affordable(cash, 0, traded),
+                None => left,
+            };
+            let units = left.min(offered).min(affordable).min(most);
             if units <= 0 {
                 continue;
             }

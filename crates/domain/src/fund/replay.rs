@@ -346,7 +346,8 @@ impl Args<'_> {
             Some(Value::Array(names)) => names.iter().map(owner).collect::<Result<_, _>>()?,
             Some(other) => return Err(owner(other).err().unwrap_or(NO_LIST)),
         };
-        Ok(Event::Rebalance { fund: self.fund.clone(), weights, cash, spread, counterparties })
+        let (fund, max_primary) = (self.fund.clone(), None);
+        Ok(Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary })
     }
 
     fn vest(&self) -> Result<Event, Rejection> {

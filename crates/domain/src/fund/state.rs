@@ -227,6 +227,7 @@ impl State {
                     params: params.clone(),
                     retention: *retention,
                     prices: BTreeMap::new(),
+                    admissions: BTreeMap::new(),
                     estimates: BTreeMap::new(),
                     gl: BTreeMap::new(),
                     subscriptions: Vec::new(),

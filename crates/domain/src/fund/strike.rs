@@ -157,8 +157,12 @@ pub(super) fn performance_fee(
     if gain <= 0 {
         return None;
     }
-    let fee = math::floor_div(gain, rate, K);
-    Some((fee, math::floor_div(fee, supply, nav - fee)))
+    let wanted = math::floor_div(gain, rate, K);
+    let shares = math::floor_div(wanted, supply, nav - wanted);
+    // A fee that passes the bound of the ledger yields, or no strike could ever be made again.
+    let minted = shares.min(i128::from(LIMIT) - supply);
+    let fee = if minted < shares { math::floor_div(nav, minted, supply + minted) } else { wanted };
+    Some((fee, minted))
 }
 
 /// Shares that so much cash buys after the levy, at the ask, rounded down; none where nothing is worth anything.

@@ -11,7 +11,12 @@ pub(crate) fn invested(nav: i128, cash_part: i128) -> i128 {
 
 /// Cash that purchases leave: `⌊N·cash/K⌋`, rounded down to whole micro-credits.
 pub(crate) fn cash_to_keep(nav: i128, cash_part: i128) -> i128 {
-    floor_div(nav, cash_part, K) / K
+    part_in_cash(nav, cash_part)
+}
+
+/// A part of NAV in whole micro-credits, rounded down.
+pub(crate) fn part_in_cash(nav: i128, part: i128) -> i128 {
+    floor_div(nav, part, K) / K
 }
 
 /// Units to hold of one name: `⌊⌊inv·w/K⌋/P⌋`, for a price above 0.

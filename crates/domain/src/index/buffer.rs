@@ -69,6 +69,12 @@ impl Buffer {
         Self::try_new(names, names - rounded, names.saturating_add(rounded))
     }
 
+    /// The rank up to which a name always enters, and that up to which a member stays.
+    #[must_use]
+    pub const fn ranks(&self) -> (usize, usize) {
+        (self.enter, self.keep)
+    }
+
     /// Constituents out of `ranked` (best first), in the order of their rank; fewer than the basket has where there are fewer.
     ///
     /// First all that rank up to `enter`, then members up to rank `keep`, best first, then the best of the others.

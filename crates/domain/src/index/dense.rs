@@ -1,6 +1,6 @@
 //! The level of a basket over rows of prices, without maps: what a backtest of many days needs.
 
-use super::level::{LevelError, NOTIONAL_MICRO, START, add_value, moved, quantity_at};
+use super::level::{LevelError, START, add_value, left_out, moved, quantity_at};
 use crate::amount::{PPB_ONE, PriceNano};
 
 /// A basket whose constituents are columns of a price matrix: an [`IndexLevel`](super::IndexLevel) bit for bit, by the same functions.
@@ -98,9 +98,7 @@ impl DenseLevel {
     /// What the weights of the last change left out of the basket, at 1e-15: their cash part, and the dust of rounding quantities down.
     #[must_use]
     pub fn left_out(&self) -> u128 {
-        let notional =
-            u128::from(NOTIONAL_MICRO.unsigned_abs()) * u128::from(PPB_ONE.unsigned_abs());
-        notional.saturating_sub(self.value_base)
+        left_out(self.value_base)
     }
 
     /// `Σ q·P` at 1e-15.

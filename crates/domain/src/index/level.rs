@@ -17,9 +17,10 @@ pub(super) const START: i64 = 1_000_000_000_000;
 
 /// A basket of quantities and the level that it started from: `level = ⌊base·V/V_base⌋`, `V = Σ q·P`.
 ///
+/// Its JSON may hold more than it reads: the record of a rebalance is a level with the plan beside it.
+///
 /// Levels are whole steps of 1e-9, quantities whole steps of 1e-6 unit, values exact at 1e-15, so that a replay is bit for bit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct IndexLevel {
     base: PriceNano,
     #[serde(serialize_with = "write_quantities", deserialize_with = "read_quantities")]
@@ -139,6 +140,26 @@ impl IndexLevel {
         &self.quantities
     }
 
+    /// What each constituent is worth at `prices`, at 1e-15.
+    ///
+    /// # Errors
+    /// As [`level`](Self::level).
+    pub fn values(
+        &self,
+        prices: &BTreeMap<Name, PriceNano>,
+    ) -> Result<BTreeMap<Name, u128>, LevelError> {
+        let worth = |(model, quantity): (&Name, &u128)| {
+            Ok((model.clone(), add_value(0, *quantity, price_of(model, prices)?)?))
+        };
+        self.quantities.iter().map(worth).collect()
+    }
+
+    /// What the weights of the last change left out of the basket, at 1e-15: their cash part, and the dust of rounding quantities down.
+    #[must_use]
+    pub fn left_out(&self) -> u128 {
+        left_out(self.value_base)
+    }
+
     /// `Σ q·P` at 1e-15.
     fn value(&self, prices: &BTreeMap<Name, PriceNano>) -> Result<u128, LevelError> {
         self.quantities.iter().try_fold(0_u128, |sum, (model, quantity)| {
@@ -154,6 +175,12 @@ pub(super) fn quantity_at(parts: u64, price: u64) -> u128 {
     // Weight in 1e-9 times notional in 1e-6 is the value in 1e-15.
     let value = u128::from(parts) * u128::from(NOTIONAL_MICRO.unsigned_abs());
     value.checked_div(u128::from(price)).unwrap_or(0)
+}
+
+/// The notional less what became a basket of it.
+pub(super) fn left_out(value_base: u128) -> u128 {
+    let notional = u128::from(NOTIONAL_MICRO.unsigned_abs()) * u128::from(PPB_ONE.unsigned_abs());
+    notional.saturating_sub(value_base)
 }
 
 /// `sum + q·P` at 1e-15.

@@ -18,4 +18,5 @@ pub use integer::{PpbCaps, PpbWeights, capped_weights_ppb};
 pub use level::{IndexLevel, LevelError, NOTIONAL_MICRO};
 pub use levy::least_levy;
 pub use turnover::{Move, Relaxation, Trades, TurnoverError, one_way, plan_trades};
+pub(crate) use weights::largest_remainder;
 pub use weights::{GroupCap, Infeasible, InfeasiblePolicy, Weights, capped_weights};

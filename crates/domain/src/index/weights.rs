@@ -284,7 +284,7 @@ fn finish(
 /// Whole parts per billion of weights that sum to one: floors, then one more for the largest remainders, ties to the lower index.
 ///
 /// A name or a group at its cap gets no leftover, as long as somebody else can take it.
-fn largest_remainder(
+pub(crate) fn largest_remainder(
     parts: &[BigRational],
     cap: &BigRational,
     groups: Option<&GroupCap<'_>>,

@@ -15,7 +15,8 @@ use crate::{
     digest::Digest,
     fund::{
         Asset, Batch, Entry, Event, FundState, Kind, Meta, Methodology, MethodologyError, Outcome,
-        State, StrikeOutcome, nav_per_share_nano, restatement::RestateError,
+        Plan, RebalanceHistory, Review, State, StrikeOutcome, nav_per_share_nano,
+        restatement::RestateError,
     },
     index::{IndexLevel, LevelError},
     name::Name,
@@ -103,6 +104,8 @@ pub struct Watch {
     sequence: u64,
     publishers: BTreeMap<Name, Name>,
     level: Option<IndexLevel>,
+    /// What the rebalances so far leave to the next.
+    history: RebalanceHistory,
     orders: Vec<Order>,
     /// The last event before the prices were set, and the chain after it.
     marked: Option<(u64, Digest)>,
@@ -129,6 +132,7 @@ impl Watch {
             sequence: 0,
             publishers: BTreeMap::new(),
             level: None,
+            history: RebalanceHistory::new(),
             orders: Vec::new(),
             marked: None,
             frozen: None,
@@ -233,7 +237,7 @@ impl Watch {
             Event::CancelRedemption { fund, place, .. } if *fund == self.fund => {
                 self.cancel(OrderKind::Redemption, *place);
             }
-            Event::Rebalance { fund, weights, cash, spread, counterparties }
+            Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary }
                 if *fund == self.fund =>
             {
                 let rules = self.rules.current();
@@ -243,6 +247,7 @@ impl Watch {
                 let is_paused = |fund: &FundState| fund.restrictions().is_paused();
                 if !state.fund(fund).is_some_and(is_paused) {
                     self.same("counterparties", counterparties, &rules.counterparties)?;
+                    self.same("max_primary", max_primary, &rules.max_primary())?;
                     self.rebalance(state, weights)?;
                 }
             }
@@ -322,19 +327,19 @@ impl Watch {
         }
     }
 
-    /// Weights of the models that are eligible by then.
-    fn target(
-        &self,
-        fund: &FundState,
-        prices: impl Iterator<Item = (Name, PriceNano)>,
-    ) -> Result<BTreeMap<Name, Ppb>, MethodologyError> {
-        let eligible = prices.filter(|(model, _)| fund.is_eligible(model));
-        let scored = eligible.map(|(model, price)| {
+    /// What the methodology in force makes of the fund's marks; a model that is not eligible by then gets nothing.
+    fn plan(&self, state: &State, fund: &FundState) -> Result<Plan, WatchError> {
+        let sequence = self.sequence;
+        let publisher = |model: &Name| {
             // Every listed model was admitted by an event of this journal.
-            let publisher = self.publishers.get(&model).unwrap_or(&model).clone();
-            (model, publisher, price)
-        });
-        self.rules.current().target_weights(&scored.collect::<Vec<_>>())
+            let publisher = self.publishers.get(model).unwrap_or(model);
+            fund.is_eligible(model).then(|| publisher.clone())
+        };
+        let history = self.history.clone();
+        let review = Review::of(state, fund, publisher, self.level.as_ref(), history)
+            .map_err(|source| WatchError::Level { sequence, source })?;
+        let rules = self.rules.current();
+        rules.plan(&review).map_err(|source| WatchError::Weights { sequence, source })
     }
 
     fn rebalance(
@@ -344,10 +349,9 @@ impl Watch {
     ) -> Result<(), WatchError> {
         let sequence = self.sequence;
         let fund = state.fund(&self.fund).ok_or(WatchError::Internal("a rebalance of no fund"))?;
-        let live = live(state, fund).map(|(model, price)| (model.clone(), price));
-        let target =
-            self.target(fund, live).map_err(|source| WatchError::Weights { sequence, source })?;
-        self.same("weights", weights, &target)?;
+        let plan = self.plan(state, fund)?;
+        self.same("weights", weights, &plan.weights)?;
+        self.history = plan.history;
         let moved = match &mut self.level {
             Some(level) => level.rebase(weights, fund.prices()),
             None => IndexLevel::start(weights, fund.prices()).map(|level| self.level = Some(level)),
@@ -377,7 +381,7 @@ impl Watch {
             return Err(WatchError::Late { order, strike: sequence, cut_off });
         }
         let level = self.level.as_ref().map(|level| level.level(fund.prices())).transpose();
-        let weights = self.target(fund, frozen.prices.iter().map(|(m, p)| (m.clone(), p.price)));
+        let weights = self.plan(state, fund).map(|plan| plan.weights);
         let (high_nav, high_shares) =
             fund.hwm().ok_or(WatchError::Internal("a seeded fund has a high-water mark"))?;
         Ok(StrikeFacts {

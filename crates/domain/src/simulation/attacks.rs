@@ -3,12 +3,16 @@
 //! What the attacker earned is his wealth at the end less that at the start, or less that of an honest twin. Units count at their
 //! true price: what counterparties pay, which is not the mark where the mark is wrong.
 
+mod all;
+mod churn;
 mod market;
 mod reveal;
 
 use std::collections::BTreeMap;
 
 pub use self::reveal::withheld_reveal;
+pub use all::{AttackError, Earned, RULE_ATTACKS, RuleAttack, attack_all};
+pub use churn::churn;
 
 use self::market::{Market, WEALTH, invested};
 use super::{
@@ -174,7 +178,8 @@ pub fn slicing(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
 
 /// Donation: a first holder with next to nothing raises NAV per share by a royalty before a victim's order is settled.
 ///
-/// The publisher is of his party, so that what the royalty pays on unsold units comes back to him.
+/// The publisher is of his party, so that what the royalty pays on unsold units comes back to him. An honest twin pays for shares
+/// what the gift brought the fund: a holder's part of a later joiner's levy is no work of the gift.
 ///
 /// # Errors
 /// A step of the attack that the engine refuses.
@@ -192,8 +197,8 @@ pub fn donation(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
         let owned: i128 = accounts.iter().map(|account| market.worth(account)).sum();
         owned + market.wealth("ATT") + market.wealth("P1")
     };
-    let start = party(&market);
-    market.seed("ATT", random.range(1_001, 1_000_000))?;
+    let (seed_cash, mut honest) = (random.range(1_001, 1_000_000), market.clone());
+    market.seed("ATT", seed_cash)?;
     market.rebalance(0, 0, &[])?;
     let gift = random.range(1_000_000_000, 1_000_000_000_000);
     let early = random.chance(500);
@@ -201,16 +206,26 @@ pub fn donation(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
     if early {
         market.subscribe("STAY", order)?;
     }
+    let before = market.cash(&Account::Fund(market.fund.clone()));
     market.run(Event::Royalty { model: name("A"), amount: Cash::from_micro(gift) })?;
+    let raised = market.cash(&Account::Fund(market.fund.clone())) - before;
     if !early {
         market.subscribe("STAY", order)?;
     }
-    market.strike(0)?;
-    let held = market.shares("ATT");
-    if held > 0 {
-        market.in_kind("ATT", held)?;
+    if raised > 0 {
+        honest.run(Event::Deposit { who: name("ATT"), amount: Cash::from_micro(raised) })?;
     }
-    Ok(party(&market) - start - i128::from(gift) * K)
+    honest.seed("ATT", seed_cash + raised)?;
+    honest.rebalance(0, 0, &[])?;
+    honest.subscribe("STAY", order)?;
+    for market in [&mut market, &mut honest] {
+        market.strike(0)?;
+        let held = market.shares("ATT");
+        if held > 0 {
+            market.in_kind("ATT", held)?;
+        }
+    }
+    Ok(party(&market) - party(&honest) - i128::from(gift - raised) * K)
 }
 
 /// Double submission: one redemption of everything, sent again under its key and under others, while answers are lost and the
@@ -344,6 +359,8 @@ pub fn fee_poking(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
         params.management_fee = Ppb::from_ppb(drawn);
     }
     let mut poked = invested(&mut random, params)?;
+    // What the first joiners' levy gained is charged on before, or he who strikes earlier charges his fee on more of it.
+    poked.strike(0)?;
     let mut once = poked.clone();
     let days = random.range(2, 800);
     let mut day = 0;

@@ -406,7 +406,10 @@ impl Client {
         let cash =
             Ppb::from_ppb(self.random.pick([0, 50_000_000, 80_000_000, 500_000_000, PPB_ONE]));
         let spread = if self.random.chance(500) { 0 } else { self.swarm.spread };
-        Event::Rebalance { fund, weights, cash, spread: Ppb::from_ppb(spread), counterparties }
+        let spread = Ppb::from_ppb(spread);
+        let max_primary = self.random.pick([None, None, Some(10_000_000), Some(0), Some(PPB_ONE)]);
+        let max_primary = max_primary.map(Ppb::from_ppb);
+        Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary }
     }
 
     /// A liquidity provider's cash is gone, or it comes back with more.
@@ -452,6 +455,7 @@ impl Client {
                 cash: Ppb::ZERO,
                 spread: ppb,
                 counterparties: vec![who.clone(), who],
+                max_primary: self.random.chance(300).then_some(ppb),
             },
             11 => Event::Vest { fund, model: name, day },
             12 => Event::Royalty { model: name, amount: cash },

@@ -103,7 +103,6 @@ impl Counts {
         self.checks += other.checks;
         self.forks += other.forks;
         self.left_in_kind += other.left_in_kind;
-        self.at_bound += other.at_bound;
         for (kind, count) in &other.entries {
             *self.entries.entry(*kind).or_default() += count;
         }
@@ -130,7 +129,6 @@ pub(super) struct Life {
     known: BTreeMap<u64, Known>,
     brought: i128,
     sequence: Sequence,
-    last_code: Option<&'static str>,
     /// The record of each strike, and the chain after it.
     strikes: Vec<(usize, Digest)>,
     cells: Vec<usize>,
@@ -149,7 +147,6 @@ impl Life {
             known: BTreeMap::new(),
             brought: 0,
             sequence: Sequence::default(),
-            last_code: None,
             strikes: Vec::new(),
             cells: Vec::new(),
         }
@@ -250,7 +247,6 @@ impl Life {
     fn check_refusal(&mut self, action: &Action, rejection: &Rejection) -> Result<(), Violation> {
         self.counts.refused += 1;
         let code = rejection.code();
-        self.last_code = Some(code);
         *self.counts.codes.entry(code).or_default() += 1;
         ensure(21, CODES.contains(&code), || format!("{rejection}"))?;
         if !self.settings.compare {
@@ -360,6 +356,7 @@ impl Life {
             cash: Ppb::ZERO,
             spread: Ppb::ZERO,
             counterparties: Vec::new(),
+            max_primary: None,
         };
         let mut events = Vec::new();
         if state.holds_subscriptions() {
@@ -407,12 +404,7 @@ impl Life {
         let number = if in_kind { 38 } else { 15 };
         self.counts.left_in_kind += u64::from(in_kind);
         let served = self.counts.refused == refused;
-        // A performance fee of nearly all the gain multiplies the shares, up to the bound of the ledger; then no strike can
-        // be made any more and orders wait, but everybody can leave in kind.
-        let strike = matches!(action.event, Event::Strike { .. });
-        let at_bound = !served && strike && self.last_code == Some("limit");
-        self.counts.at_bound += u64::from(at_bound);
-        ensure(number, served || at_bound, || format!("{action} is refused"))
+        ensure(number, served, || format!("{action} is refused"))
     }
 
     /// The last strike, three batches, everybody leaves; then nothing waits, and the journal leads to this very state,
@@ -430,8 +422,7 @@ impl Life {
         if let Some(fund) = self.process.state.fund(&self.cast.fund) {
             let orders = fund.pending_redemptions().len() + fund.pending_subscriptions().len();
             let waiting = fund.pools().len() + orders;
-            let stuck = self.counts.at_bound > 0 && fund.pools().is_empty();
-            ensure(15, waiting == 0 || stuck, || format!("{waiting} orders and pools wait"))?;
+            ensure(15, waiting == 0, || format!("{waiting} orders and pools wait"))?;
             let all = fund.shares(&self.process.state).as_nano();
             let queued = fund.pending_redemptions().iter().map(|order| order.1.as_nano());
             let kept = super::checks::locked(&self.process.state, &self.cast) + queued.sum::<i64>();

@@ -85,8 +85,6 @@ pub struct Summary {
     pub strikes_dealt_again: u64,
     /// Holders that left in kind at the end.
     pub left_in_kind: u64,
-    /// Funds whose shares had reached the bound of the ledger, so that the last strike was refused with `limit`.
-    pub funds_at_bound: u64,
     /// Funds that were winding up at the end of their life.
     pub funds_wound_up: u64,
     /// Entries in the journal, by kind.
@@ -209,7 +207,6 @@ impl Simulation {
             append_refusals: total.append_refusals,
             strikes_dealt_again: total.forks,
             left_in_kind: total.left_in_kind,
-            funds_at_bound: total.at_bound,
             funds_wound_up: wound_up,
             entries: total.entries,
             codes: total.codes,

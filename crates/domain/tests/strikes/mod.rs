@@ -194,6 +194,7 @@ impl World {
             cash: Ppb::from_ppb(world.rules.cash_ppb),
             spread: Ppb::from_ppb(world.rules.spread_ppb),
             counterparties: world.rules.counterparties.clone(),
+            max_primary: world.rules.max_primary(),
         });
         if twist == Twist::ChangeBetween {
             world.adopt(&fund);

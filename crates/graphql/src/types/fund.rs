@@ -18,6 +18,7 @@ use super::{
     disclosure::Disclosure,
     log::StrikeProof,
     order::UnitsOfModel,
+    rebalance::Rebalance,
     restatement::{CreateQuote, Restatement},
     restriction::Restrictions,
 };
@@ -253,6 +254,21 @@ impl Fund {
             .list_strikes(&self.0.fund.name, page.after_number()?, page.limit(), &self.0.ledger)
             .await;
         page.page(rows, |s| s.number.to_string(), Strike)
+    }
+
+    /// Every change of weights, in order, with what the rules did.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn rebalances(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<Rebalance>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_rebalances(&self.0.fund.name, page.after_number()?, page.limit())
+            .await;
+        page.page(rows, |r| r.number.to_string(), Rebalance::from)
     }
 }
 

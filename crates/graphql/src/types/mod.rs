@@ -19,6 +19,7 @@ pub(crate) mod log;
 pub(crate) mod model;
 pub(crate) mod order;
 pub(crate) mod price;
+pub(crate) mod rebalance;
 pub(crate) mod release;
 pub(crate) mod restatement;
 pub(crate) mod restriction;

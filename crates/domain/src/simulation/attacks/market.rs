@@ -108,6 +108,7 @@ impl Market {
             cash,
             spread,
             counterparties,
+            max_primary: None,
         })
     }
 
@@ -124,7 +125,8 @@ impl Market {
         let weights = self.values.keys().map(|model| (model.clone(), weight(model))).collect();
         let counterparties = parties.iter().map(|who| name(who)).collect();
         let (fund, spread) = (self.fund.clone(), Ppb::from_ppb(spread));
-        self.run(Event::Rebalance { fund, weights, cash: Ppb::ZERO, spread, counterparties })
+        let (cash, max_primary) = (Ppb::ZERO, None);
+        self.run(Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary })
     }
 
     /// Delivers what leavers wait for: three batches in which nobody trades.
@@ -139,6 +141,7 @@ impl Market {
             cash: Ppb::ZERO,
             spread: Ppb::ZERO,
             counterparties: Vec::new(),
+            max_primary: None,
         }
     }
 

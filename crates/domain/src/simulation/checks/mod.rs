@@ -163,8 +163,9 @@ pub(super) fn check_event(seen: &Seen<'_>) -> Result<(), Violation> {
             let same = before.units == after.units && before.shares == after.shares;
             ensure(39, paid && same, || "a compensation moved more than it says".to_owned())
         }
-        (Event::Rebalance { spread, .. }, _) => {
-            trading::check_rebalance(seen, fund, before, &after, spread.as_ppb())
+        (Event::Rebalance { spread, max_primary, .. }, _) => {
+            let limit = max_primary.map(|part| i128::from(part.as_ppb()));
+            trading::check_rebalance(seen, fund, before, &after, (spread.as_ppb(), limit))
         }
         (Event::MarkSet { .. } | Event::RevealPrices { .. }, _) => check_mark(seen, before, &after),
         (Event::Vest { .. } | Event::Royalty { .. }, _) => {

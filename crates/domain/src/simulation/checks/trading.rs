@@ -16,7 +16,7 @@ pub(super) fn check_rebalance(
     fund: &FundState,
     before: &Standing,
     after: &Standing,
-    spread: i64,
+    (spread, primary_limit): (i64, Option<i128>),
 ) -> Result<(), Violation> {
     ensure(14, before.shares == after.shares, || "a rebalance changed shares".to_owned())?;
     let result = fund.gl(&GlAccount::Trading) - before.trading;
@@ -39,7 +39,10 @@ pub(super) fn check_rebalance(
         _ => 3,
     };
     ensure(15, entries.iter().map(order).is_sorted(), || "leavers do not sell first".to_owned())?;
-    check_primary_first(seen, entries)?;
+    check_primary_first(seen, entries, primary_limit.is_some())?;
+    if let Some(part) = primary_limit {
+        check_primary_limit(entries, down(before.nav, part, K) / K)?;
+    }
     for (epoch, batches) in &before.pools {
         let account = Account::Liquidation { fund: fund.name().clone(), epoch: *epoch };
         let waits = fund.prices().keys().any(|model| {
@@ -70,8 +73,25 @@ fn dust_of(entry: &Entry) -> i128 {
     lines.filter_map(|line| line.delta.as_femto()).sum()
 }
 
-/// The primary offer sells before others, and others only where it is empty.
-fn check_primary_first(seen: &Seen<'_>, entries: &[Entry]) -> Result<(), Violation> {
+/// No model's primary offer sells for more than the order allows.
+fn check_primary_limit(entries: &[Entry], most: i128) -> Result<(), Violation> {
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::Buy) {
+        let Meta::Trade { counterparty: Account::Primary(model), .. } = &entry.meta else {
+            continue;
+        };
+        let cash = entry.custody.iter().filter(|leg| leg.asset == Asset::Cash);
+        let cost: i128 = cash.map(|leg| i128::from(leg.amount)).sum();
+        ensure(15, cost <= most, || format!("{cost} for the offer of {model}, at most {most}"))?;
+    }
+    Ok(())
+}
+
+/// The primary offer sells before others, and others only where it is empty or has sold what it may.
+fn check_primary_first(
+    seen: &Seen<'_>,
+    entries: &[Entry],
+    is_limited: bool,
+) -> Result<(), Violation> {
     let mut first = BTreeMap::<&Name, bool>::new();
     for entry in entries.iter().filter(|entry| entry.kind == Kind::Buy) {
         let Meta::Trade { counterparty, model, .. } = &entry.meta else { continue };
@@ -83,7 +103,7 @@ fn check_primary_first(seen: &Seen<'_>, entries: &[Entry]) -> Result<(), Violati
     for (model, _) in first.into_iter().filter(|(_, primary)| !primary) {
         let offer = Account::Primary(model.clone());
         let left = seen.after.balance(&offer, &Asset::Unit(model.clone()));
-        ensure(15, left == 0, || format!("{left} of {model} were passed over"))?;
+        ensure(15, left == 0 || is_limited, || format!("{left} of {model} were passed over"))?;
     }
     Ok(())
 }

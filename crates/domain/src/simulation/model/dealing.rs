@@ -117,8 +117,13 @@ impl Model {
         if gain <= 0 {
             return Ok(());
         }
-        let fee = down(gain, rules.performance, K);
-        let minted = down(fee, supply, nav - fee);
+        let mut fee = down(gain, rules.performance, K);
+        let mut minted = down(fee, supply, nav - fee);
+        // The reference refuses what passes the bound; here it yields.
+        if supply + minted > LIMIT {
+            minted = LIMIT - supply;
+            fee = down(nav, minted, LIMIT);
+        }
         if minted > 0 {
             self.post(&[(SHARE, ISSUE, person(MANAGER), minted)])?;
             self.book(GL_PERFORMANCE, fee);

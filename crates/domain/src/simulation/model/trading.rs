@@ -21,6 +21,8 @@ struct Order {
     cash: i128,
     spread: i128,
     parties: Vec<usize>,
+    /// Part of NAV for the primary offer of each model.
+    primary: Option<i128>,
 }
 
 impl Model {
@@ -42,14 +44,16 @@ impl Model {
         for (model, gap) in gaps.iter().filter(|gap| gap.1 < 0) {
             self.sell(*model, None, FUND, -gap, &order)?;
         }
+        let primary = order.primary.map(|part| down(nav, part, K) / K);
         for (model, gap) in gaps.iter().filter(|gap| gap.1 > 0) {
-            self.buy(*model, *gap, keep, &order)?;
+            self.buy(*model, *gap, (keep, primary), &order)?;
         }
         epochs.into_iter().try_for_each(|epoch| self.close(epoch))
     }
 
     fn read_order(&self, event: &Event) -> Result<(Order, i128), Code> {
-        let Event::Rebalance { fund, weights, cash, spread, counterparties } = event else {
+        let Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary } = event
+        else {
             return Err("model: another event");
         };
         let rules = self.rules(fund)?;
@@ -62,13 +66,15 @@ impl Model {
         let (cash, spread) = (i128::from(cash.as_ppb()), i128::from(spread.as_ppb()));
         need(dense.iter().sum::<i128>() <= K, "weights")?;
         need((0..=K).contains(&cash) && (0..K).contains(&spread), "weights")?;
+        let primary = max_primary.map(|part| i128::from(part.as_ppb()));
+        need(primary.is_none_or(|part| (0..=K).contains(&part)), "weights")?;
         let parties = counterparties.iter().map(|name| self.person(name));
         let parties = parties.collect::<Result<Vec<usize>, Code>>()?;
         need(parties.iter().collect::<BTreeSet<_>>().len() == parties.len(), "owner")?;
         need(self.shares() > 0, "unseeded")?;
         let empty = weights.is_empty() && parties.is_empty();
         need(empty || !self.facts.access.paused, "paused")?;
-        Ok((Order { weights: dense, cash, spread, parties }, rules.reserve))
+        Ok((Order { weights: dense, cash, spread, parties, primary }, rules.reserve))
     }
 
     fn sell(
@@ -114,7 +120,7 @@ impl Model {
         &mut self,
         model: usize,
         mut quantity: i128,
-        keep: i128,
+        (keep, primary_cash): (i128, Option<i128>),
         order: &Order,
     ) -> Result<(), Code> {
         let price = self.price(model);
@@ -123,7 +129,10 @@ impl Model {
             std::iter::once(primary(model)).chain(order.parties.iter().map(|p| person(*p)));
         for seller in offers {
             let affordable = (self.cash() - keep).max(0) * K / traded;
-            let units = quantity.min(self.cell(seller, unit(model))).min(affordable);
+            let mut units = quantity.min(self.cell(seller, unit(model))).min(affordable);
+            if let Some(cash) = primary_cash.filter(|_| seller == primary(model)) {
+                units = units.min(cash * K / traded);
+            }
             if units == 0 {
                 continue;
             }

@@ -1,15 +1,29 @@
 //! The methodology of a fund: which scores make weights, under which caps, with which fees and limits.
+//!
+//! [`Methodology::plan`] is the one function that makes the weights of a rebalance: live, in a backtest, and where a strike is verified.
+
+mod check;
+mod drift;
+mod error;
+mod plan;
+mod review;
+mod track;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use error::MethodologyError;
+pub use plan::{ForcedReason, Note, Plan};
+pub use review::{RebalanceHistory, Review, Reviewed};
+pub use track::Track;
+
 use super::params::FundParams;
 use crate::{
     amount::{Cash, PPB_ONE, Ppb, PriceNano},
-    canonical::{self, CanonicalError, INTEGER_MAX},
+    canonical,
     digest::Digest,
-    index::{Infeasible, InfeasiblePolicy, PpbCaps, PpbWeights, capped_weights_ppb},
+    index::{Infeasible, InfeasiblePolicy, PpbCaps, PpbWeights, WeightBand, capped_weights_ppb},
     name::Name,
 };
 
@@ -38,80 +52,62 @@ pub struct Methodology {
     pub cash_ppb: i64,
     /// Who trades with the fund, in this order.
     pub counterparties: Vec<Name>,
+    /// For how many rebalances a name that drifted above its cap is tolerated before its sale is forced; absent means for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cure_rebalances: Option<i64>,
     /// What happens when the caps leave no room.
     pub infeasible: InfeasiblePolicy,
     /// Part of a joiner's cash that stays in the fund.
     pub levy_in_ppb: i64,
     /// Management fee a year.
     pub management_fee_ppb: i64,
-    /// The largest primary purchase of one rebalance, of NAV.
+    /// The largest primary purchase of each model in one rebalance, of NAV.
     pub max_primary_purchase_ppb: Option<i64>,
-    /// How many names a basket has.
+    /// How many names a basket has; with tracks, how many each track has.
     pub membership: Option<i64>,
+    /// The rank up to which a name always enters; absent means four fifths of the names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership_enter: Option<i64>,
+    /// The rank up to which a member stays; absent means six fifths of the names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership_keep: Option<i64>,
     /// The least subscription.
     pub minimum_order_micro: i64,
     /// The largest weight of a name.
     pub name_cap_ppb: i64,
-    /// How far NAV per share may move between strikes.
+    /// How far NAV per share may move between strikes before joiners wait for a second look.
     pub nav_breaker_ppb: Option<i64>,
     /// Part of the gain above the high-water mark.
     pub performance_fee_ppb: i64,
-    /// The largest weight of all names of one publisher.
+    /// Days after which a price is too old for joiners to deal on; absent means never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_age_days_max: Option<i64>,
+    /// The largest weight of all names of one publisher; with tracks, of each track.
     pub publisher_cap_ppb: i64,
     /// The publishers' part of the management fee.
     pub publisher_share_ppb: i64,
     /// Evaluators that a price needs.
     pub quorum: i64,
+    /// In how many equal steps the first rebalances go from cash to their targets; absent means at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp_up_rebalances: Option<i64>,
     /// Cash that purchases never touch.
     pub reserve_micro: i64,
     /// What weights are in proportion to.
     pub score: Score,
     /// How far from the mark trades are made.
     pub spread_ppb: i64,
-    /// The largest one-way turnover of a rebalance.
+    /// Parts of the index that are not comparable by price, each with a weight of its own; none means one track of all models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<Track>,
+    /// The largest one-way turnover of a rebalance, of the invested part.
     pub turnover_ppb: Option<i64>,
-}
-
-/// Why a methodology is refused, or gives no weights.
-#[derive(Debug, thiserror::Error)]
-pub enum MethodologyError {
-    /// Not the JSON of a methodology.
-    #[error("no methodology: {0}")]
-    Json(#[from] serde_json::Error),
-    /// A number out of its range.
-    #[error("{field} is {value}: at least {min}, at most {max}")]
-    Range {
-        /// The field.
-        field: &'static str,
-        /// What it holds.
-        value: i64,
-        /// The least that is allowed.
-        min: i64,
-        /// The most that is allowed.
-        max: i64,
-    },
-    /// A limit that this version cannot hold.
-    #[error("{field} is {value}, but this limit is not built yet: only null is allowed")]
-    NotBuilt {
-        /// The field.
-        field: &'static str,
-        /// What it holds.
-        value: i64,
-    },
-    /// A name that stands twice.
-    #[error("{field} names {name} twice")]
-    Twice {
-        /// The field.
-        field: &'static str,
-        /// The name.
-        name: Name,
-    },
-    /// A value without canonical JSON.
-    #[error("methodology: {0}")]
-    Canonical(#[from] CanonicalError),
-    /// Weights that do not exist under these caps.
-    #[error("weights: {0}")]
-    Weights(#[from] Infeasible),
+    /// How far from its target a weight may be without being traded, of the invested part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_band_absolute_ppb: Option<i64>,
+    /// The same as a part of the target; the wider of the two holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_band_relative_ppb: Option<i64>,
 }
 
 impl Methodology {
@@ -125,51 +121,8 @@ impl Methodology {
         Ok(methodology)
     }
 
-    /// Checks every value; a limit that is not built yet must be off, so that none is ever ignored.
-    ///
-    /// # Errors
-    /// The first bad field, by name, with its range.
-    pub fn validate(&self) -> Result<(), MethodologyError> {
-        let (below_one, limit) = (PPB_ONE - 1, INTEGER_MAX as i64);
-        for (field, value, min, max) in [
-            ("breaker_new_version_ppb", self.breaker_new_version_ppb, 1, limit),
-            ("breaker_reevaluation_ppb", self.breaker_reevaluation_ppb, 1, limit),
-            ("cash_ppb", self.cash_ppb, 0, PPB_ONE),
-            ("levy_in_ppb", self.levy_in_ppb, 0, below_one),
-            ("management_fee_ppb", self.management_fee_ppb, 0, below_one),
-            ("minimum_order_micro", self.minimum_order_micro, 1, limit),
-            ("name_cap_ppb", self.name_cap_ppb, 1, PPB_ONE),
-            ("performance_fee_ppb", self.performance_fee_ppb, 0, below_one),
-            ("publisher_cap_ppb", self.publisher_cap_ppb, 1, PPB_ONE),
-            ("publisher_share_ppb", self.publisher_share_ppb, 0, PPB_ONE),
-            ("quorum", self.quorum, 1, 1_000),
-            ("reserve_micro", self.reserve_micro, 0, limit),
-            ("spread_ppb", self.spread_ppb, 0, below_one),
-        ] {
-            if !(min..=max).contains(&value) {
-                return Err(MethodologyError::Range { field, value, min, max });
-            }
-        }
-        for (field, limit) in [
-            ("max_primary_purchase_ppb", self.max_primary_purchase_ppb),
-            ("membership", self.membership),
-            ("nav_breaker_ppb", self.nav_breaker_ppb),
-            ("turnover_ppb", self.turnover_ppb),
-        ] {
-            if let Some(value) = limit {
-                return Err(MethodologyError::NotBuilt { field, value });
-            }
-        }
-        for (index, name) in self.counterparties.iter().enumerate() {
-            if self.counterparties[..index].contains(name) {
-                let (field, name) = ("counterparties", name.clone());
-                return Err(MethodologyError::Twice { field, name });
-            }
-        }
-        Ok(())
-    }
-
-    /// The canonical JSON, every field present.
+    /// The canonical JSON: every field of the first form, and of those that came later the ones that are on, so that adding a rule
+    /// changes no digest.
     ///
     /// # Errors
     /// A number beyond 2^53 − 1, which [`validate`](Self::validate) refuses too.
@@ -198,7 +151,29 @@ impl Methodology {
         }
     }
 
-    /// Weights of the invested part for models with their publishers and accepted prices, in any order.
+    /// The weight band; none where every difference is traded.
+    pub(super) fn band(&self) -> Option<WeightBand> {
+        if self.weight_band_absolute_ppb.is_none() && self.weight_band_relative_ppb.is_none() {
+            return None;
+        }
+        let part = |ppb: Option<i64>| Ppb::from_ppb(ppb.unwrap_or(0));
+        let absolute = part(self.weight_band_absolute_ppb);
+        Some(WeightBand { absolute, relative: part(self.weight_band_relative_ppb) })
+    }
+
+    /// Whether weights follow from scores and caps alone, whatever was before.
+    pub(crate) fn is_plain(&self) -> bool {
+        let off = [self.membership, self.ramp_up_rebalances, self.turnover_ppb];
+        off.iter().all(Option::is_none) && self.band().is_none() && self.tracks.is_empty()
+    }
+
+    /// The largest primary purchase, as a rebalance says it.
+    #[must_use]
+    pub fn max_primary(&self) -> Option<Ppb> {
+        self.max_primary_purchase_ppb.map(Ppb::from_ppb)
+    }
+
+    /// Weights of the invested part by scores and caps alone, for models with their publishers and accepted prices, in any order.
     ///
     /// They sum to 1e9, less what the caps leave over under the policy `cash`.
     ///
@@ -226,7 +201,7 @@ impl Methodology {
 
     /// The same without names: prices in 1e-9, in the order of the models' names, and the number of each one's publisher.
     ///
-    /// The one place where a price becomes a weight: live through [`target_weights`](Self::target_weights), and over rows in a backtest.
+    /// The one place where a price becomes a weight: live through [`plan`](Self::plan), and over rows in a backtest.
     pub(crate) fn weights_of(
         &self,
         prices: &[i64],

@@ -4,6 +4,7 @@
 //! noun first, takes one input with an `idempotencyKey` and answers one payload; an error carries a code out of a closed list.
 
 mod error;
+mod fields;
 mod moment;
 mod mutations;
 mod pagination;
@@ -15,13 +16,14 @@ mod types;
 use std::sync::Arc;
 
 use async_graphql::{
-    EmptySubscription, Executor, MergedObject, Request, Response, Schema, SchemaBuilder,
+    EmptySubscription, Executor, MergedObject, Request, Response, Schema, SchemaBuilder, Value,
 };
 use service::Service;
 
 pub use error::code_errors;
 pub use scope::RequestScope;
 
+use fields::FieldOrder;
 use mutations::{Mutation, manual::ClockMutation};
 use query::Query;
 
@@ -78,12 +80,19 @@ impl Api {
         }
     }
 
-    /// Runs one operation; errors without a code of ours get one.
-    pub async fn execute(&self, request: Request) -> Response {
-        let response = match &self.0 {
+    /// Runs one operation; its answer comes in the order of the question, and errors without a code of ours get one.
+    pub async fn execute(&self, mut request: Request) -> Response {
+        let operation = request.operation_name.clone();
+        // A question that cannot be read is refused by the engine, in its words.
+        let document = request.parsed_query().ok().cloned();
+        let mut response = match &self.0 {
             Executable::Live(schema) => Executor::execute(&**schema, request).await,
             Executable::Manual(schema) => Executor::execute(&**schema, request).await,
         };
+        // Only what passed the engine's limits has an answer: no fragment holds itself.
+        if let Some(document) = document.filter(|_| response.data != Value::Null) {
+            FieldOrder::of(&document, operation.as_deref()).apply(&mut response.data);
+        }
         code_errors(response)
     }
 }

@@ -3,7 +3,6 @@
 
 mod costs;
 #[path = "../crash/market.rs"]
-#[expect(dead_code, reason = "the market is shared with a test that uses more of it")]
 mod market;
 mod statements;
 

@@ -7,7 +7,7 @@ use domain::{
     name::Name,
     proof::{StrikeFacts, Watch},
 };
-use store::{Connection, fund};
+use store::{Connection, fund, fund_methodology};
 
 use crate::ServiceError;
 
@@ -48,6 +48,13 @@ impl Followers {
             self.0.insert(name.to_owned(), Arc::new(followed));
         }
         if let Some(Followed::Whole(watch)) = self.0.get_mut(name).map(Arc::make_mut) {
+            if let Event::AdoptMethodology { digest, .. } = event {
+                // Without its rules the watch says so itself.
+                let row = fund_methodology::find_by_digest(connection, name, &digest.hex()).await?;
+                if let Some(rules) = row.and_then(|row| Methodology::parse(&row.body).ok()) {
+                    watch.learn(rules).map_err(ServiceError::internal)?;
+                }
+            }
             watch.pass_to(seq.unsigned_abs());
             watch.before(state, event);
         }

@@ -6,17 +6,15 @@ use domain::{
     index::IndexLevel,
     name::Name,
 };
-use store::{fund, index_basket, price_decision, registered_model};
+use store::{index_basket, price_decision, registered_model};
 
 use crate::{Service, ServiceError, funds::Fund};
 
 /// Everything about a fund at one moment.
 #[derive(Clone, Debug)]
 pub struct FundView {
-    /// As it was created.
+    /// Its name and its rules.
     pub fund: Fund,
-    /// The methodology as it was given.
-    pub methodology_text: String,
     /// The fund's day.
     pub day: i64,
     /// Whether it is being wound up.
@@ -114,9 +112,7 @@ impl Service {
             }
             None => None,
         };
-        let row = fund::find(&self.store, name.as_str()).await?;
         Ok(FundView {
-            methodology_text: row.map(|r| r.methodology).unwrap_or_default(),
             day: books.day(),
             winding: books.winding(),
             nav_per_share_nano: books.nav_per_share_nano(state).map(PriceNano::as_nano),

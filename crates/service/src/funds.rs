@@ -8,7 +8,7 @@ use domain::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use store::{FundRow, OrderSide, fund, model_access, price_decision, registered_model};
+use store::{Connection, FundRow, OrderSide, fund, model_access, price_decision, registered_model};
 
 use crate::contributors::ledger_split;
 use crate::{
@@ -17,33 +17,52 @@ use crate::{
     ledger::LedgerUnit,
     likeness::ineligible_model,
     log::NewLeaf,
+    methodologies::in_force,
+    methodology_gate,
     orders::record_order,
-    prices::{BREAKER, micro_to_nano},
+    prices::micro_to_nano,
     suspension::unknown_version,
     token::{Caller, Scope},
 };
 
-/// A fund as it was created.
+/// A fund with the rules that are in force.
 #[derive(Clone, Debug)]
 pub struct Fund {
     /// Its name.
     pub name: Name,
-    /// The rules.
+    /// The rules in force.
     pub methodology: Methodology,
-    /// Digest of the rules.
+    /// Digest of these rules.
     pub methodology_digest: Digest,
+    /// The same rules as they were given.
+    pub methodology_text: String,
+    /// Which of the fund's rules they are; 1 those of its creation.
+    pub methodology_version: i64,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
 impl Fund {
-    fn read(row: FundRow) -> Result<Self, ServiceError> {
+    async fn read<C: Connection>(connection: &C, row: FundRow) -> Result<Self, ServiceError> {
+        let rules = in_force(connection, &row).await?;
         Ok(Self {
             name: row.name.parse().map_err(ServiceError::internal)?,
-            methodology: Methodology::parse(&row.methodology).map_err(ServiceError::internal)?,
-            methodology_digest: row.methodology_digest.parse().map_err(ServiceError::internal)?,
+            methodology: Methodology::parse(&rules.text).map_err(ServiceError::internal)?,
+            methodology_digest: rules.digest.parse().map_err(ServiceError::internal)?,
+            methodology_text: rules.text,
+            methodology_version: rules.version,
             created_at: Timestamp::from_millis(row.created_at),
         })
+    }
+
+    /// The fund of a name as `connection` sees it: a command that needs its rules reads them under the ledger's lock.
+    pub(crate) async fn find_in<C: Connection>(
+        connection: &C,
+        name: &Name,
+    ) -> Result<Self, ServiceError> {
+        let row = fund::find(connection, name.as_str()).await?;
+        let row = row.ok_or_else(|| ServiceError::absent("fund", name.as_str()))?;
+        Self::read(connection, row).await
     }
 }
 
@@ -108,9 +127,7 @@ impl Service {
         name: &Name,
         methodology: &str,
     ) -> Result<String, ServiceError> {
-        let rules =
-            Methodology::parse(methodology).map_err(|e| ServiceError::invalid("methodology", e))?;
-        check_enforced(&rules)?;
+        let rules = methodology_gate::read(methodology).await?;
         let input = CreateFund { name, methodology };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_create", &input);
@@ -262,8 +279,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Absent`] if there is none.
     pub async fn get_fund(&self, name: &Name) -> Result<Fund, ServiceError> {
-        let row = fund::find(&self.store, name.as_str()).await?;
-        Fund::read(row.ok_or_else(|| ServiceError::absent("fund", name.as_str()))?)
+        Fund::find_in(&self.store, name).await
     }
 
     /// Funds by name after `after`, at most `limit`.
@@ -275,33 +291,12 @@ impl Service {
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Fund>, ServiceError> {
-        fund::list(&self.store, after, limit).await?.into_iter().map(Fund::read).collect()
-    }
-}
-
-/// Refuses a rule that this installation would show and not keep.
-fn check_enforced(rules: &Methodology) -> Result<(), ServiceError> {
-    let breaker = |ppb: u64| i64::try_from(ppb).unwrap_or(i64::MAX);
-    for (name, given, kept) in [
-        ("quorum", rules.quorum, 1),
-        (
-            "breaker_reevaluation_ppb",
-            rules.breaker_reevaluation_ppb,
-            breaker(BREAKER.re_evaluation_ppb),
-        ),
-        (
-            "breaker_new_version_ppb",
-            rules.breaker_new_version_ppb,
-            breaker(BREAKER.new_version_ppb),
-        ),
-    ] {
-        if given != kept {
-            let reason =
-                format!("{name} is {given}; this installation keeps {kept} and nothing else");
-            return Err(ServiceError::invalid("methodology", reason));
+        let mut funds = Vec::new();
+        for row in fund::list(&self.store, after, limit).await? {
+            funds.push(Fund::read(&self.store, row).await?);
         }
+        Ok(funds)
     }
-    Ok(())
 }
 
 /// Accepted price and estimate of a model, as the ledger counts them.

@@ -19,9 +19,10 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     exits::fund_day,
-    funds::{accepted_marks, ledger_command},
+    funds::{Fund, accepted_marks, ledger_command},
     ledger::LedgerUnit,
     likeness::ineligible_model,
+    methodologies::adopt_due,
     orders::waiting,
     proofs::record_strike,
     suspension::tripped_names,
@@ -91,6 +92,7 @@ pub struct Rebalanced {
 impl Service {
     /// Strikes a fund on the day of the caller's clock; the number of the strike comes back.
     ///
+    /// Rules whose day has come are in force from the end of the strike on: it is computed under those before.
     /// While tripped names are more than a tenth of NAV, subscription orders wait on; redemptions are settled all the same.
     ///
     /// # Errors
@@ -101,10 +103,11 @@ impl Service {
         key: &str,
         fund: &Name,
     ) -> Result<i64, ServiceError> {
-        let rules = self.get_fund(fund).await?.methodology_digest;
+        self.get_fund(fund).await?;
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
+        let rules = Fund::find_in(&ledger.unit.transaction, fund).await?.methodology_digest;
         hold_in_doubt(&mut ledger, fund).await?;
         let marks = accepted_marks(&ledger, fund).await?;
         if !marks.is_empty() {
@@ -140,6 +143,7 @@ impl Service {
         strike::insert(&ledger.unit.transaction, row).await?;
         close_orders(&ledger, fund, (number, event_seq), outcome).await?;
         record_strike(&mut ledger, rules).await?;
+        adopt_due(&mut ledger, fund, (number, day)).await?;
         ledger.finish(&format!("{fund}/{number}"), number).await
     }
 
@@ -154,10 +158,11 @@ impl Service {
         key: &str,
         fund: &Name,
     ) -> Result<Rebalanced, ServiceError> {
-        let rules = self.get_fund(fund).await?.methodology;
+        self.get_fund(fund).await?;
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_rebalance", &input);
+        let rules = Fund::find_in(&ledger.unit.transaction, fund).await?.methodology;
         let struck = strike::latest(&ledger.unit.transaction, fund.as_str()).await?;
         let struck = struck.ok_or_else(|| ServiceError::absent("strike", fund.as_str()))?;
         let basket = index_basket::latest(&ledger.unit.transaction, fund.as_str()).await?;

@@ -8,6 +8,7 @@ mod evaluator;
 mod exit;
 mod fund;
 pub(crate) mod manual;
+mod methodology;
 mod registry;
 mod release;
 mod rotation;
@@ -26,6 +27,7 @@ pub(crate) struct Mutation(
     evaluator::EvaluatorMutation,
     fund::FundMutation,
     exit::ExitMutation,
+    methodology::MethodologyMutation,
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,

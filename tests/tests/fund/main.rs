@@ -8,6 +8,7 @@
 
 mod commands;
 mod exits;
+mod methodologies;
 mod proofs;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]

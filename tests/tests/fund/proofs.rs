@@ -18,7 +18,7 @@ use crate::{
 const HEAD: &str = "head { log size root at publicKey signature }";
 
 /// Runs `verify`; whether it said yes, and all that it said.
-fn verify(arguments: &[&str]) -> (bool, String) {
+pub(crate) fn verify(arguments: &[&str]) -> (bool, String) {
     verify_as(arguments, "")
 }
 
@@ -36,7 +36,7 @@ fn verify_as(arguments: &[&str], token: &str) -> (bool, String) {
 }
 
 /// Status and text of a strike's bundle.
-async fn bundle(world: &World, token: Option<&str>, strike: &str) -> (u16, String) {
+pub(crate) async fn bundle(world: &World, token: Option<&str>, strike: &str) -> (u16, String) {
     let url = format!("{}/v1/strikes/{strike}/bundle?samples=true", world.url);
     let mut request = reqwest::Client::new().get(url);
     if let Some(token) = token {

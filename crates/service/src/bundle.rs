@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{
     digest::Digest,
     evaluation::{Report, read_blob},
-    fund::Event,
+    fund::{Event, Methodology},
     name::Name,
     proof::{
         Bundle, LeafProof, LeafRecord, LogEvidence, OlderHead, PriceStep, ReportEvidence,
@@ -20,6 +20,7 @@ use store::{
 use crate::{
     Service, ServiceError,
     log::{consistency, decision_subject, inclusion, read_head},
+    methodologies::rules_subject,
     prices::Items,
     proofs::strike_subject,
     token::{Caller, Scope},
@@ -43,6 +44,19 @@ impl Gathered {
     fn keep(&mut self, leaf: LogLeafRow) {
         self.leaves.insert(leaf.leaf_index, leaf);
     }
+}
+
+/// The rules of a strike, and all that were in force before and with it where there were others, each once.
+fn told(rules: Vec<(i64, Methodology)>) -> Result<(Methodology, Vec<Methodology>), ServiceError> {
+    let (_, last) = rules.last().ok_or_else(|| ServiceError::internal("a fund without rules"))?;
+    let (last, changed) = (last.clone(), rules.len() > 1);
+    let mut all = Vec::new();
+    for (_, rules) in rules {
+        if changed && !all.contains(&rules) {
+            all.push(rules);
+        }
+    }
+    Ok((last, all))
 }
 
 impl Service {
@@ -71,12 +85,14 @@ impl Service {
         let row = row.ok_or_else(|| absent("proof of strike"))?;
         let record: StrikeRecord =
             serde_json::from_str(&row.body).map_err(ServiceError::internal)?;
-        let methodology = self.get_fund(fund).await?.methodology;
+        let rules = self.rules_until(fund, record.facts.number).await?;
         let mut gathered = Gathered { with_samples, ..Gathered::default() };
         for (model, source) in &record.sources {
             self.gather_prices(&mut gathered, model, source.decision).await?;
         }
-        gathered.keep(self.get_leaf("methodology", fund.as_str()).await?);
+        for (version, _) in &rules {
+            gathered.keep(self.get_leaf("methodology", &rules_subject(fund, *version)).await?);
+        }
         let facts = &record.facts;
         let own = self.get_leaf("strike", &strike_subject(fund, facts.number)).await?;
         let previous = match record.previous {
@@ -102,9 +118,11 @@ impl Service {
         }
         let journal = self.journal_to(facts.sequence).await?;
         let leaves = self.with_paths(gathered.leaves, &head).await?;
+        let (methodology, methodologies) = told(rules)?;
         Ok(Bundle {
             bundle_version: Bundle::VERSION,
             methodology,
+            methodologies,
             journal,
             reports: gathered.reports.into_values().collect(),
             decisions: gathered.decisions,

@@ -8,7 +8,7 @@ use domain::{
     name::Name,
     proof::{Restated, StrikeFacts, Watch},
 };
-use store::{Connection, fund};
+use store::{Connection, fund, fund_methodology};
 
 use crate::ServiceError;
 
@@ -59,6 +59,14 @@ impl Followers {
         }
         match self.watches.get_mut(name).map(Arc::make_mut) {
             Some(Followed::Whole(watch)) => {
+                if let Event::AdoptMethodology { digest, .. } = event {
+                    // Without its rules the watch says so itself.
+                    let digest = digest.hex();
+                    let row = fund_methodology::find_by_digest(connection, name, &digest).await?;
+                    if let Some(rules) = row.and_then(|row| Methodology::parse(&row.body).ok()) {
+                        watch.learn(rules).map_err(ServiceError::internal)?;
+                    }
+                }
                 watch.pass_to(seq.unsigned_abs());
                 watch.before(state, event);
             }

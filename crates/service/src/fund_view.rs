@@ -9,15 +9,16 @@ use domain::{
 };
 use store::{FundRow, fund, index_basket, price_decision, registered_model};
 
-use crate::{Service, ServiceError, funds::Fund, moment::LedgerAt, restrictions::FundRestrictions};
+use crate::{
+    Service, ServiceError, funds::Fund, methodologies::in_force_by, moment::LedgerAt,
+    restrictions::FundRestrictions,
+};
 
 /// Everything about a fund at one moment.
 #[derive(Clone, Debug)]
 pub struct FundView {
-    /// As it was created.
+    /// Its name and its rules.
     pub fund: Fund,
-    /// The methodology as it was given.
-    pub methodology_text: String,
     /// The fund's day.
     pub day: i64,
     /// Whether it is being wound up.
@@ -99,10 +100,10 @@ impl Service {
 
     async fn view(&self, row: FundRow, ledger: &LedgerAt) -> Result<FundView, ServiceError> {
         let (state, recorded_at) = (&*ledger.state, ledger.recorded_at);
-        let methodology_text = row.methodology.clone();
-        let fund = Fund::read(row)?;
-        let name = fund.name.clone();
+        let name: Name = row.name.parse().map_err(ServiceError::internal)?;
         let books = state.fund(&name).ok_or_else(|| ServiceError::absent("fund", name.as_str()))?;
+        let rules = in_force_by(&self.store, &row, books.methodology()).await?;
+        let fund = Fund::under(row, rules)?;
         let nav = books.nav(state);
         let shares = books.shares(state);
         let cash = books.cash(state);
@@ -132,7 +133,6 @@ impl Service {
             None => None,
         };
         Ok(FundView {
-            methodology_text,
             day: books.day(),
             winding: books.winding(),
             restrictions: FundRestrictions::of(books),

@@ -8,16 +8,18 @@ use domain::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use store::{FundRow, OrderSide, fund, model_access, price_decision, registered_model};
+use store::{Connection, FundRow, OrderSide, fund, model_access, price_decision, registered_model};
 
 use crate::contributors::ledger_split;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     dealing::{check_own_dealing, end_known_windows},
+    in_force,
     ledger::LedgerUnit,
     likeness::ineligible_model,
     log::NewLeaf,
+    methodologies::InForce,
     methodology_gate,
     orders::record_order,
     prices::micro_to_nano,
@@ -25,27 +27,52 @@ use crate::{
     token::{Caller, Scope},
 };
 
-/// A fund as it was created.
+/// A fund with the rules that are in force.
 #[derive(Clone, Debug)]
 pub struct Fund {
     /// Its name.
     pub name: Name,
-    /// The rules.
+    /// The rules in force.
     pub methodology: Methodology,
-    /// Digest of the rules.
+    /// Digest of these rules.
     pub methodology_digest: Digest,
+    /// The same rules as they were given.
+    pub methodology_text: String,
+    /// Which of the fund's rules they are; 1 those of its creation.
+    pub methodology_version: i64,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
 impl Fund {
-    pub(crate) fn read(row: FundRow) -> Result<Self, ServiceError> {
+    pub(crate) async fn read<C: Connection>(
+        connection: &C,
+        row: FundRow,
+    ) -> Result<Self, ServiceError> {
+        let rules = in_force(connection, &row).await?;
+        Self::under(row, rules)
+    }
+
+    /// A fund with some of its rules.
+    pub(crate) fn under(row: FundRow, rules: InForce) -> Result<Self, ServiceError> {
         Ok(Self {
             name: row.name.parse().map_err(ServiceError::internal)?,
-            methodology: Methodology::parse(&row.methodology).map_err(ServiceError::internal)?,
-            methodology_digest: row.methodology_digest.parse().map_err(ServiceError::internal)?,
+            methodology: Methodology::parse(&rules.text).map_err(ServiceError::internal)?,
+            methodology_digest: rules.digest.parse().map_err(ServiceError::internal)?,
+            methodology_text: rules.text,
+            methodology_version: rules.version,
             created_at: Timestamp::from_millis(row.created_at),
         })
+    }
+
+    /// The fund of a name as `connection` sees it: a command that needs its rules reads them under the ledger's lock.
+    pub(crate) async fn find_in<C: Connection>(
+        connection: &C,
+        name: &Name,
+    ) -> Result<Self, ServiceError> {
+        let row = fund::find(connection, name.as_str()).await?;
+        let row = row.ok_or_else(|| ServiceError::absent("fund", name.as_str()))?;
+        Self::read(connection, row).await
     }
 }
 
@@ -111,13 +138,11 @@ impl Service {
         name: &Name,
         methodology: &str,
     ) -> Result<String, ServiceError> {
-        let rules =
-            Methodology::parse(methodology).map_err(|e| ServiceError::invalid("methodology", e))?;
         // The attacks cost a processor some tenths of a second: not for whoever asks.
         if !caller.may(Scope::Operate) {
             return Err(Scope::Operate.into());
         }
-        methodology_gate::check(&rules).await?;
+        let rules = methodology_gate::read(methodology).await?;
         let input = CreateFund { name, methodology };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_create", &input);
@@ -272,8 +297,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Absent`] if there is none.
     pub async fn get_fund(&self, name: &Name) -> Result<Fund, ServiceError> {
-        let row = fund::find(&self.store, name.as_str()).await?;
-        Fund::read(row.ok_or_else(|| ServiceError::absent("fund", name.as_str()))?)
+        Fund::find_in(&self.store, name).await
     }
 
     /// Funds by name after `after`, at most `limit`.
@@ -285,7 +309,11 @@ impl Service {
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Fund>, ServiceError> {
-        fund::list(&self.store, after, limit).await?.into_iter().map(Fund::read).collect()
+        let mut funds = Vec::new();
+        for row in fund::list(&self.store, after, limit).await? {
+            funds.push(Fund::read(&self.store, row).await?);
+        }
+        Ok(funds)
     }
 }
 

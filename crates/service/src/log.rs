@@ -127,8 +127,22 @@ impl NewLeaf {
 
     /// A fund has rules.
     pub(crate) fn methodology(fund: &Name, methodology: Digest, at: Timestamp) -> Self {
-        let record = LeafRecord::Methodology { at, fund: fund.clone(), methodology };
-        Self::of_fund(record, fund.to_string(), at)
+        let fund = fund.clone();
+        let subject = fund.to_string();
+        let record = LeafRecord::Methodology { at, effective_day: None, fund, methodology };
+        Self::of_fund(record, subject, at)
+    }
+
+    /// A fund will have rules, from a day on.
+    pub(crate) fn announcement(
+        fund: &Name,
+        subject: String,
+        methodology: Digest,
+        (effective_day, at): (i64, Timestamp),
+    ) -> Self {
+        let (fund, effective_day) = (fund.clone(), Some(effective_day));
+        let record = LeafRecord::Methodology { at, effective_day, fund, methodology };
+        Self::of_fund(record, subject, at)
     }
 
     /// A fund was struck.

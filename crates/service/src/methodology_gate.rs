@@ -7,6 +7,16 @@ use crate::{ServiceError, prices::BREAKER};
 /// Seeds of each attack: a fixed amount of work, some tenths of a second.
 const SEEDS: std::ops::Range<u64> = 1..17;
 
+/// Reads rules and lets them through the gate.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] for what is no methodology, and those of [`check`].
+pub(crate) async fn read(text: &str) -> Result<Methodology, ServiceError> {
+    let rules = Methodology::parse(text).map_err(|e| ServiceError::invalid("methodology", e))?;
+    check(&rules).await?;
+    Ok(rules)
+}
+
 /// Whether a fund may have these rules; for every place where rules come in, a new fund as well as a new version.
 ///
 /// # Errors

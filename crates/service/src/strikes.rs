@@ -24,6 +24,7 @@ use crate::{
     exits::fund_day,
     funds::{Fund, accepted_marks, ledger_command},
     ledger::LedgerUnit,
+    methodologies::adopt_due,
     moment::LedgerAt,
     orders::waiting,
     proofs::record_strike,
@@ -97,6 +98,7 @@ pub struct Rebalanced {
 impl Service {
     /// Strikes a fund on the day of the caller's clock; the number of the strike comes back.
     ///
+    /// Rules whose day has come are in force from the end of the strike on: it is computed under those before.
     /// While its valuation is in doubt, subscription orders wait on; redemptions are settled all the same.
     ///
     /// # Errors
@@ -107,7 +109,7 @@ impl Service {
         key: &str,
         fund: &Name,
     ) -> Result<i64, ServiceError> {
-        let rules = self.get_fund(fund).await?;
+        self.get_fund(fund).await?;
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
@@ -115,6 +117,7 @@ impl Service {
             let last = strike::latest(&ledger.unit.transaction, fund.as_str()).await?;
             return Ok(last.map_or(0, |strike| strike.number));
         }
+        let rules = Fund::find_in(&ledger.unit.transaction, fund).await?;
         pass_paused_batch(&mut ledger, fund, &rules).await?;
         let marks = accepted_marks(&ledger, fund).await?;
         hold_in_doubt(&mut ledger, fund, &rules.methodology, &marks).await?;
@@ -154,6 +157,7 @@ impl Service {
         close_orders(&ledger, fund, (number, event_seq), outcome).await?;
         record_strike(&mut ledger, rules.methodology_digest).await?;
         calendars::settle(&ledger, fund, number).await?;
+        adopt_due(&mut ledger, fund, (number, day)).await?;
         ledger.finish(&format!("{fund}/{number}"), number).await
     }
 
@@ -168,10 +172,11 @@ impl Service {
         key: &str,
         fund: &Name,
     ) -> Result<Rebalanced, ServiceError> {
-        let rules = self.get_fund(fund).await?.methodology;
+        self.get_fund(fund).await?;
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_rebalance", &input);
+        let rules = Fund::find_in(&ledger.unit.transaction, fund).await?.methodology;
         let struck = strike::latest(&ledger.unit.transaction, fund.as_str()).await?;
         let struck = struck.ok_or_else(|| ServiceError::absent("strike", fund.as_str()))?;
         let basket = index_basket::latest(&ledger.unit.transaction, fund.as_str()).await?;

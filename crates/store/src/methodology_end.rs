@@ -1,6 +1,6 @@
 //! What became of a proposal of rules: adopted or withdrawn, once and for ever.
 
-use sea_orm::sea_query::Condition;
+use sea_orm::sea_query::{Condition, IntoCondition};
 
 use crate::record::{self, equal, record};
 use crate::{Connection, StoreError, StoreTransaction};
@@ -59,6 +59,20 @@ pub async fn latest_adopted<C: Connection>(
 ) -> Result<Option<MethodologyEndRow>, StoreError> {
     let condition = Condition::all().add(equal("fund", fund)).add(equal("kind", "adopted"));
     record::last(connection, condition, "version").await
+}
+
+/// A page of the ends of a fund's proposals by version.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list<C: Connection>(
+    connection: &C,
+    fund: &str,
+    after_version: Option<i64>,
+    limit: u64,
+) -> Result<Vec<MethodologyEndRow>, StoreError> {
+    let condition = equal("fund", fund).into_condition();
+    record::page(connection, condition, "version", after_version.map(Into::into), limit).await
 }
 
 /// A page of a fund's adoptions by version, which is the order of coming into force.

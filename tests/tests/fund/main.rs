@@ -11,6 +11,7 @@ mod corrections;
 mod dealing;
 mod disclosure;
 mod exits;
+mod methodologies;
 mod proofs;
 mod restrictions;
 mod rules;

@@ -160,6 +160,12 @@ async fn funds(
         let deposit = json!({ "owner": owner, "amount": amount });
         walk.step(operator, "cashDeposit", deposit, "account { owner }").await;
     }
+    let dearer =
+        METHODOLOGY.replace("\"management_fee_ppb\": 10000000", "\"management_fee_ppb\": 1");
+    let dearer = json!({ "fund": "F", "methodology": dearer });
+    walk.step(operator, "methodologyPropose", dearer, "methodology { version }").await;
+    let gone = json!({ "fund": "F", "version": 2 });
+    walk.step(operator, "methodologyWithdraw", gone, "methodology { version }").await;
     let admit = json!({ "fund": "F", "model": "lab/net", "bond": "100.000000" });
     walk.step(operator, "modelAdmit", admit, fund).await;
     let seed = json!({ "fund": "F", "owner": "operator", "amount": "1000.000000" });

@@ -99,6 +99,11 @@ fn in_words(verified: &Verified) -> String {
     if let Some(level) = verified.level {
         let _ = writeln!(out, "level      {level}");
     }
+    let _ = writeln!(
+        out,
+        "rules      {}, {} so far, each change announced before",
+        verified.methodology, verified.methodologies
+    );
     let _ = writeln!(out, "journal    {events} events, from the first on");
     let _ = writeln!(
         out,

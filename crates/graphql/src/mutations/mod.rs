@@ -11,6 +11,7 @@ mod evaluator;
 mod exit;
 mod fund;
 pub(crate) mod manual;
+mod methodology;
 mod registry;
 mod release;
 mod restriction;
@@ -34,6 +35,7 @@ pub(crate) struct Mutation(
     correction::CorrectionMutation,
     calendar::CalendarMutation,
     distribution::DistributionMutation,
+    methodology::MethodologyMutation,
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,

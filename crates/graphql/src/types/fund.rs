@@ -17,6 +17,7 @@ use super::{
     dealing::{Dealing, cursor, read_cursor},
     disclosure::Disclosure,
     log::StrikeProof,
+    methodology::MethodologyVersion,
     order::UnitsOfModel,
     rebalance::Rebalance,
     restatement::{CreateQuote, Restatement},
@@ -108,12 +109,28 @@ impl Fund {
         self.0.fund.methodology.quorum
     }
 
-    /// The rules.
+    /// The rules in force.
     async fn methodology(&self) -> MethodologyText {
         MethodologyText {
             digest: Sha256(self.0.fund.methodology_digest),
-            text: self.0.methodology_text.clone(),
+            text: self.0.fund.methodology_text.clone(),
+            version: self.0.fund.methodology_version,
         }
+    }
+
+    /// All rules of the fund by version: those of its creation, then what was proposed, whatever became of it.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn methodologies(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Page<MethodologyVersion>> {
+        let page = PageArguments::new(first, after)?;
+        let rows = service(context)?
+            .list_methodologies(&self.0.fund.name, page.after_number()?, page.limit())
+            .await;
+        page.page(rows, |version| version.version.to_string(), MethodologyVersion)
     }
 
     /// What the fund holds, by model.
@@ -279,6 +296,8 @@ pub(crate) struct MethodologyText {
     digest: Sha256,
     /// The JSON.
     text: String,
+    /// Which of the fund's rules they are; 1 those of its creation.
+    version: i64,
 }
 
 /// Units of a model that a fund has.

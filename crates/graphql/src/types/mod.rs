@@ -16,6 +16,7 @@ pub(crate) mod evaluator;
 pub(crate) mod fund;
 pub(crate) mod likeness;
 pub(crate) mod log;
+pub(crate) mod methodology;
 pub(crate) mod model;
 pub(crate) mod order;
 pub(crate) mod price;

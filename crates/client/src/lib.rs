@@ -10,6 +10,7 @@
 mod bundle;
 mod description;
 mod error;
+mod origin;
 mod publication;
 mod pull;
 mod push;
@@ -25,6 +26,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 pub use description::Description;
 pub use error::{ApiError, ClientError};
+pub use origin::same_origin;
 pub use publication::Published;
 pub use push::{Progress, Sent};
 pub use transfer::{ObjectKind, Uploaded};

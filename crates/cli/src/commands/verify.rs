@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use client::Client;
+use client::{Client, same_origin};
 use domain::{
     digest::Digest,
     evaluation::{Attestation, PublicKey, Report, verify_blob},
@@ -34,7 +34,10 @@ pub(crate) struct VerifyArguments {
     /// The public key of the log that is trusted, 64 hexadecimal digits; without it a strike's log may be anybody's.
     #[arg(long, value_name = "HEX")]
     key: Option<PublicKey>,
-    /// Access token, for a bundle's address; the environment keeps it out of the list of processes.
+    /// The server that the token is for: it is shown to no other.
+    #[arg(long, env = "MODELFOLIO_SERVER", default_value = "http://127.0.0.1:8080")]
+    server: String,
+    /// Access token, for a bundle's address at that server; the environment keeps it out of the list of processes.
     #[arg(long, env = "MODELFOLIO_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// Print one JSON object.
@@ -111,8 +114,10 @@ pub(crate) async fn run(arguments: VerifyArguments) -> Result<(), Failure> {
 
 /// The text of a strike's bundle, if the argument is one, and that no option is given that is for reports alone, or for bundles.
 async fn bundle(arguments: &VerifyArguments) -> Result<Option<Vec<u8>>, Failure> {
-    let VerifyArguments { report, samples, suite, attestation, key, token, .. } = arguments;
-    let text = match verify_bundle::fetch(report, token.as_deref()).await? {
+    let VerifyArguments { report, samples, suite, attestation, key, server, token, .. } = arguments;
+    // An address is anybody's word: the token goes to the server that it is for.
+    let token = token.as_deref().filter(|_| same_origin(server, report));
+    let text = match verify_bundle::fetch(report, token).await? {
         Some(text) => Some(text),
         None if report.starts_with("http://") || report.starts_with("https://") => None,
         None => Some(read(Path::new(report))?).filter(|text| verify_bundle::is_bundle(text)),

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use common::{INVESTORS, MODELS, commit, ledger, name};
 use domain::{
     amount::{Cash, Femto, LIMIT, Ppb, PriceNano, Shares},
+    digest::Digest,
     fund::{
-        Account, Asset, Batch, Event, FundState, GlAccount, Kind, Outcome, State, StrikeOutcome,
-        quote_exit,
+        Account, Asset, Batch, Event, FundState, GlAccount, Kind, Outcome, Salt, State,
+        StrikeOutcome, quote_exit,
     },
     name::Name,
 };
@@ -67,6 +68,11 @@ fn events() -> impl Strategy<Value = Event> {
             false => Event::CancelRedemption { fund, who, place },
         }),
         1 => (fund(), any::<bool>()).prop_map(|(fund, held)| Event::HoldSubscriptions { fund, held }),
+        3 => (fund(), day(), 0..4_u8).prop_map(|(fund, day, step)| match step {
+            0 => Event::CommitPrices { fund, commitment: Digest::of(b"never told") },
+            3 => Event::ReopenOrders { fund, day },
+            _ => Event::CloseOrders { fund, day, salt: Salt::from_bytes([step; 32]) },
+        }),
         8 => (fund(), day()).prop_map(|(fund, day)| Event::Strike { fund, day }),
         3 => (fund(), who(), amount(), day(), prop::collection::vec(model(), 0..2)).prop_map(
             |(fund, who, shares, day, skip)| Event::InKind { fund, who, shares: Shares::from_nano(shares), day, skip }
@@ -129,22 +135,28 @@ fn hold(before: &State, after: &State, name: &Name, event: &Event, batch: &Batch
         }
         Event::Strike { fund, .. } if fund == name => {
             let Outcome::Strike(strike) = &batch.outcome else { panic!("no outcome") };
-            hold_strike(after, new, strike);
+            hold_strike(after, (old, new), strike);
         }
         _ => {}
     }
 }
 
 /// Dealing never lowers NAV per share; one rate per share for all who leave; joiners pay the ask.
-fn hold_strike(after: &State, fund: &FundState, strike: &StrikeOutcome) {
+fn hold_strike(after: &State, (old, fund): (&FundState, &FundState), strike: &StrikeOutcome) {
     let (nav, shares) = standing(after, fund);
     let frozen = i128::from(strike.shares.as_nano());
     assert!(not_below(nav, shares, steps(strike.nav), frozen), "dealing diluted the holders");
     assert!(strike.ask >= strike.nav);
-    assert!(fund.pending_redemptions().is_empty(), "a leaver was kept waiting");
+    let open = old.open_commitment();
+    let book = open.and_then(|open| open.book);
+    let leaves = book.map_or(old.pending_redemptions().len(), |book| book.redemptions);
+    assert_eq!(strike.slices.len(), leaves, "a leaver was kept waiting, or came too early");
     let waits = fund.holds_subscriptions() && !strike.winding;
-    assert!(waits || fund.pending_subscriptions().is_empty());
-    assert!(!waits || strike.fills.is_empty(), "somebody joined at a price in doubt");
+    assert!(waits || book.is_some() || fund.pending_subscriptions().is_empty());
+    let gives_back = waits || open.is_some_and(|open| !open.revealed);
+    let joined = strike.fills.iter().any(|fill| fill.shares > Shares::ZERO);
+    assert!(!gives_back || !joined, "somebody joined at a price in doubt");
+    assert_eq!(fund.open_commitment(), None);
     for fill in &strike.fills {
         let paid = fill.cost.as_micro() + fill.levy.as_micro();
         assert!(paid <= fill.cash.as_micro() && (fill.shares.as_nano() > 0 || paid == 0));

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
+    digest::Digest,
     name::Name,
 };
 
@@ -317,6 +318,40 @@ pub enum Effect {
     QueuesSettled {
         /// The fund.
         fund: Name,
+    },
+    /// Prices are committed to.
+    PricesCommitted {
+        /// What binds to them.
+        commitment: Digest,
+        /// The fund.
+        fund: Name,
+    },
+    /// The first orders of each queue are the book of the next strike.
+    OrdersClosed {
+        /// The day.
+        day: i64,
+        /// The fund.
+        fund: Name,
+        /// Redemption orders in it.
+        redemptions: u64,
+        /// Subscription orders in it.
+        subscriptions: u64,
+    },
+    /// The prices that were committed to are the marks.
+    PricesRevealed {
+        /// The fund.
+        fund: Name,
+    },
+    /// A strike used the commitment up, or a book was opened again; so many orders wait no more.
+    CommitmentUsed {
+        /// The fund.
+        fund: Name,
+        /// The first so many redemption orders.
+        redemptions: u64,
+        /// The first so many subscription orders.
+        subscriptions: u64,
+        /// Whether its prices were never told.
+        withheld: bool,
     },
     /// Clock, strikes and high-water mark.
     Progressed {

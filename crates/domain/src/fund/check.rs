@@ -107,6 +107,12 @@ impl State {
         ensure(i128::from(escrow) == waiting, || {
             format!("{name}: {escrow} in escrow, {waiting} given back")
         })?;
+        let book = fund.open_commitment().and_then(|open| open.book);
+        let waits = book.is_none_or(|book| {
+            book.subscriptions <= fund.pending_subscriptions().len()
+                && book.redemptions <= fund.pending_redemptions().len()
+        });
+        ensure(waits, || format!("an order of the closed book of {name} is gone"))?;
         let locked = self.balance(&Account::Locked(name.clone()), &share);
         let constant = fund.params().locked_shares.as_nano();
         let seeded = fund.shares(self).as_nano() != 0;

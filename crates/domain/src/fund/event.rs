@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{account::Asset, params::FundParams};
+use super::{account::Asset, params::FundParams, salt::Salt};
 use crate::{
     amount::{Cash, Ppb, PriceNano, Shares},
+    digest::Digest,
     name::Name,
 };
 
@@ -135,7 +136,42 @@ pub enum Event {
         /// Whether they are held from now on.
         held: bool,
     },
-    /// The official valuation: fees, freeze, settlement of all waiting orders.
+    /// Binds the prices of the next strike, which nobody is told yet (FUND 1.5, 6.1).
+    CommitPrices {
+        /// The fund.
+        fund: Name,
+        /// [`PriceSet::commitment`](super::PriceSet::commitment).
+        commitment: Digest,
+    },
+    /// The cut-off of the next strike, after a commitment: the orders that wait are its book.
+    CloseOrders {
+        /// The fund.
+        fund: Name,
+        /// The day; the clock does not move.
+        day: i64,
+        /// What keeps the root over the book from telling whose orders they are.
+        salt: Salt,
+    },
+    /// Opens a book again that has waited [`BOOK_DAYS_MAX`](super::BOOK_DAYS_MAX) days for its strike.
+    ReopenOrders {
+        /// The fund.
+        fund: Name,
+        /// The day; the clock does not move.
+        day: i64,
+    },
+    /// Tells the prices that were committed to, and marks them.
+    RevealPrices {
+        /// The fund.
+        fund: Name,
+        /// Accepted prices.
+        prices: BTreeMap<Name, PriceNano>,
+        /// Pooled estimates.
+        #[serde(default)]
+        estimates: BTreeMap<Name, PriceNano>,
+        /// What the commitment was salted with.
+        salt: Salt,
+    },
+    /// The official valuation: fees, freeze, settlement of all waiting orders, or of those of the closed book.
     Strike {
         /// The fund.
         fund: Name,
@@ -213,6 +249,10 @@ impl Event {
             Self::CancelSubscription { .. } => "cancel_subscription",
             Self::CancelRedemption { .. } => "cancel_redemption",
             Self::HoldSubscriptions { .. } => "hold_subscriptions",
+            Self::CommitPrices { .. } => "commit_prices",
+            Self::CloseOrders { .. } => "close_orders",
+            Self::ReopenOrders { .. } => "reopen_orders",
+            Self::RevealPrices { .. } => "reveal_prices",
             Self::Strike { .. } => "strike",
             Self::InKind { .. } => "in_kind",
             Self::Rebalance { .. } => "rebalance",

@@ -8,6 +8,7 @@ use super::{
     account::{Account, Asset, GlAccount},
     batch::Effect,
     params::FundParams,
+    reveal::Commitment,
     state::State,
 };
 use crate::{
@@ -54,6 +55,7 @@ pub struct FundState {
     pub(super) redemptions: Vec<(Name, Shares)>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) held: bool,
+    pub(super) commitment: Option<Commitment>,
     pub(super) progress: Progress,
 }
 
@@ -117,6 +119,12 @@ impl FundState {
     #[must_use]
     pub const fn holds_subscriptions(&self) -> bool {
         self.held
+    }
+
+    /// The commitment that no strike has used up yet.
+    #[must_use]
+    pub const fn open_commitment(&self) -> Option<&Commitment> {
+        self.commitment.as_ref()
     }
 
     /// Subscription orders that wait, in the order of placing.
@@ -252,6 +260,10 @@ impl FundState {
                 self.subscriptions.clear();
                 self.redemptions.clear();
             }
+            Effect::PricesCommitted { .. }
+            | Effect::OrdersClosed { .. }
+            | Effect::PricesRevealed { .. }
+            | Effect::CommitmentUsed { .. } => self.take_reveal(effect),
             Effect::Progressed { progress, .. } => self.progress.clone_from(progress),
             Effect::PoolSet { epoch, pool, .. } => {
                 self.pools.insert(*epoch, pool.clone());

@@ -8,6 +8,7 @@ use super::{
     book::{Book, check_amount, check_live, find_fund},
     fund_state::FundState,
     rejection::Rejection,
+    reveal::check_uncommitted,
     state::State,
 };
 use crate::{amount::PriceNano, name::Name};
@@ -26,6 +27,7 @@ pub(super) fn mark_set(
         check_live(state, fund, model)?;
         check_amount("price", price.as_nano(), 0)?;
     }
+    check_uncommitted(fund)?;
     let mut book = Book::over(state);
     mark(&mut book, fund, prices, estimates)?;
     Ok(book.finish(Outcome::None))

@@ -31,7 +31,9 @@ mod quote;
 mod rebalance;
 mod rejection;
 pub mod replay;
+mod reveal;
 mod royalty;
+mod salt;
 mod seed;
 mod state;
 mod strike;
@@ -48,6 +50,8 @@ pub use methodology::{Methodology, MethodologyError, Score};
 pub use params::FundParams;
 pub use quote::{EXIT_BATCHES, ExitQuote, quote_exit};
 pub use rejection::Rejection;
+pub use reveal::{BOOK_DAYS_MAX, ClosedBook, Commitment, PriceSet};
+pub use salt::{ParseSaltError, Salt};
 pub use state::{ModelState, State, Tranche};
 
 /// Computes what `event` does to `state`, and changes nothing.
@@ -83,6 +87,12 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
             orders::cancel_redemption(state, fund, who, *place)
         }
         Event::HoldSubscriptions { fund, held } => orders::hold_subscriptions(state, fund, *held),
+        Event::CommitPrices { fund, commitment } => reveal::commit_prices(state, fund, *commitment),
+        Event::CloseOrders { fund, day, salt: _ } => reveal::close_orders(state, fund, *day),
+        Event::ReopenOrders { fund, day } => reveal::reopen_orders(state, fund, *day),
+        Event::RevealPrices { fund, prices, estimates, salt } => {
+            reveal::reveal_prices(state, fund, prices, estimates, salt)
+        }
         Event::Strike { fund, day } => strike::strike(state, fund, *day),
         Event::InKind { fund, who, shares, day, skip } => {
             let (shares, day) = (*shares, *day);

@@ -5,6 +5,7 @@ use super::{
     batch::{Batch, Effect, Kind, Meta, Outcome},
     book::{Book, ORDERS_MAX, check_amount, check_cash, check_seeded, find_fund},
     rejection::Rejection,
+    reveal::check_not_closed,
     state::State,
 };
 use crate::{
@@ -63,8 +64,9 @@ pub(super) fn cancel_subscription(
     who: &Name,
     place: u64,
 ) -> Result<Batch, Rejection> {
-    let queue = &find_fund(state, fund)?.subscriptions;
-    let amount = i128::from(own(queue, who, place)?.as_micro());
+    let found = find_fund(state, fund)?;
+    let amount = i128::from(own(&found.subscriptions, who, place)?.as_micro());
+    check_not_closed(found, place, |book| book.subscriptions)?;
     let leg = (Asset::Cash, Account::EscrowSubscriptions(fund.clone()), amount);
     let effect = Effect::SubscriptionCancelled { fund: fund.clone(), place };
     give_back(state, (fund, who), Kind::SubCancel, leg, effect)
@@ -76,8 +78,9 @@ pub(super) fn cancel_redemption(
     who: &Name,
     place: u64,
 ) -> Result<Batch, Rejection> {
-    let queue = &find_fund(state, fund)?.redemptions;
-    let shares = i128::from(own(queue, who, place)?.as_nano());
+    let found = find_fund(state, fund)?;
+    let shares = i128::from(own(&found.redemptions, who, place)?.as_nano());
+    check_not_closed(found, place, |book| book.redemptions)?;
     let leg = (Asset::Share(fund.clone()), Account::EscrowRedemptions(fund.clone()), shares);
     let effect = Effect::RedemptionCancelled { fund: fund.clone(), place };
     give_back(state, (fund, who), Kind::RedCancel, leg, effect)

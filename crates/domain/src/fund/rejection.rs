@@ -5,7 +5,8 @@ use crate::name::Name;
 
 /// Why an event is refused: one code of FUND 1.6 each.
 ///
-/// `fund` is the one code beyond that list, because this ledger holds several funds; `internal` is our own bug and changes nothing either.
+/// `fund` is beyond that list, because this ledger holds several funds, and so are `commitment` and `closed`, of the two-sided strike;
+/// `internal` is our own bug and changes nothing either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// A number out of its range.
@@ -138,6 +139,20 @@ pub enum Rejection {
         /// The key.
         key: String,
     },
+    /// A commitment to prices that does not fit.
+    #[error("the commitment of {fund}: {why}")]
+    Commitment {
+        /// The fund.
+        fund: Name,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// Something that belongs to a strike already.
+    #[error("{what} is closed")]
+    Closed {
+        /// What.
+        what: String,
+    },
     /// An assertion of ours failed.
     #[error("internal error in the fund engine: {0}")]
     Internal(&'static str),
@@ -177,6 +192,8 @@ impl Rejection {
             Self::Funds { .. } => "funds",
             Self::Limit { .. } => "limit",
             Self::Key { .. } => "key",
+            Self::Commitment { .. } => "commitment",
+            Self::Closed { .. } => "closed",
             Self::Internal(_) => "internal",
         }
     }

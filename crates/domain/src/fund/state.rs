@@ -224,6 +224,7 @@ impl State {
                     redemptions: Vec::new(),
                     pools: BTreeMap::new(),
                     held: false,
+                    commitment: None,
                     progress: Progress::default(),
                 };
                 self.funds.insert(fund.clone(), made);
@@ -251,6 +252,10 @@ impl State {
             | Effect::SubscriptionsHeld { fund, .. }
             | Effect::RedemptionsSettled { fund }
             | Effect::QueuesSettled { fund }
+            | Effect::PricesCommitted { fund, .. }
+            | Effect::OrdersClosed { fund, .. }
+            | Effect::PricesRevealed { fund }
+            | Effect::CommitmentUsed { fund, .. }
             | Effect::Progressed { fund, .. }
             | Effect::PoolSet { fund, .. }
             | Effect::PoolClosed { fund, .. } => {

@@ -9,6 +9,7 @@ use super::{
     fund_state::{FundState, Pool, Progress},
     math::{self, K},
     rejection::Rejection,
+    reveal::Dealing,
     state::State,
 };
 use crate::{
@@ -76,16 +77,11 @@ pub(super) fn strike(state: &State, name: &Name, day: i64) -> Result<Batch, Reje
     let StrikeOutcome { ask, epoch, nav, shares, winding, .. } = outcome;
     let facts = Meta::Strike { ask, day, epoch, nav, shares, winding };
     book.post(Kind::Strike, Some(name), Vec::new(), Vec::new(), facts)?;
-    // A fund that winds up gives all subscriptions back, whatever was in doubt.
-    let holds = fund.held && !winding;
-    if !holds {
-        outcome.fills = settle_subscriptions(&mut book, fund, &frozen, &progress)?;
-    }
-    outcome.slices = settle_redemptions(&mut book, fund, &frozen, epoch)?;
-    if holds && !fund.redemptions.is_empty() {
-        book.effect(Effect::RedemptionsSettled { fund: name.clone() });
-    } else if !(holds || fund.subscriptions.is_empty() && fund.redemptions.is_empty()) {
-        book.effect(Effect::QueuesSettled { fund: name.clone() });
+    let dealing = fund.dealing(winding);
+    outcome.fills = settle_subscriptions(&mut book, fund, &frozen, (&dealing, epoch))?;
+    outcome.slices = settle_redemptions(&mut book, fund, &frozen, (&dealing, epoch))?;
+    if let Some(effect) = fund.settled(&dealing, winding) {
+        book.effect(effect);
     }
     progress.last = Some(standing(&book, fund)?);
     book.progressed(fund, progress);
@@ -150,17 +146,17 @@ fn crystallise(
     Ok(())
 }
 
-/// Shares for every subscription, at the ask; none for all where together they would pass the bound.
-fn filled(fund: &FundState, frozen: &Frozen<'_>, winding: bool) -> Vec<i128> {
+/// Shares for every subscription, at the ask; none for all where together they would pass the bound, or where all goes back.
+fn filled(fund: &FundState, frozen: &Frozen<'_>, dealing: &Dealing<'_>) -> Vec<i128> {
     let levy_in = i128::from(fund.params.levy_in.as_ppb());
     let shares = |cash: &Cash| {
         let cash = i128::from(cash.as_micro());
-        if winding || frozen.ask == 0 {
+        if dealing.gives_back || frozen.ask == 0 {
             return 0;
         }
         math::floor_div3(cash - math::ceil_div(cash, levy_in, K), K, frozen.shares, frozen.ask)
     };
-    let fills: Vec<i128> = fund.subscriptions.iter().map(|(_, cash)| shares(cash)).collect();
+    let fills: Vec<i128> = dealing.joins.iter().map(|(_, cash)| shares(cash)).collect();
     let after = fills.iter().fold(frozen.shares, |sum, fill| sum.saturating_add(*fill));
     if after > SUPPLY_MAX { vec![0; fills.len()] } else { fills }
 }
@@ -169,15 +165,15 @@ fn settle_subscriptions(
     book: &mut Book<'_>,
     fund: &FundState,
     frozen: &Frozen<'_>,
-    progress: &Progress,
+    (dealing, epoch): (&Dealing<'_>, u64),
 ) -> Result<Vec<Fill>, Rejection> {
     let levy_in = i128::from(fund.params.levy_in.as_ppb());
     let escrow = Account::EscrowSubscriptions(fund.name.clone());
     let (owner, share) = (Account::Fund(fund.name.clone()), Asset::Share(fund.name.clone()));
     let (mut legs, mut lines, mut fills) =
         (Vec::<DraftLeg>::new(), Vec::<DraftLine>::new(), Vec::new());
-    let filled = filled(fund, frozen, progress.winding);
-    for ((who, ordered), shares) in fund.subscriptions.iter().zip(filled) {
+    let filled = filled(fund, frozen, dealing);
+    for ((who, ordered), shares) in dealing.joins.iter().zip(filled) {
         let cash = i128::from(ordered.as_micro());
         let (levy, cost) = if shares == 0 {
             (0, 0)
@@ -200,8 +196,7 @@ fn settle_subscriptions(
         });
     }
     if !legs.is_empty() {
-        let facts = Meta::Settlement { epoch: progress.epoch };
-        book.post(Kind::SettleSubs, Some(&fund.name), legs, lines, facts)?;
+        book.post(Kind::SettleSubs, Some(&fund.name), legs, lines, Meta::Settlement { epoch })?;
     }
     Ok(fills)
 }
@@ -211,7 +206,7 @@ fn settle_redemptions(
     book: &mut Book<'_>,
     fund: &FundState,
     frozen: &Frozen<'_>,
-    epoch: u64,
+    (dealing, epoch): (&Dealing<'_>, u64),
 ) -> Result<Vec<Slice>, Rejection> {
     let (owner, share) = (Account::Fund(fund.name.clone()), Asset::Share(fund.name.clone()));
     let escrow = Account::EscrowRedemptions(fund.name.clone());
@@ -220,7 +215,7 @@ fn settle_redemptions(
         (Vec::<DraftLeg>::new(), Vec::<DraftLine>::new(), Vec::new());
     let mut burned: BTreeMap<&Name, i128> = BTreeMap::new();
     let mut any_units = false;
-    for (who, given) in &fund.redemptions {
+    for (who, given) in dealing.leaves {
         let shares = i128::from(given.as_nano());
         *burned.entry(who).or_default() += shares;
         let cash = math::floor_div(frozen.cash, shares, frozen.shares);

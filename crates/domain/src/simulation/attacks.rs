@@ -4,8 +4,11 @@
 //! true price: what counterparties pay, which is not the mark where the mark is wrong.
 
 mod market;
+mod reveal;
 
 use std::collections::BTreeMap;
+
+pub use self::reveal::withheld_reveal;
 
 use self::market::{Market, WEALTH, invested};
 use super::{
@@ -25,7 +28,7 @@ use crate::{
 pub type Attack = fn(&FundParams, u64) -> Result<i128, Rejection>;
 
 /// Every attack on dealing, by its name.
-pub const ATTACKS: [(&str, Attack); 7] = [
+pub const ATTACKS: [(&str, Attack); 8] = [
     ("put on the mark", put_on_the_mark),
     ("padding and slicing", slicing),
     ("donation", donation),
@@ -33,6 +36,7 @@ pub const ATTACKS: [(&str, Attack); 7] = [
     ("fee poking", fee_poking),
     ("trading around a trip", trip_trading),
     ("stale price", stale_price),
+    ("withheld reveal", withheld_reveal),
 ];
 
 /// Rules without fees, so that nothing but dealing is seen.

@@ -1,7 +1,10 @@
 //! The world outside: draws the next request, sends some twice, late or again under the same key.
 
+mod reveal;
+
 use std::collections::BTreeMap;
 
+use self::reveal::Sealed;
 use super::{
     action::{Action, Fault},
     cast::{
@@ -14,6 +17,7 @@ use super::{
 };
 use crate::{
     amount::{Cash, LIMIT, PPB_ONE, Ppb, PriceNano, Shares},
+    digest::Digest,
     fund::{Asset, Event, FundParams},
     name::Name,
 };
@@ -29,13 +33,16 @@ pub(super) struct Client {
     pub(super) pending: Vec<Action>,
     next_key: u64,
     day: i64,
+    /// Sets of prices by what binds to them.
+    sealed: BTreeMap<Digest, Sealed>,
 }
 
 impl Client {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let swarm = Swarm::draw(&mut random);
-        Self { random, swarm, pending: Vec::new(), next_key: 0, day: 0 }
+        let sealed = BTreeMap::new();
+        Self { random, swarm, pending: Vec::new(), next_key: 0, day: 0, sealed }
     }
 
     /// A request under a new key, that nothing happens to.
@@ -147,7 +154,11 @@ impl Client {
             Op::Transfer => self.transfer(model, investor),
             Op::Claim => self.claim(model, investor),
             Op::Admit => self.next_admission(model),
+            Op::Mark if model.facts.open.is_some() && !self.random.chance(50) => {
+                self.sealed_step(model)
+            }
             Op::Mark => self.marks(model),
+            Op::Commit => self.sealed_step(model),
             Op::Crash => self.crash(model),
             Op::Subscribe => {
                 let most = i64::try_from(model.cell(person(investor), CASH)).unwrap_or(0);

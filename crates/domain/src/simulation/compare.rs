@@ -171,6 +171,12 @@ fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let leaves = leaves.map(|(name, shares)| (who(name), i128::from(shares.as_nano())));
     let own = facts.reds.iter().map(|(who, shares)| (Some(*who), *shares));
     same(leaves.eq(own), || "orders of leavers differ".to_owned())?;
+    let open = fund.open_commitment().map(|open| {
+        let book = open.book.map(|book| (book.day, book.subscriptions, book.redemptions));
+        (open.digest, book, open.revealed)
+    });
+    let own = facts.open.as_ref().map(|open| (open.digest, open.book, open.told));
+    same(open == own, || format!("the commitment is {open:?}, in the model {own:?}"))?;
     same(fund.pools().len() == facts.pools.len(), || "open pools differ".to_owned())?;
     for (epoch, own) in &facts.pools {
         let pool = fund.pools().get(epoch);

@@ -11,7 +11,7 @@ use super::{
     cast::{Cast, PERSONS, SHARE, person},
     checks::{
         Progressed, Seen, Standing, Violation, books, broken, check_event, check_forks, ensure,
-        is_heavy,
+        is_heavy, reveal::Sequence,
     },
     compare::{compare_all, compare_answer, compare_nav, compare_touched},
     journal::{Journal, Process, Reply},
@@ -24,10 +24,27 @@ use crate::{
     fund::{Batch, Event, Kind, Outcome, Rejection, State, apply},
 };
 
-/// Every code that a refusal may have (FUND 1.6), and that of a ledger of several funds.
-const CODES: [&str; 17] = [
-    "amount", "owner", "model", "asset", "split", "weights", "clock", "exists", "delisted",
-    "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund",
+/// Every code that a refusal may have (FUND 1.6), that of a ledger of several funds, and those of the two-sided strike.
+const CODES: [&str; 19] = [
+    "amount",
+    "owner",
+    "model",
+    "asset",
+    "split",
+    "weights",
+    "clock",
+    "exists",
+    "delisted",
+    "unseeded",
+    "seeded",
+    "winding",
+    "nothing",
+    "funds",
+    "limit",
+    "key",
+    "fund",
+    "commitment",
+    "closed",
 ];
 
 /// Keys of the requests of the end; no client counts so far.
@@ -105,6 +122,7 @@ pub(super) struct Life {
     journal: Journal,
     known: BTreeMap<u64, Known>,
     brought: i128,
+    sequence: Sequence,
     last_code: Option<&'static str>,
     /// The record of each strike, and the chain after it.
     strikes: Vec<(usize, Digest)>,
@@ -123,6 +141,7 @@ impl Life {
             journal: Journal::new(),
             known: BTreeMap::new(),
             brought: 0,
+            sequence: Sequence::default(),
             last_code: None,
             strikes: Vec::new(),
             cells: Vec::new(),
@@ -261,6 +280,11 @@ impl Life {
                 strike.fills.iter().filter(|f| f.shares > Shares::ZERO).count() as u64;
             self.strikes.push((index, state.chain()));
         }
+        let struck = match &batch.outcome {
+            Outcome::Strike(strike) => Some(strike),
+            _ => None,
+        };
+        self.sequence.follow(&action.event, struck, state.fund(&self.cast.fund))?;
         let heavy = standing.is_some();
         let (cast, brought) = (&*self.cast, self.brought);
         let event = &action.event;
@@ -341,7 +365,12 @@ impl Life {
             // Doubt ends some day: then joiners are settled like everybody.
             events.push(Event::HoldSubscriptions { fund: fund.clone(), held: false });
         }
-        events.push(Event::Strike { fund, day: state.day() });
+        let strike = Event::Strike { fund, day: state.day() };
+        if state.open_commitment().is_some_and(|open| open.book.is_some()) {
+            // Who came after the cut-off is settled by the strike after it.
+            events.push(strike.clone());
+        }
+        events.push(strike);
         events.extend(std::iter::repeat_n(batch, 3));
         events
     }

@@ -5,7 +5,7 @@
 //! storage refuses, and the process is killed before or after a batch is appended. Beside the engine runs an independent
 //! model, written from the Python reference; after each event codes, touched balances, NAV, shares and high-water mark are
 //! compared, and every so often everything. The invariants of FUND 3 that concern the engine are asserted by their numbers:
-//! 1 to 16, 18 to 24, 33, 38 to 40; 17 is a test of [`attacks`].
+//! 1 to 16, 18 to 26, 33, 38 to 40; 17 is a test of [`attacks`].
 //!
 //! The model knows one fund on the ledger, as the reference does; several funds are left to the properties of the engine.
 //! A failure says seed, life, step, invariant, and a shortened list of requests that breaks the same rule.

@@ -84,10 +84,14 @@ pub enum Mutation {
     TornAppend,
     /// After a kill the answered keys are forgotten.
     KeysForgotten,
+    /// The last joiner before a cut-off is left out of the book.
+    BookShort,
+    /// Prices count as told when the book is closed.
+    RevealForged,
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 37] = {
+pub const MUTATIONS: [Mutation; 39] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -127,6 +131,8 @@ pub const MUTATIONS: [Mutation; 37] = {
         VestingPanics,
         TornAppend,
         KeysForgotten,
+        BookShort,
+        RevealForged,
     ]
 };
 
@@ -201,6 +207,8 @@ impl Mutation {
             | Self::BatchNotCounted
             | Self::PoolStaysOpen
             | Self::QueueStays
+            | Self::BookShort
+            | Self::RevealForged
             | Self::EstimatesIgnored => self.spoil_effects(batch),
             _ => self.spoil_others(batch),
         }
@@ -315,6 +323,20 @@ impl Mutation {
                         pool.batches = 0;
                     }
                 }
+            }
+            Self::BookShort => {
+                for effect in &mut batch.effects {
+                    if let Effect::OrdersClosed { subscriptions, .. } = effect {
+                        *subscriptions = subscriptions.saturating_sub(1);
+                    }
+                }
+            }
+            Self::RevealForged => {
+                let closed = batch.effects.iter().find_map(|effect| match effect {
+                    Effect::OrdersClosed { fund, .. } => Some(fund.clone()),
+                    _ => None,
+                });
+                batch.effects.extend(closed.map(|fund| Effect::PricesRevealed { fund }));
             }
             Self::EstimatesIgnored => {
                 for effect in &mut batch.effects {

@@ -22,6 +22,7 @@ pub(super) enum Op {
     Redeem,
     Cancel,
     Hold,
+    Commit,
     Strike,
     InKind,
     Rebalance,
@@ -35,8 +36,8 @@ pub(super) enum Op {
 }
 
 /// Every operation with its weight where nothing is drawn; those of the reference's simulation, in hundredths; it knows
-/// neither cancelling nor holding back.
-const OPS: [(Op, u32); 21] = [
+/// neither cancelling nor holding back nor commitments.
+const OPS: [(Op, u32); 22] = [
     (Op::Deposit, 150),
     (Op::Withdraw, 80),
     (Op::Transfer, 300),
@@ -48,6 +49,7 @@ const OPS: [(Op, u32); 21] = [
     (Op::Redeem, 600),
     (Op::Cancel, 150),
     (Op::Hold, 60),
+    (Op::Commit, 400),
     (Op::Strike, 600),
     (Op::InKind, 200),
     (Op::Rebalance, 400),

@@ -20,6 +20,14 @@ fn strike_again(
 ) -> Option<(State, StrikeOutcome)> {
     let mut state = before.clone();
     let mut effects = vec![Effect::QueuesSettled { fund: fund.clone() }];
+    if let Some(book) = before.fund(fund).and_then(|f| f.open_commitment()).and_then(|o| o.book) {
+        effects.push(Effect::OrdersClosed {
+            day: book.day,
+            fund: fund.clone(),
+            redemptions: leaves.len() as u64,
+            subscriptions: joins.len() as u64,
+        });
+    }
     effects.extend(joins.iter().map(|(who, amount)| Effect::SubscriptionQueued {
         amount: *amount,
         fund: fund.clone(),
@@ -53,6 +61,11 @@ pub(in crate::simulation) fn check_forks(
     let Some(fund) = before.fund(&cast.fund) else { return Ok(()) };
     let (mut joins, mut leaves) =
         (fund.pending_subscriptions().to_vec(), fund.pending_redemptions().to_vec());
+    if let Some(book) = fund.open_commitment().and_then(|open| open.book) {
+        joins.truncate(book.subscriptions);
+        leaves.truncate(book.redemptions);
+    }
+    let all_leaves = leaves.clone();
     if joins.len() + leaves.len() < 2 {
         return Ok(());
     }
@@ -66,7 +79,7 @@ pub(in crate::simulation) fn check_forks(
     let pools = |state: &State| state.fund(name).map(|fund| fund.pools().clone());
     let same = shuffled.balances().eq(state.balances()) && pools(&shuffled) == pools(&state);
     ensure(9, same, || "a strike depends on the order of its orders".to_owned())?;
-    let (_, alone) = again(&[], fund.pending_redemptions()).ok_or_else(|| refused("alone"))?;
+    let (_, alone) = again(&[], &all_leaves).ok_or_else(|| refused("alone"))?;
     ensure(9, alone.slices == strike.slices, || "a joiner changes what leavers get".to_owned())?;
     let Some((who, shares)) = leaves.iter().find(|order| order.1.as_nano() > 1).cloned() else {
         return Ok(());

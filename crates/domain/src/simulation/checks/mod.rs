@@ -5,6 +5,7 @@
 pub(super) mod books;
 pub(super) mod dealing;
 mod forks;
+pub(super) mod reveal;
 mod trading;
 
 use ruint::aliases::U256;
@@ -117,6 +118,7 @@ pub(super) const fn is_heavy(event: &Event) -> bool {
             | Event::InKind { .. }
             | Event::Rebalance { .. }
             | Event::MarkSet { .. }
+            | Event::RevealPrices { .. }
             | Event::Seed { .. }
             | Event::Royalty { .. }
             | Event::Delist { .. }
@@ -150,7 +152,7 @@ pub(super) fn check_event(seen: &Seen<'_>) -> Result<(), Violation> {
         (Event::Rebalance { spread, .. }, _) => {
             trading::check_rebalance(seen, fund, before, &after, spread.as_ppb())
         }
-        (Event::MarkSet { .. }, _) => check_mark(seen, before, &after),
+        (Event::MarkSet { .. } | Event::RevealPrices { .. }, _) => check_mark(seen, before, &after),
         (Event::Vest { .. } | Event::Royalty { .. }, _) => {
             let same = before.units == after.units && before.cash <= after.cash;
             ensure(6, same, || "income took something from the fund".to_owned())

@@ -28,6 +28,7 @@ impl Model {
             self.alive(name)?;
             amount(price.as_nano(), 0)?;
         }
+        need(self.facts.open.is_none(), "commitment")?;
         for (name, price) in px {
             let model = self.alive(name)?;
             self.mark(model, price.as_nano());
@@ -76,10 +77,12 @@ impl Model {
         joins: bool,
     ) -> Result<(), Code> {
         self.rules(fund)?;
-        let queue = if joins { &mut self.facts.subs } else { &mut self.facts.reds };
+        let queue = if joins { &self.facts.subs } else { &self.facts.reds };
         let place = usize::try_from(place).map_err(|_| "nothing")?;
         let (owner, size) = *queue.get(place).ok_or("nothing")?;
         need(self.cast.persons.get(owner) == Some(who), "nothing")?;
+        need(!self.is_closed(place, joins), "closed")?;
+        let queue = if joins { &mut self.facts.subs } else { &mut self.facts.reds };
         queue.remove(place);
         let (asset, escrow) = if joins { (CASH, ESC_SUB) } else { (SHARE, ESC_RED) };
         self.post(&[(asset, escrow, person(owner), size)])
@@ -97,9 +100,9 @@ impl Model {
         let (last_nav, last_shares) = self.facts.last.unwrap_or((0, 1));
         let fell = above(last_nav, shares, 10 * nav, last_shares);
         self.facts.winding |= nav < 10_000 * shares || fell;
-        let waits = self.facts.held && !self.facts.winding;
-        let fills = if waits { Vec::new() } else { self.join(rules, ask, shares)? };
-        let slices = self.leave(cash, &held, shares)?;
+        let (joins, leaves, back) = self.dealt();
+        let fills = self.join(rules, (ask, shares), (joins, back))?;
+        let slices = self.leave(cash, &held, (shares, leaves))?;
         self.facts.last = Some((self.nav(), self.shares()));
         let (epoch, winding) = (self.facts.epoch, self.facts.winding);
         Ok(Struck { epoch, nav, ask, shares, winding, fills, slices })
@@ -130,13 +133,12 @@ impl Model {
     fn join(
         &mut self,
         rules: Rules,
-        ask: i128,
-        shares: i128,
+        (ask, shares): (i128, i128),
+        (orders, back): (Vec<(usize, i128)>, bool),
     ) -> Result<Vec<(usize, i128, i128, i128)>, Code> {
-        let orders = std::mem::take(&mut self.facts.subs);
         let levy_of = |c: i128| up(c, rules.levy_in, K);
         let fill = |(_, c): &(usize, i128)| {
-            if self.facts.winding { 0 } else { down3(c - levy_of(*c), K, shares, ask) }
+            if back { 0 } else { down3(c - levy_of(*c), K, shares, ask) }
         };
         let mut fills: Vec<i128> = orders.iter().map(fill).collect();
         if fills.iter().fold(shares, |sum, fill| sum.saturating_add(*fill)) > LIMIT / 2 {
@@ -162,9 +164,8 @@ impl Model {
         &mut self,
         cash: i128,
         held: &[(usize, i128)],
-        shares: i128,
+        (shares, orders): (i128, Vec<(usize, i128)>),
     ) -> Result<Vec<(usize, i128, i128)>, Code> {
-        let orders = std::mem::take(&mut self.facts.reds);
         if orders.is_empty() {
             return Ok(Vec::new());
         }

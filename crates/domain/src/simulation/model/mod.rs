@@ -7,11 +7,16 @@
 mod dealing;
 pub(super) mod math;
 mod publishing;
+mod reveal;
 mod trading;
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use self::math::{K, LIMIT, ONE18};
+pub(super) use self::reveal::digest as sealed_digest;
+use self::{
+    math::{K, LIMIT, ONE18},
+    reveal::Open,
+};
 use super::cast::{
     ASSETS, CASH, Cast, ESC_RED, ESC_SUB, FUND, ISSUE, LIQ, LOCKED, MANAGER, MODELS, OUTSIDE,
     PUBPOOL, SHARE, claim, person, unit,
@@ -87,6 +92,8 @@ pub(super) struct Facts {
     pub(super) winding: bool,
     /// Whether joiners wait beyond strikes.
     pub(super) held: bool,
+    /// The prices that somebody is bound to.
+    pub(super) open: Option<Open>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) sales: [Vec<Sale>; MODELS],
 }
@@ -154,6 +161,7 @@ impl Model {
             epoch: 0,
             winding: false,
             held: false,
+            open: None,
             pools: BTreeMap::new(),
             sales: [const { Vec::new() }; MODELS],
         };
@@ -210,6 +218,12 @@ impl Model {
                 self.rules(fund)?;
                 need(self.facts.held != *held, "nothing")?;
                 self.facts.held = *held;
+            }
+            Event::CommitPrices { fund, commitment } => self.commit_prices(fund, *commitment)?,
+            Event::CloseOrders { fund, day, .. } => self.close_orders(fund, *day)?,
+            Event::ReopenOrders { fund, day } => self.reopen(fund, *day)?,
+            Event::RevealPrices { fund, prices, estimates, salt } => {
+                self.reveal(fund, (prices, estimates), &salt.to_string())?;
             }
             Event::Strike { fund, day } => return self.strike(fund, *day).map(Told::Struck),
             Event::InKind { .. } => self.in_kind(event)?,

@@ -107,6 +107,9 @@ pub struct LogEvidence {
     pub leaves: Vec<LeafProof>,
     /// The head at the strike before; none for a fund's first.
     pub older: Option<OlderHead>,
+    /// The head that has the closed book and not the strike; none without a commitment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub book: Option<OlderHead>,
 }
 
 /// A leaf with its path.

@@ -1,5 +1,7 @@
 //! A small world with two models, two strikes and a log, made as an operator makes it, and the bundle of its second strike.
 
+mod sealed;
+
 use std::collections::BTreeMap;
 
 use domain::{
@@ -62,6 +64,12 @@ pub(crate) enum Twist {
     OtherCases,
     /// None: orders are taken back, and joiners are held back over the second strike and settled at a third.
     Waiting,
+    /// None: the prices of the second strike are bound before the cut-off and told after it.
+    Sealed,
+    /// None: they are bound and never told.
+    Withheld,
+    /// Signs that the closed book has an order less.
+    OtherBook,
 }
 
 fn evidence(of: &ReportEvidence) -> Evidence<'_> {
@@ -81,6 +89,7 @@ pub(crate) struct World {
     reports: Vec<ReportEvidence>,
     prices: BTreeMap<Name, (PriceState, Vec<PriceStep>, PriceSource, i64)>,
     pub(crate) records: Vec<StrikeRecord>,
+    book_head: Option<SignedHead>,
     hour: i64,
 }
 
@@ -103,6 +112,7 @@ impl World {
             reports: Vec::new(),
             prices: BTreeMap::new(),
             records: Vec::new(),
+            book_head: None,
             hour: 0,
         };
         world.open(&fund);
@@ -191,7 +201,8 @@ impl World {
         self.journal.push(event);
         // A twisted operator does not care what the watch says, but needs its facts: he lets it watch again under what he did.
         facts.unwrap_or_else(|error| {
-            assert!(!matches!(self.twist, Twist::Honest | Twist::Waiting), "{error}");
+            let honest = matches!(self.twist, Twist::Honest | Twist::Waiting | Twist::Sealed);
+            assert!(!honest, "{error}");
             None
         })
     }
@@ -330,7 +341,11 @@ impl World {
         if self.twist == Twist::Estimate {
             estimates.clear();
         }
-        self.post(Event::MarkSet { fund: fund.clone(), prices, estimates });
+        if self.is_sealed(self.records.len() + 1) {
+            self.seal(fund, prices, estimates);
+        } else {
+            self.post(Event::MarkSet { fund: fund.clone(), prices, estimates });
+        }
         if self.twist == Twist::LateOrder && self.records.len() == 1 {
             let amount = Cash::from_micro(1_000_000_000);
             self.post(Event::Subscribe { fund: fund.clone(), who: name("ALICE"), amount });
@@ -350,11 +365,12 @@ impl World {
         let record = StrikeRecord {
             record_version: StrikeRecord::VERSION,
             methodology: self.rules.digest().unwrap(),
-            sources: self
-                .prices
-                .iter()
-                .map(|(m, (_, _, source, _))| (m.clone(), *source))
-                .collect(),
+            sources: match self.records.get(self.rests_on(number as usize) - 1) {
+                Some(before) => before.sources.clone(),
+                None => {
+                    self.prices.iter().map(|(m, (.., source, _))| (m.clone(), *source)).collect()
+                }
+            },
             facts,
             balances: Some(balances.root()),
             previous: self.strike_leaf(number - 1).map(|index| self.leaves[index].hash().unwrap()),
@@ -392,19 +408,21 @@ impl World {
         });
         let record = self.records[number - 1].clone();
         let last = record.facts.sequence as usize;
+        let rests_on = self.rests_on(number);
         let steps = |(model, (_, steps, ..)): (&Name, &(_, Vec<PriceStep>, _, _))| {
             // A third strike rests on the prices of the second.
-            (model.clone(), steps[..number.min(steps.len())].to_vec())
+            (model.clone(), steps[..rests_on.min(steps.len())].to_vec())
         };
         Bundle {
             bundle_version: Bundle::VERSION,
             record,
             methodology: self.rules.clone(),
             journal: self.journal[..last].to_vec(),
-            reports: self.reports[..[2, 6, 6][number - 1]].to_vec(),
+            reports: self.reports[..[2, 6, 6][rests_on - 1]].to_vec(),
             decisions: self.prices.iter().map(steps).collect(),
             log: LogEvidence {
                 leaves: (0..size).zip(&self.leaves).map(proof).collect(),
+                book: self.book_evidence(number, size),
                 head,
                 older,
             },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Leaves, prices::Reports, same};
+use super::{Leaves, prices::Reports, reveal, same};
 use crate::{
     digest::Digest,
     evaluation::PublicKey,
@@ -50,6 +50,7 @@ pub(super) fn verify(
     }
     let previous = verify_previous(bundle, strike, leaves)?;
     cited.extend(previous);
+    cited.extend(reveal::verify(bundle, strike, trusted)?);
     for proof in cited {
         if !std::ptr::eq(proof, strike) {
             before("log.leaf.index", proof, "strike", strike)?;
@@ -68,7 +69,7 @@ fn include(bundle: &Bundle, proof: &LeafProof) -> Result<(), BundleError> {
 }
 
 /// What is cited was in the log before what cites it.
-fn before(
+pub(super) fn before(
     field: &str,
     cited: &LeafProof,
     what: &str,

@@ -28,6 +28,7 @@ mod m0030_evaluators;
 mod m0031_likeness;
 mod m0032_orders;
 mod m0033_log;
+mod m0040_commitments;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -76,6 +77,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0031_likeness::Migration),
             Box::new(m0032_orders::Migration),
             Box::new(m0033_log::Migration),
+            Box::new(m0040_commitments::Migration),
         ]
     }
 }

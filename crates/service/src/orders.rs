@@ -18,6 +18,7 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     funds::ledger_command,
+    reveal::reopen_if_due,
     strikes::OrderFill,
     token::{Caller, Scope},
 };
@@ -178,6 +179,13 @@ impl Service {
         if row.closed_by.is_some() {
             let reason = format!("order {order} waits no more: it was settled or taken back");
             return Err(ServiceError::invalid("order", reason));
+        }
+        reopen_if_due(&mut ledger, &fund).await?;
+        let transaction = &ledger.unit.transaction;
+        // A joiner of a book that was opened again has his money back already.
+        let still = fund_order::find(transaction, order).await?;
+        if still.is_some_and(|row| row.closed_by.is_some()) {
+            return ledger.finish(&order.to_string(), order).await;
         }
         let place = fund_order::count_before(transaction, &row.fund, row.side, order).await?;
         let (who, place) = (caller.owner.clone(), place.unsigned_abs());

@@ -24,6 +24,7 @@ use crate::{
     likeness::ineligible_model,
     orders::waiting,
     proofs::record_strike,
+    reveal::{set_prices, use_up},
     suspension::tripped_names,
     token::{Caller, Scope},
 };
@@ -71,8 +72,15 @@ impl Strike {
 }
 
 #[derive(Serialize)]
-struct FundOnly<'a> {
+pub(crate) struct FundOnly<'a> {
+    pub(crate) fund: &'a Name,
+}
+
+#[derive(Serialize)]
+struct StrikeFund<'a> {
     fund: &'a Name,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    withhold: bool,
 }
 
 /// What a rebalance did.
@@ -92,27 +100,25 @@ impl Service {
     /// Strikes a fund on the day of the caller's clock; the number of the strike comes back.
     ///
     /// While tripped names are more than a tenth of NAV, subscription orders wait on; redemptions are settled all the same.
+    /// Where prices were bound before, the strike tells them and settles the closed book alone; with `withhold` it does not tell them:
+    /// marks stay, joiners of the book have their money back, and everybody can see it. Where none were bound, the prices that are
+    /// accepted now are marked, and the record shows no commitment.
     ///
     /// # Errors
-    /// [`ServiceError::Rejected`] with the ledger's code.
+    /// [`ServiceError::Rejected`] with the ledger's code; [`ServiceError::Invalid`] before a signed head has the closed book.
     pub async fn strike_fund(
         &self,
         caller: &Caller,
         key: &str,
         fund: &Name,
+        withhold: bool,
     ) -> Result<i64, ServiceError> {
         let rules = self.get_fund(fund).await?.methodology_digest;
-        let input = FundOnly { fund };
+        let input = StrikeFund { fund, withhold };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
-        hold_in_doubt(&mut ledger, fund).await?;
-        let marks = accepted_marks(&ledger, fund).await?;
-        if !marks.is_empty() {
-            let prices = marks.iter().map(|m| (m.model.clone(), m.price)).collect();
-            let estimates =
-                marks.iter().filter_map(|m| Some((m.model.clone(), m.estimate?))).collect();
-            ledger.post(&Event::MarkSet { fund: fund.clone(), prices, estimates }).await?;
-        }
+        set_prices(&mut ledger, fund, withhold).await?;
+        let open = ledger.state.fund(fund).and_then(|state| state.open_commitment().copied());
         let day = fund_day(&ledger.state, fund, caller.now);
         let (event_seq, batch) = ledger.post(&Event::Strike { fund: fund.clone(), day }).await?;
         let Outcome::Strike(outcome) = &batch.outcome else {
@@ -139,6 +145,9 @@ impl Service {
         };
         strike::insert(&ledger.unit.transaction, row).await?;
         close_orders(&ledger, fund, (number, event_seq), outcome).await?;
+        if let Some(open) = open {
+            use_up(&ledger, fund, event_seq, open.revealed).await?;
+        }
         record_strike(&mut ledger, rules).await?;
         ledger.finish(&format!("{fund}/{number}"), number).await
     }
@@ -270,10 +279,14 @@ impl OrderFill {
     }
 }
 
-/// While too much of NAV waits for confirmation, subscriptions are held back and redemptions go on; a ledger event says when it begins
-/// and ends.
-async fn hold_in_doubt(ledger: &mut LedgerUnit<'_>, fund: &Name) -> Result<(), ServiceError> {
-    let reason = tripped_names(ledger, fund).await?;
+/// While too much of NAV waits for confirmation, or prices have `moved` since they were bound, subscriptions are held back and redemptions
+/// go on; a ledger event says when it begins and ends.
+pub(crate) async fn hold_in_doubt(
+    ledger: &mut LedgerUnit<'_>,
+    fund: &Name,
+    moved: Option<String>,
+) -> Result<(), ServiceError> {
+    let reason = tripped_names(ledger, fund).await?.or(moved);
     let is_held = ledger.state.fund(fund).is_some_and(FundState::holds_subscriptions);
     if reason.is_some() != is_held {
         let held = reason.is_some();
@@ -298,12 +311,20 @@ async fn close_orders(
         if settled == 0 {
             return Ok(Vec::new());
         }
-        let orders = waiting(transaction, fund, side).await?;
-        if orders.len() != settled {
-            let reason = format!("{} {side} orders wait, {settled} settled", orders.len());
+        let mut orders = waiting(transaction, fund, side).await?;
+        let wait = orders.len();
+        // Those behind a closed book wait on.
+        orders.truncate(settled);
+        let left = ledger.state.fund(fund).map_or(0, |state| match side {
+            OrderSide::Subscription => state.pending_subscriptions().len(),
+            OrderSide::Redemption => state.pending_redemptions().len(),
+        });
+        let Some(last) = orders.last().filter(|_| wait == settled + left) else {
+            let reason = format!("{wait} {side} orders wait, {settled} settled, {left} left");
             return Err(ServiceError::internal(reason));
-        }
-        fund_order::close_all(transaction, fund.as_str(), side, event_seq).await?;
+        };
+        let last = (*last, event_seq);
+        fund_order::close_up_to(transaction, fund.as_str(), side, last).await?;
         Ok::<_, ServiceError>(orders)
     };
     let joined = close(OrderSide::Subscription, outcome.fills.len()).await?;

@@ -71,7 +71,7 @@ fn simulation_and_attacks() {
     let (code, out, error) = run(&["attack", "--methodology", rules, "--seeds", "5", "--json"]);
     assert_eq!(code, Some(0), "{error}");
     let found: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((&found["ok"], found["attacks"].as_array().map(Vec::len)), (&true.into(), Some(7)));
+    assert_eq!((&found["ok"], found["attacks"].as_array().map(Vec::len)), (&true.into(), Some(8)));
     let (code, _, error) = run(&["attack", "--methodology", "/dev/null"]);
     assert!(code == Some(1) && error.contains("/dev/null"), "{error}");
 }

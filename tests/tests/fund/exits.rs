@@ -18,7 +18,7 @@ const ORDER: &str = "order { id state amount shares fill { strike shares cost le
 /// A fund over one model, seeded with 1,000 credits, with two investors.
 pub(crate) struct Market {
     pub(crate) world: World,
-    suite: String,
+    pub(crate) suite: String,
     pub(crate) ann: Client,
     pub(crate) bob: Client,
     turn: std::cell::Cell<u32>,

@@ -9,6 +9,7 @@
 mod commands;
 mod exits;
 mod proofs;
+mod reveal;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;

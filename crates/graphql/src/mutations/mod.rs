@@ -10,6 +10,7 @@ mod fund;
 pub(crate) mod manual;
 mod registry;
 mod release;
+mod reveal;
 mod rotation;
 mod storage;
 mod webhook;
@@ -25,6 +26,7 @@ pub(crate) struct Mutation(
     evaluation::EvaluationMutation,
     evaluator::EvaluatorMutation,
     fund::FundMutation,
+    reveal::RevealMutation,
     exit::ExitMutation,
     storage::StorageMutation,
     access::AccessMutation,

@@ -9,7 +9,7 @@ use service::{
     FundView, Holding as HoldingValue, OrderFill as FillValue, Scope, Strike as StrikeValue,
 };
 
-use super::{log::StrikeProof, order::UnitsOfModel};
+use super::{log::StrikeProof, order::UnitsOfModel, reveal::Commitment};
 use crate::{
     error::api_error,
     pagination::{Page, PageArguments},
@@ -113,6 +113,13 @@ impl Fund {
         let now = request(context)?.now;
         let quote = service(context)?.quote_exit(&self.0.fund.name, shares.0, now).await;
         Ok(ExitQuote::from(quote.map_err(api_error)?))
+    }
+
+    /// How the prices of the next strike are bound. Null while they are not.
+    #[graphql(complexity = "5 + child_complexity")]
+    async fn open_commitment(&self, context: &Context<'_>) -> Result<Option<Commitment>> {
+        let found = service(context)?.find_open_commitment(&self.0.fund.name).await;
+        Ok(found.map_err(api_error)?.map(Commitment::from))
     }
 
     /// Every official computation of NAV, in order.
@@ -232,6 +239,15 @@ impl Strike {
         let (fund, number) = (&self.0.fund, self.0.number);
         let proof = service(context)?.find_strike_proof(fund, number).await.map_err(api_error)?;
         Ok(proof.map(StrikeProof::from))
+    }
+
+    /// How its prices were bound before the cut-off. Null where they were not: then nothing shows that they were set without knowing
+    /// the orders.
+    #[graphql(complexity = "5 + child_complexity")]
+    async fn commitment(&self, context: &Context<'_>) -> Result<Option<Commitment>> {
+        let (fund, number) = (&self.0.fund, self.0.number);
+        let found = service(context)?.find_strike_commitment(fund, number).await;
+        Ok(found.map_err(api_error)?.map(Commitment::from))
     }
 
     /// When, by the server's clock.

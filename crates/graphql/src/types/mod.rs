@@ -13,6 +13,7 @@ pub(crate) mod model;
 pub(crate) mod order;
 pub(crate) mod price;
 pub(crate) mod release;
+pub(crate) mod reveal;
 pub(crate) mod round;
 pub(crate) mod storage;
 pub(crate) mod suite;

@@ -75,6 +75,7 @@ on_both_databases! {
     log::subtrees_and_heads_are_written_once,
     log::a_strike_has_one_record,
     orders::orders_wait_until_they_are_closed,
+    orders::commitments_are_used_up_once,
     orders::likenesses_are_kept_once,
     rows::numbers_survive_at_their_limits,
     rows::pages_are_complete_and_ordered_by_bytes,

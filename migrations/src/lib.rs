@@ -33,6 +33,7 @@ mod m0035_methodologies;
 mod m0037_travel;
 mod m0038_calendars;
 mod m0039_dealing_days;
+mod m0040_commitments;
 mod m0042_restatements;
 mod table;
 
@@ -88,6 +89,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0038_calendars::Migration),
             Box::new(m0039_dealing_days::Migration),
             Box::new(m0034_dealing_windows::Migration),
+            Box::new(m0040_commitments::Migration),
         ]
     }
 }

@@ -445,6 +445,8 @@ fn restricted_strikes_verify() {
 fn schema() {
     let schema: Value =
         serde_json::from_str(include_str!("../../../schema/strike.schema.json")).unwrap();
+    let sealed = serde_json::to_value(&World::new(Twist::Sealed).records[1]).unwrap();
+    assert_eq!(fault(&schema, &schema, &sealed), None);
     for record in World::new(Twist::Honest).records {
         let record = serde_json::to_value(record).unwrap();
         assert_eq!(fault(&schema, &schema, &record), None);

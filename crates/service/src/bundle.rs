@@ -102,6 +102,7 @@ impl Service {
             }
             None => None,
         };
+        let book = self.gather_book(&mut gathered, &record).await?;
         let own_index = own.leaf_index;
         let ends = (own_index, previous.as_ref().map(|leaf| leaf.leaf_index));
         gathered.keep(own);
@@ -117,6 +118,7 @@ impl Service {
             }
         }
         let journal = self.journal_to(facts.sequence).await?;
+        let book = self.head_of_book(book, (ends.0, head.size)).await?;
         let leaves = self.with_paths(gathered.leaves, &head).await?;
         let (methodology, methodologies) = told(rules)?;
         Ok(Bundle {
@@ -126,7 +128,7 @@ impl Service {
             journal,
             reports: gathered.reports.into_values().collect(),
             decisions: gathered.decisions,
-            log: LogEvidence { head, leaves, older, entries: known.entries },
+            log: LogEvidence { head, leaves, older, entries: known.entries, book },
             record,
         })
     }
@@ -217,6 +219,40 @@ impl Service {
         let path = consistency(&self.store, older.size, head.size).await?;
         let path = path.ok_or_else(|| ServiceError::internal("a log that shrank"))?;
         Ok(Some((head, Some(OlderHead { head: older, path }))))
+    }
+
+    /// The leaves of commitment and book; the number of the latter comes back.
+    async fn gather_book(
+        &self,
+        gathered: &mut Gathered,
+        record: &StrikeRecord,
+    ) -> Result<Option<i64>, ServiceError> {
+        let facts = &record.facts;
+        let Some(made) = &facts.commitment else { return Ok(None) };
+        let subject = strike_subject(&facts.fund, facts.number);
+        gathered.keep(self.get_leaf("commitment", &subject).await?);
+        if made.book.is_none() {
+            return Ok(None);
+        }
+        let leaf = self.get_leaf("orders", &subject).await?;
+        let index = leaf.leaf_index;
+        gathered.keep(leaf);
+        Ok(Some(index))
+    }
+
+    /// The first head that has a closed book, if it does not have the strike too.
+    async fn head_of_book(
+        &self,
+        book: Option<i64>,
+        (own, size): (i64, u64),
+    ) -> Result<Option<OlderHead>, ServiceError> {
+        let Some(book) = book else { return Ok(None) };
+        let row = log_head::first_of(&self.store, book + 1).await?;
+        let Some(row) = row.filter(|row| row.size <= own) else { return Ok(None) };
+        let head = read_head(row)?;
+        let path = consistency(&self.store, head.size, size).await?;
+        let path = path.ok_or_else(|| ServiceError::internal("a log that shrank"))?;
+        Ok(Some(OlderHead { head, path }))
     }
 
     async fn journal_to(&self, sequence: u64) -> Result<Vec<Event>, ServiceError> {

@@ -10,22 +10,20 @@ use domain::{
 };
 use store::{StrikeRow, price_decision, registered_model, strike};
 
-use crate::{
-    ServiceError, exits::fund_day, funds::ModelMark, ledger::LedgerUnit, suspension::is_tripped,
-};
+use crate::{ServiceError, exits::fund_day, ledger::LedgerUnit, suspension::is_tripped};
 
 /// While a valuation is in doubt, subscriptions are held back and redemptions go on; a ledger event says when it begins and ends.
 ///
-/// `marks` are what the strike is about to set.
+/// `prices` are what the strike is about to set, and `moved` is why prices that were bound before are in doubt themselves.
 pub(crate) async fn hold_in_doubt(
     ledger: &mut LedgerUnit<'_>,
     fund: &Name,
-    rules: &Methodology,
-    marks: &[ModelMark],
+    (rules, prices): (&Methodology, &BTreeMap<Name, PriceNano>),
+    moved: Option<String>,
 ) -> Result<(), ServiceError> {
     let reason = match doubtful_names(ledger, fund, rules.price_age_days_max).await? {
         Some(reason) => Some(reason),
-        None => jump(ledger, fund, rules.nav_breaker_ppb, marks).await?,
+        None => jump(ledger, fund, rules.nav_breaker_ppb, prices).await?.or(moved),
     };
     let is_held = ledger.state.fund(fund).is_some_and(FundState::holds_subscriptions);
     if reason.is_some() != is_held {
@@ -93,12 +91,12 @@ async fn jump(
     ledger: &LedgerUnit<'_>,
     fund: &Name,
     limit: Option<i64>,
-    marks: &[ModelMark],
+    prices: &BTreeMap<Name, PriceNano>,
 ) -> Result<Option<String>, ServiceError> {
     let (Some(limit), Some(state)) = (limit, ledger.state.fund(fund)) else { return Ok(None) };
     let transaction = &ledger.unit.transaction;
     let day = fund_day(&ledger.state, fund, ledger.unit.caller.now);
-    let now = (nav_at(ledger, state, marks), state.shares(&ledger.state));
+    let now = (nav_at(ledger, state, prices), state.shares(&ledger.state));
     for before in [
         strike::latest(transaction, fund.as_str()).await?,
         strike::latest_before(transaction, fund.as_str(), day).await?,
@@ -120,8 +118,7 @@ fn standing_of(row: &StrikeRow) -> Result<(Femto, Shares), ServiceError> {
 }
 
 /// NAV at the marks that are about to be set; a name without one keeps its price.
-fn nav_at(ledger: &LedgerUnit<'_>, state: &FundState, marks: &[ModelMark]) -> Femto {
-    let prices: BTreeMap<&Name, PriceNano> = marks.iter().map(|m| (&m.model, m.price)).collect();
+fn nav_at(ledger: &LedgerUnit<'_>, state: &FundState, prices: &BTreeMap<Name, PriceNano>) -> Femto {
     let value = |held: domain::fund::Holding| {
         held.units.value_at(prices.get(&held.model).copied().unwrap_or(held.price))
     };

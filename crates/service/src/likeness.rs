@@ -66,11 +66,34 @@ pub struct FeeShare {
     pub priors: u64,
 }
 
+/// Answers that are compared in full, those of the most similar sketches first.
+const ANSWERS_MAX: usize = 256;
+
 /// What a look at other prints found.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Found {
     /// Others with what is known by weights and answers, and how far the sketches of answers agree.
     others: Vec<(PrintRow, Likeness, f64)>,
+    /// The number of the youngest print that was looked at.
+    seen: i64,
+}
+
+/// What was found before the ledger's lock was taken.
+pub(crate) struct Looked {
+    found: Found,
+    compared: Vec<(PrintRow, Likeness)>,
+}
+
+/// Compares a version with the prints that there are now. It reads megabytes and needs no lock: what comes in meanwhile is looked at
+/// under it.
+pub(crate) async fn look_around<C: Connection>(
+    connection: &C,
+    measured: &Measured<'_>,
+) -> Result<Looked, ServiceError> {
+    let sketch = measured.probes.and_then(Probes::sketch);
+    let found = look(connection, measured, sketch.as_ref(), Found::default()).await?;
+    let compared = compare_answers(connection, measured, found.clone()).await?;
+    Ok(Looked { found, compared })
 }
 
 /// Keeps the fingerprint of a version that was measured, and compares it with those of all other models.
@@ -80,15 +103,22 @@ struct Found {
 pub(crate) async fn record_likeness(
     transaction: &StoreTransaction,
     measured: &Measured<'_>,
+    looked: Looked,
 ) -> Result<(), ServiceError> {
     let Measured { version, suite, weights, probes, now } = measured;
     if version_print::find(transaction, &version.id, suite).await?.is_some() {
         return Ok(());
     }
-    // Two workers may end at once: the lock makes one see what the other has kept.
+    // Two workers may end at once: the lock makes one see what the other has kept since both looked around.
     transaction.lock_ledger().await?;
     let sketch = probes.and_then(Probes::sketch);
-    let found = look(transaction, measured, sketch.as_ref()).await?;
+    let before = looked.found.others.len();
+    let found = look(transaction, measured, sketch.as_ref(), looked.found).await?;
+    let compared = if found.others.len() == before {
+        looked.compared
+    } else {
+        compare_answers(transaction, measured, found).await?
+    };
     let row = PrintRow {
         version_id: version.id.clone(),
         suite: (*suite).to_owned(),
@@ -101,7 +131,7 @@ pub(crate) async fn record_likeness(
     };
     let answers = probes.filter(|_| sketch.is_some()).map(Probes::to_hex);
     version_print::insert(transaction, row, answers).await?;
-    for (other, likeness) in compare_answers(transaction, measured, found).await? {
+    for (other, likeness) in compared {
         if likeness.is_notable() {
             keep(transaction, version, &other.version_id, likeness, *now).await?;
         }
@@ -109,18 +139,18 @@ pub(crate) async fn record_likeness(
     Ok(())
 }
 
-/// Compares sketches with all prints of other models.
-async fn look(
-    transaction: &StoreTransaction,
+/// Compares sketches with the prints of other models that were not looked at yet.
+async fn look<C: Connection>(
+    connection: &C,
     measured: &Measured<'_>,
     sketch: Option<&Sketch>,
+    mut found: Found,
 ) -> Result<Found, ServiceError> {
-    let (mut found, mut after) = (Found::default(), 0);
     loop {
         let model = &measured.version.model_id;
-        let page = version_print::list_others(transaction, model, after, PAGE_PRINTS).await?;
+        let page = version_print::list_others(connection, model, found.seen, PAGE_PRINTS).await?;
         let Some(last) = page.last() else { return Ok(found) };
-        after = last.seq;
+        found.seen = last.seq;
         for mut row in page {
             let theirs: Fingerprint =
                 serde_json::from_str(&row.weights).map_err(ServiceError::internal)?;
@@ -140,22 +170,23 @@ async fn look(
 }
 
 /// Fills in what the answers say where sketches leave it open.
-async fn compare_answers(
-    transaction: &StoreTransaction,
+async fn compare_answers<C: Connection>(
+    connection: &C,
     measured: &Measured<'_>,
     mut found: Found,
 ) -> Result<Vec<(PrintRow, Likeness)>, ServiceError> {
     let ours = measured.probes;
     found.others.sort_by(|a, b| b.2.total_cmp(&a.2));
     let panel = match ours {
-        Some(ours) => panel(transaction, ours, &found).await?,
+        Some(ours) => panel(connection, ours, &found).await?,
         None => Vec::new(),
     };
     let mut compared = Vec::new();
     for (place, (row, mut likeness, agreement)) in found.others.into_iter().enumerate() {
-        let is_close = agreement >= SAME_SKETCH_MIN || place < RESIDUALS_MAX && agreement > 0.5;
+        let is_same = agreement >= SAME_SKETCH_MIN && place < ANSWERS_MAX;
+        let is_close = is_same || place < RESIDUALS_MAX && agreement > 0.5;
         if let Some(ours) = ours.filter(|_| is_close)
-            && let Some(theirs) = answers(transaction, &row).await?
+            && let Some(theirs) = answers(connection, &row).await?
         {
             likeness.logits = logit_correlation(ours.logits(), theirs.logits());
             // Who sits in the panel is part of what is taken away.
@@ -174,8 +205,8 @@ async fn compare_answers(
 }
 
 /// Answers of the models that are least like this one, one a model; `found` has the most alike first.
-async fn panel(
-    transaction: &StoreTransaction,
+async fn panel<C: Connection>(
+    connection: &C,
     ours: &Probes,
     found: &Found,
 ) -> Result<Vec<(String, Probes)>, ServiceError> {
@@ -188,7 +219,7 @@ async fn panel(
         if !is_known || panel.iter().any(|(model, _)| *model == row.model_id) {
             continue;
         }
-        if let Some(probes) = answers(transaction, row).await?
+        if let Some(probes) = answers(connection, row).await?
             && probes.classes() == ours.classes()
         {
             panel.push((row.model_id.clone(), probes));
@@ -197,13 +228,13 @@ async fn panel(
     Ok(panel)
 }
 
-async fn answers(
-    transaction: &StoreTransaction,
+async fn answers<C: Connection>(
+    connection: &C,
     row: &PrintRow,
 ) -> Result<Option<Probes>, ServiceError> {
     let Some(classes) = row.answers_classes else { return Ok(None) };
     let body: Option<AnswersRow> =
-        version_print::find_answers(transaction, &row.version_id, &row.suite).await?;
+        version_print::find_answers(connection, &row.version_id, &row.suite).await?;
     let classes = usize::try_from(classes).map_err(ServiceError::internal)?;
     Ok(body.and_then(|row| Probes::from_hex(&row.body, classes)))
 }

@@ -11,7 +11,7 @@ use domain::{
     evaluation::{PriceDecision, Report},
     name::Name,
     proof::{
-        AcceptedPrice, Frontier, LeafRecord, LogKey, Node, RoundVotes, SignedHead,
+        AcceptedPrice, BookRoot, Frontier, LeafRecord, LogKey, Node, RoundVotes, SignedHead,
         merkle::{consistency_path, inclusion_path},
     },
     time::Timestamp,
@@ -22,7 +22,11 @@ use store::{
 };
 
 use crate::{
-    Service, ServiceError, models::Model, moment::next_moment, versions::Version,
+    Service, ServiceError,
+    log_gap::{frontier_at, sign_at, sign_strikes},
+    models::Model,
+    moment::next_moment,
+    versions::Version,
     visibility::Reader,
 };
 
@@ -141,6 +145,25 @@ impl NewLeaf {
         Self::of_fund(record, subject, at)
     }
 
+    /// The prices of a strike to come are bound.
+    pub(crate) fn commitment(fund: &Name, number: u64, commitment: Digest, at: Timestamp) -> Self {
+        let record = LeafRecord::Commitment { at, fund: fund.clone(), number, commitment };
+        Self::of_fund(record, format!("{fund}/{number}"), at)
+    }
+
+    /// The book of a strike to come is closed.
+    pub(crate) fn orders(
+        (fund, number): (&Name, u64),
+        commitment: Digest,
+        (cut_off, book): (u64, BookRoot),
+        at: Timestamp,
+    ) -> Self {
+        let (subject, fund) = (format!("{fund}/{number}"), fund.clone());
+        let BookRoot { root, count } = book;
+        let record = LeafRecord::Orders { at, fund, number, commitment, cut_off, root, count };
+        Self::of_fund(record, subject, at)
+    }
+
     /// A fund was struck.
     pub(crate) fn strike(fund: &Name, number: u64, record: Digest, at: Timestamp) -> Self {
         let subject = format!("{fund}/{number}");
@@ -195,7 +218,7 @@ pub(crate) async fn append_leaf(
     Ok(log_node::insert_all(transaction, finished).await?)
 }
 
-fn number(size: u64) -> Result<i64, ServiceError> {
+pub(crate) fn number(size: u64) -> Result<i64, ServiceError> {
     i64::try_from(size).map_err(ServiceError::internal)
 }
 
@@ -204,7 +227,7 @@ fn place(node: Node) -> Result<(i64, i64), ServiceError> {
 }
 
 /// The complete subtrees of a tree of `size` leaves, the largest first.
-fn peaks(size: u64) -> Vec<Node> {
+pub(crate) fn peaks(size: u64) -> Vec<Node> {
     let (mut start, mut nodes) = (0, Vec::new());
     for level in (0..u64::BITS).rev().filter(|level| (size >> level) & 1 == 1) {
         nodes.push(Node { level, index: start >> level });
@@ -215,14 +238,10 @@ fn peaks(size: u64) -> Vec<Node> {
 
 /// The edge of the log as its rows have it.
 async fn frontier<C: Connection>(connection: &C) -> Result<Frontier, ServiceError> {
-    let size = log_leaf::size(connection).await?.unsigned_abs();
-    let edge = peaks(size);
-    let known = nodes(connection, &edge).await?;
-    let edge = edge.iter().filter_map(|node| known.get(node).copied()).collect();
-    Frontier::from_parts(size, edge).map_err(ServiceError::internal)
+    frontier_at(connection, log_leaf::size(connection).await?.unsigned_abs()).await
 }
 
-async fn nodes<C: Connection>(
+pub(crate) async fn nodes<C: Connection>(
     connection: &C,
     wanted: &[Node],
 ) -> Result<BTreeMap<Node, Digest>, ServiceError> {
@@ -276,6 +295,7 @@ pub(crate) async fn consistency<C: Connection>(
 /// Signs what the log is now, if nothing signed it yet, under the ledger's lock.
 ///
 /// A log has one key for ever: a process with another one signs nothing, and says so. Time does not go back from head to head.
+/// Each strike since the last head gets a head of its own first.
 pub(crate) async fn sign_head(
     transaction: &StoreTransaction,
     key: &LogKey,
@@ -301,16 +321,9 @@ pub(crate) async fn sign_head(
         }
         None => (log_name(&public)?, now),
     };
-    let head = key.sign(&log, edge.size(), edge.root(), at).map_err(ServiceError::internal)?;
-    let row = LogHeadRow {
-        size: number(head.size)?,
-        log: head.log.to_string(),
-        root: head.root.hex(),
-        signed_at: head.at.as_millis(),
-        public_key: head.public_key.hex(),
-        signature: head.signature,
-    };
-    log_head::insert(transaction, row).await?;
+    let signed = latest.map_or(0, |latest| latest.size.unsigned_abs());
+    sign_strikes(transaction, key, &log, (signed, edge.size()), at).await?;
+    sign_at(transaction, key, &log, &edge, at).await?;
     Ok(true)
 }
 

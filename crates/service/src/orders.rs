@@ -20,6 +20,7 @@ use crate::{
     dealing::check_own_dealing,
     funds::ledger_command,
     moment::LedgerAt,
+    reveal::reopen_if_due,
     strikes::OrderFill,
     token::{Caller, Scope},
 };
@@ -186,6 +187,13 @@ impl Service {
             check_own_dealing(&ledger, &fund, &caller.owner).await?;
         }
         let transaction = &ledger.unit.transaction;
+        reopen_if_due(&mut ledger, &fund).await?;
+        let transaction = &ledger.unit.transaction;
+        // A joiner of a book that was opened again has his money back already.
+        let still = fund_order::find(transaction, order).await?;
+        if still.is_some_and(|row| row.closed_by.is_some()) {
+            return ledger.finish(&order.to_string(), order).await;
+        }
         let place = fund_order::count_before(transaction, &row.fund, row.side, order).await?;
         let (who, place) = (caller.owner.clone(), place.unsigned_abs());
         let event = match row.side {

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    amount::PriceNano,
     digest::Digest,
     name::Name,
-    proof::{PriceSource, SignedHead, StrikeFacts, StrikeRecord},
+    proof::{MarkedPrice, PriceSource, SignedHead, StrikeFacts, StrikeRecord},
     time::Timestamp,
 };
 use store::{
-    StoreTransaction, StrikeRecordRow, log_head, log_leaf, price_decision, registered_model,
-    strike_record,
+    PriceDecisionRow, StoreTransaction, StrikeRecordRow, log_head, log_leaf, price_decision,
+    registered_model, strike_record,
 };
 
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
     ledger::LedgerUnit,
     log::{NewLeaf, decision_subject, inclusion, read_head},
 };
+
+/// Decisions read from the database at a time.
+const PAGE_DECISIONS: u64 = 100;
 
 /// Where a strike stands in the log.
 #[derive(Clone, Debug)]
@@ -94,10 +98,14 @@ async fn cited(
     facts: &StrikeFacts,
 ) -> Result<Result<Cited, String>, ServiceError> {
     let mut sources = BTreeMap::new();
-    for model in facts.prices.keys() {
+    for (model, marked) in &facts.prices {
         let row = registered_model::find_by_name(transaction, model.as_str()).await?;
         let row = row.ok_or_else(|| ServiceError::internal(format!("no model {model}")))?;
-        let Some(decided) = price_decision::latest(transaction, &row.id).await? else {
+        let decided = match &facts.commitment {
+            None => price_decision::latest(transaction, &row.id).await?,
+            Some(_) => decision_of(transaction, &row.id, marked).await?,
+        };
+        let Some(decided) = decided else {
             return Ok(Err(format!("the price of {model} was never decided on")));
         };
         let subject = decision_subject(&row.id, decided.seq);
@@ -132,6 +140,29 @@ async fn cited(
         }
     };
     Ok(Ok(Cited { sources, previous }))
+}
+
+/// The youngest decision that says what a model is marked at: prices that were bound, or withheld, are older than the latest.
+async fn decision_of(
+    transaction: &StoreTransaction,
+    model_id: &str,
+    marked: &MarkedPrice,
+) -> Result<Option<PriceDecisionRow>, ServiceError> {
+    let nano = |micro: Option<i64>| micro.and_then(PriceNano::from_micro);
+    let mut before = None;
+    loop {
+        let page =
+            price_decision::list_before(transaction, model_id, before, PAGE_DECISIONS).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        before = Some(last.seq);
+        let found = page.into_iter().find(|row| {
+            let estimate = marked.estimate.is_none() || nano(row.est_micro) == marked.estimate;
+            nano(row.price_micro) == Some(marked.price) && estimate
+        });
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
 }
 
 impl Service {

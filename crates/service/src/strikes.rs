@@ -29,6 +29,7 @@ use crate::{
     orders::waiting,
     proofs::record_strike,
     rebalances::{BasketRecord, level_after, plan_rebalance},
+    reveal::{set_prices, use_up},
     token::{Caller, Scope},
 };
 
@@ -78,8 +79,15 @@ impl Strike {
 }
 
 #[derive(Serialize)]
-struct FundOnly<'a> {
+pub(crate) struct FundOnly<'a> {
+    pub(crate) fund: &'a Name,
+}
+
+#[derive(Serialize)]
+struct StrikeFund<'a> {
     fund: &'a Name,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    withhold: bool,
 }
 
 /// What a rebalance did.
@@ -100,17 +108,21 @@ impl Service {
     ///
     /// Rules whose day has come are in force from the end of the strike on: it is computed under those before.
     /// While its valuation is in doubt, subscription orders wait on; redemptions are settled all the same.
+    /// Where prices were bound before, the strike tells them and settles the closed book alone; with `withhold` it does not tell them:
+    /// marks stay, joiners of the book have their money back, and everybody can see it. Where none were bound, the prices that are
+    /// accepted now are marked, and the record shows no commitment.
     ///
     /// # Errors
-    /// [`ServiceError::Rejected`] with the ledger's code.
+    /// [`ServiceError::Rejected`] with the ledger's code; [`ServiceError::Invalid`] before a signed head has the closed book.
     pub async fn strike_fund(
         &self,
         caller: &Caller,
         key: &str,
         fund: &Name,
+        withhold: bool,
     ) -> Result<i64, ServiceError> {
         self.get_fund(fund).await?;
-        let input = FundOnly { fund };
+        let input = StrikeFund { fund, withhold };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
         if calendars::is_settled_for(caller, &ledger, fund).await? {
@@ -119,14 +131,8 @@ impl Service {
         }
         let rules = Fund::find_in(&ledger.unit.transaction, fund).await?;
         pass_paused_batch(&mut ledger, fund, &rules).await?;
-        let marks = accepted_marks(&ledger, fund).await?;
-        hold_in_doubt(&mut ledger, fund, &rules.methodology, &marks).await?;
-        if !marks.is_empty() {
-            let prices = marks.iter().map(|m| (m.model.clone(), m.price)).collect();
-            let estimates =
-                marks.iter().filter_map(|m| Some((m.model.clone(), m.estimate?))).collect();
-            ledger.post(&Event::MarkSet { fund: fund.clone(), prices, estimates }).await?;
-        }
+        let known = set_prices(&mut ledger, fund, &rules.methodology, withhold).await?;
+        let open = ledger.state.fund(fund).and_then(|state| state.open_commitment().copied());
         let day = fund_day(&ledger.state, fund, caller.now);
         let (event_seq, batch) = ledger.post(&Event::Strike { fund: fund.clone(), day }).await?;
         let Outcome::Strike(outcome) = &batch.outcome else {
@@ -152,9 +158,11 @@ impl Service {
             struck_at: ledger.at(),
         };
         strike::insert(&ledger.unit.transaction, row).await?;
-        let models: Vec<_> = marks.into_iter().map(|mark| mark.model).collect();
-        end_known_windows(&ledger, fund, &models, event_seq).await?;
+        end_known_windows(&ledger, fund, &known, event_seq).await?;
         close_orders(&ledger, fund, (number, event_seq), outcome).await?;
+        if let Some(open) = open {
+            use_up(&ledger, fund, event_seq, open.revealed).await?;
+        }
         record_strike(&mut ledger, rules.methodology_digest).await?;
         calendars::settle(&ledger, fund, number).await?;
         adopt_due(&mut ledger, fund, (number, day)).await?;
@@ -316,12 +324,20 @@ async fn close_orders(
         if settled == 0 {
             return Ok(Vec::new());
         }
-        let orders = waiting(transaction, fund, side).await?;
-        if orders.len() != settled {
-            let reason = format!("{} {side} orders wait, {settled} settled", orders.len());
+        let mut orders = waiting(transaction, fund, side).await?;
+        let wait = orders.len();
+        // Those behind a closed book wait on.
+        orders.truncate(settled);
+        let left = ledger.state.fund(fund).map_or(0, |state| match side {
+            OrderSide::Subscription => state.pending_subscriptions().len(),
+            OrderSide::Redemption => state.pending_redemptions().len(),
+        });
+        let Some(last) = orders.last().filter(|_| wait == settled + left) else {
+            let reason = format!("{wait} {side} orders wait, {settled} settled, {left} left");
             return Err(ServiceError::internal(reason));
-        }
-        fund_order::close_all(transaction, fund.as_str(), side, event_seq).await?;
+        };
+        let last = (*last, event_seq);
+        fund_order::close_up_to(transaction, fund.as_str(), side, last).await?;
         Ok::<_, ServiceError>(orders)
     };
     let joined = close(OrderSide::Subscription, outcome.fills.len()).await?;

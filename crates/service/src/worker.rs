@@ -28,7 +28,7 @@ use crate::{
     citing::cite,
     folder::{Names, derive},
     jobs::RUNS_MAX,
-    likeness::{Measured, record_likeness},
+    likeness::{Measured, look_around, record_likeness},
     log::{NewLeaf, append_leaf},
     prices::{Items, Run, decide_price},
     rounds::insert_attestation,
@@ -302,8 +302,10 @@ impl Worker {
         }
         if seated.is_some() {
             self.seal(service, job, (&report, evaluation, &evaluator), now).await?;
+            let measured = finished.measured(job, false, now);
+            let looked = look_around(&service.store, &measured).await?;
             let transaction = service.store.begin().await?;
-            record_likeness(&transaction, &finished.measured(job, false, now)).await?;
+            record_likeness(&transaction, &measured, looked).await?;
             transaction.commit().await?;
             return Ok(Recorded::Report);
         }
@@ -312,6 +314,8 @@ impl Worker {
         let samples = service.put_document(Bytes::from(blob), now).await?;
         let body = report.to_canonical().map_err(ServiceError::internal)?;
         let digest = service.put_document(Bytes::from(body.clone()), now).await?;
+        let measured = finished.measured(job, true, now);
+        let looked = look_around(&service.store, &measured).await?;
         let transaction = service.store.begin().await?;
         if !evaluation_job::finish(
             &transaction,
@@ -336,7 +340,7 @@ impl Worker {
         let run = Run { version, job, report: &report, items: &items, digest, now, round: None };
         decide_price(&transaction, &run).await?;
         self.log_report(&transaction, &run).await?;
-        record_likeness(&transaction, &finished.measured(job, true, now)).await?;
+        record_likeness(&transaction, &measured, looked).await?;
         transaction.commit().await?;
         Ok(Recorded::Report)
     }

@@ -149,6 +149,25 @@ pub async fn close_all(
     record::update(transaction, statement).await
 }
 
+/// Closes the orders of a fund and side that wait, up to the id `last`; tells how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn close_up_to(
+    transaction: &StoreTransaction,
+    fund: &str,
+    side: OrderSide,
+    (last, closed_by): (i64, i64),
+) -> Result<u64, StoreError> {
+    let up_to = Expr::col("event_seq").lte(Expr::val(last));
+    let statement = Query::update()
+        .table(TABLE)
+        .value("closed_by", closed_by)
+        .cond_where(waiting(fund, side).add(up_to))
+        .take();
+    record::update(transaction, statement).await
+}
+
 fn waiting(fund: &str, side: OrderSide) -> Condition {
     Condition::all()
         .add(equal("fund", fund))

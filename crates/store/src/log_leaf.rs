@@ -81,3 +81,17 @@ pub async fn list<C: Connection>(
     let all = Condition::all().into_condition();
     record::page(connection, all, "leaf_index", after.map(Into::into), limit).await
 }
+
+/// A page of the leaves of a kind in order, after a number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_of_kind<C: Connection>(
+    connection: &C,
+    kind: &str,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<LogLeafRow>, StoreError> {
+    let condition = equal("kind", kind).into_condition();
+    record::page(connection, condition, "leaf_index", Some(after.into()), limit).await
+}

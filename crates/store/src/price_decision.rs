@@ -137,6 +137,25 @@ pub async fn list<C: Connection>(
     record::page(connection, condition, "seq", after_seq.map(Into::into), limit).await
 }
 
+/// A page of the decisions on a model, the youngest first, before a place.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_before<C: Connection>(
+    connection: &C,
+    model_id: &str,
+    before_seq: Option<i64>,
+    limit: u64,
+) -> Result<Vec<PriceDecisionRow>, StoreError> {
+    let mut statement = record::select::<PriceDecisionRow>();
+    statement.cond_where(equal("model_id", model_id).into_condition());
+    statement.order_by("seq", Order::Desc).limit(record::page_rows(limit));
+    if let Some(before) = before_seq {
+        statement.and_where(Expr::col("seq").lt(Expr::val(before)));
+    }
+    record::rows(connection, statement).await
+}
+
 /// The last decision on a model that tripped.
 ///
 /// # Errors

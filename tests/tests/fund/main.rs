@@ -14,6 +14,7 @@ mod exits;
 mod methodologies;
 mod proofs;
 mod restrictions;
+mod reveal;
 mod rules;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]

@@ -18,13 +18,14 @@ use crate::{
 const HEAD: &str = "head { log size root at publicKey signature }";
 
 /// Runs `verify`; whether it said yes, and all that it said.
-fn verify(arguments: &[&str]) -> (bool, String) {
+pub(crate) fn verify(arguments: &[&str]) -> (bool, String) {
     verify_as(arguments, "")
 }
 
 fn verify_as(arguments: &[&str], token: &str) -> (bool, String) {
     let mut command = Command::new(PROGRAM);
     command.arg("verify").args(arguments).env_remove("MODELFOLIO_TOKEN");
+    command.env_remove("MODELFOLIO_SERVER");
     if !token.is_empty() {
         command.env("MODELFOLIO_TOKEN", token);
     }
@@ -36,7 +37,7 @@ fn verify_as(arguments: &[&str], token: &str) -> (bool, String) {
 }
 
 /// Status and text of a strike's bundle.
-async fn bundle(world: &World, token: Option<&str>, strike: &str) -> (u16, String) {
+pub(crate) async fn bundle(world: &World, token: Option<&str>, strike: &str) -> (u16, String) {
     let url = format!("{}/v1/strikes/{strike}/bundle?samples=true", world.url);
     let mut request = reqwest::Client::new().get(url);
     if let Some(token) = token {
@@ -125,8 +126,11 @@ async fn strikes_prove_themselves() {
     let said: Value = serde_json::from_str(&said).unwrap();
     assert!(ok && said["ok"] == true && said["trusted"] == true, "{said}");
     let url = format!("{}/v1/strikes/F/2/bundle", world.url);
-    let (ok, said) = verify_as(&[&url, "--key", key], &world.operator_token);
+    let (ok, said) =
+        verify_as(&[&url, "--key", key, "--server", &world.url], &world.operator_token);
     assert!(ok && said.contains("0 of them from their samples"), "{said}");
+    let (ok, said) = verify_as(&[&url, "--key", key], &world.operator_token);
+    assert!(!ok && said.contains("unauthenticated"), "the token is not for this address: {said}");
     let (ok, said) = verify(&[&url]);
     assert!(!ok && said.contains("unauthenticated"), "{said}");
     let stranger = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
@@ -308,4 +312,43 @@ async fn a_log_has_one_key() {
     head.verify(Some(&first.public_key)).unwrap();
     let path = ask(&anybody, "{ log { consistency(from: 2, to: 3) } }").await;
     head.follows(&first, &digests(&path["log"]["consistency"])).unwrap();
+}
+
+/// Proves that strikes while nobody signed, because the server had another key, have their bundles once whoever has the key is back: each
+/// has a head of its own between itself and the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn strikes_between_two_heads_prove_themselves() {
+    let market = struck_twice().await;
+    let World { place, _server: server, operator_token, .. } = market.world;
+    drop(server);
+    let database = format!("sqlite://{}", place.path().join("modelfolio.db").display());
+    let elsewhere = Place { database: Some(database), ..Place::sqlite() };
+    let (server, url) = serve(&elsewhere);
+    let operator = Client::new(&url, Some(operator_token.clone())).unwrap();
+    for number in 3..=5 {
+        let input = json!({ "fund": "F", "idempotencyKey": format!("unsigned {number}") });
+        let done = mutate(&operator, "fundStrike", input, "strike { number }").await.unwrap();
+        assert_eq!(done["strike"]["number"], number);
+    }
+    drop(server);
+    let (_server, url) = serve(&place);
+    let folder = tempfile::tempdir().unwrap();
+    for number in 1..=5 {
+        let address = format!("{url}/v1/strikes/F/{number}/bundle");
+        let mut text = String::new();
+        for _ in 0..100 {
+            let request = reqwest::Client::new().get(&address).bearer_auth(&operator_token);
+            let response = request.send().await.unwrap();
+            let is_there = response.status().as_u16() == 200;
+            text = response.text().await.unwrap();
+            if is_there {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let path = folder.path().join(format!("{number}.json"));
+        std::fs::write(&path, &text).unwrap();
+        let (ok, said) = verify(&[path.to_str().unwrap()]);
+        assert!(ok && said.contains(&format!("strike     {number} of F")), "{said}");
+    }
 }

@@ -173,6 +173,8 @@ async fn funds(
     restrictions(walk, operator).await;
     let order = json!({ "fund": "F", "amount": "100.000000" });
     walk.step(ann, "subscriptionOrderPlace", order, "order { id }").await;
+    walk.step(operator, "pricesCommit", json!({ "fund": "F" }), "commitment").await;
+    walk.step(operator, "ordersClose", json!({ "fund": "F" }), "bookRoot").await;
     walk.step(operator, "fundStrike", json!({ "fund": "F" }), "strike { number }").await;
     walk.step(operator, "fundRebalance", json!({ "fund": "F" }), "trades").await;
     exits(world, walk, lab, operator, ann).await;

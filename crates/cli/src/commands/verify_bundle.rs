@@ -90,6 +90,24 @@ pub(super) fn run(
     print(&in_words(&verified))
 }
 
+/// Who knew what when the orders were closed.
+fn cut_off(verified: &Verified) -> String {
+    let cut_off = verified.cut_off;
+    let Some(made) = &verified.commitment else {
+        return format!("event {cut_off}; nobody bound the prices before it");
+    };
+    let committed = made.committed;
+    match (&made.book, made.revealed) {
+        (Some(book), Some(revealed)) => format!(
+            "event {cut_off}, with {} orders; prices were bound by event {committed} and told by event {revealed}, after a head with the book",
+            book.count
+        ),
+        _ => format!(
+            "event {cut_off}; prices were bound by event {committed} and withheld: joiners had everything back"
+        ),
+    }
+}
+
 fn in_words(verified: &Verified) -> String {
     let Verified { fund, number, record, events, decisions, reports, .. } = verified;
     let mut out = format!("strike     {number} of {fund}\nrecord     {record}\n");
@@ -110,6 +128,7 @@ fn in_words(verified: &Verified) -> String {
         "prices     {decisions} decisions on {reports} reports, {} of them from their samples, {} signed",
         verified.reports_from_samples, verified.reports_signed
     );
+    let _ = writeln!(out, "cut-off    {}", cut_off(verified));
     let whose = if verified.trusted {
         "which is trusted"
     } else {

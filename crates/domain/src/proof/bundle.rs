@@ -115,6 +115,9 @@ pub struct LogEvidence {
     /// Every leaf of the log up to the head, in order; without them nothing shows that no later decision or report was left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<LogEntry>,
+    /// The head that has the closed book and not the strike; none without a commitment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub book: Option<OlderHead>,
 }
 
 /// A leaf of the whole log.

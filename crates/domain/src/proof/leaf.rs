@@ -90,6 +90,34 @@ pub enum LeafRecord {
         /// The rules.
         methodology: Digest,
     },
+    /// The prices of a strike to come are bound.
+    Commitment {
+        /// When.
+        at: Timestamp,
+        /// The fund.
+        fund: Name,
+        /// The number of the strike.
+        number: u64,
+        /// What binds to them.
+        commitment: Digest,
+    },
+    /// The book of a strike to come is closed; its prices are not told yet.
+    Orders {
+        /// When.
+        at: Timestamp,
+        /// The fund.
+        fund: Name,
+        /// The number of the strike.
+        number: u64,
+        /// What binds to its prices.
+        commitment: Digest,
+        /// Number of the cut-off's event in the journal.
+        cut_off: u64,
+        /// The salted root over the orders.
+        root: Digest,
+        /// Orders.
+        count: u64,
+    },
     /// A fund was struck.
     Strike {
         /// When.
@@ -199,6 +227,8 @@ impl LeafRecord {
             Self::Report { .. } => "report",
             Self::AcceptedPrice(_) => "accepted_price",
             Self::Methodology { .. } => "methodology",
+            Self::Commitment { .. } => "commitment",
+            Self::Orders { .. } => "orders",
             Self::Strike { .. } => "strike",
             Self::Restatement { .. } => "restatement",
         }

@@ -5,7 +5,9 @@
 //! it follows from, and [`verify_bundle`] derives it again. [`BalanceProof`] shows one holder's shares and nobody else's.
 
 mod balance;
+mod book;
 mod bundle;
+mod commitment;
 mod corrections;
 mod head;
 mod leaf;
@@ -14,14 +16,17 @@ mod restated;
 mod rules;
 mod steps;
 mod strike;
+mod tail;
 mod verify;
 mod watch;
 
 pub use balance::{BalanceError, BalanceProof, BalanceRoot, Balances};
+pub use book::BookRoot;
 pub use bundle::{
     Bundle, BundleError, LeafProof, LogEntry, LogEvidence, OlderHead, PriceStep, ReportEvidence,
     RoundVote, RoundVotes,
 };
+pub use commitment::CommitmentFacts;
 pub use head::{HeadError, LogKey, SignedHead};
 pub use leaf::{AcceptedPrice, LeafRecord};
 pub use merkle::{Frontier, MerkleError, Node, Tree};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{balance::BalanceRoot, steps};
+use super::{balance::BalanceRoot, commitment::CommitmentFacts, steps};
 use crate::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
     canonical::{self, CanonicalError},
@@ -55,8 +55,12 @@ pub struct StrikeFacts {
     pub day: i64,
     /// Number of the strike's event in the journal, from 1.
     pub sequence: u64,
-    /// Number of the last event before the prices were set: no later order is in this strike.
+    /// Number of the event that closed the book, or, without a commitment, of the last one before the prices were set: no later order is
+    /// in this strike.
     pub cut_off: u64,
+    /// How its prices were bound; none where nobody committed to them before the cut-off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<CommitmentFacts>,
     /// Prices that the strike was computed at, by model; delisted ones are not among them.
     pub prices: BTreeMap<Name, MarkedPrice>,
     /// Cash of the fund, frozen.

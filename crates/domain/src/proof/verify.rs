@@ -13,6 +13,7 @@
 mod known;
 mod log;
 mod prices;
+mod reveal;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub use known::KnownInformation;
 
 use super::{
     bundle::{Bundle, BundleError},
+    commitment::CommitmentFacts,
     corrections::Corrections,
     strike::{StrikeFacts, StrikeRecord},
     watch::Watch,
@@ -41,6 +43,10 @@ pub struct Verified {
     pub fund: Name,
     /// The number of the strike.
     pub number: u64,
+    /// Number of the event after which no order was in it.
+    pub cut_off: u64,
+    /// How its prices were bound before the cut-off; none where they were not.
+    pub commitment: Option<CommitmentFacts>,
     /// NAV, frozen.
     pub nav: Femto,
     /// NAV per share, rounded down to 1e-9.
@@ -115,6 +121,8 @@ pub fn verify_bundle(
     Ok(Verified {
         fund: facts.fund,
         number: facts.number,
+        cut_off: facts.cut_off,
+        commitment: facts.commitment,
         nav: facts.nav,
         nav_per_share: facts.nav_per_share,
         level: facts.level,

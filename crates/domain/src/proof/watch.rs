@@ -1,8 +1,10 @@
 //! Follows one fund through the journal and says at each strike what its record must say.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use super::tail::Orders;
 use super::{
+    commitment::{CommitmentFacts, Following},
     restated::{Finding, Restated},
     rules::{Adoption, Rules},
     strike::{
@@ -15,7 +17,7 @@ use crate::{
     digest::Digest,
     fund::{
         Asset, Batch, Entry, Event, FundState, Kind, Meta, Methodology, MethodologyError, Outcome,
-        Plan, RebalanceHistory, Review, State, StrikeOutcome, nav_per_share_nano,
+        Plan, RebalanceHistory, Review, Salt, State, StrikeOutcome, nav_per_share_nano,
         restatement::RestateError,
     },
     index::{IndexLevel, LevelError},
@@ -106,9 +108,11 @@ pub struct Watch {
     level: Option<IndexLevel>,
     /// What the rebalances so far leave to the next.
     history: RebalanceHistory,
-    orders: Vec<Order>,
+    orders: Orders,
     /// The last event before the prices were set, and the chain after it.
     marked: Option<(u64, Digest)>,
+    /// The commitment that no strike has used up.
+    open: Option<Following>,
     frozen: Option<Frozen>,
     restated: Restated,
 }
@@ -133,8 +137,9 @@ impl Watch {
             publishers: BTreeMap::new(),
             level: None,
             history: RebalanceHistory::new(),
-            orders: Vec::new(),
+            orders: Orders::default(),
             marked: None,
+            open: None,
             frozen: None,
             restated: Restated::default(),
         }
@@ -183,6 +188,12 @@ impl Watch {
     #[must_use]
     pub const fn level(&self) -> Option<&IndexLevel> {
         self.level.as_ref()
+    }
+
+    /// What is known of the commitment that no strike has used up.
+    #[must_use]
+    pub fn commitment(&self) -> Option<&CommitmentFacts> {
+        self.open.as_ref().map(Following::facts)
     }
 
     /// Remembers what `event` will change.
@@ -237,6 +248,18 @@ impl Watch {
             Event::CancelRedemption { fund, place, .. } if *fund == self.fund => {
                 self.cancel(OrderKind::Redemption, *place);
             }
+            Event::CommitPrices { fund, commitment } if *fund == self.fund => {
+                self.open = Some(Following::new(*commitment, self.sequence));
+            }
+            Event::CloseOrders { fund, salt, .. } if *fund == self.fund => {
+                self.close_orders(state, salt);
+            }
+            Event::RevealPrices { fund, salt, .. } if *fund == self.fund => {
+                if let Some(open) = &mut self.open {
+                    open.reveal(self.sequence, *salt);
+                }
+            }
+            Event::ReopenOrders { fund, .. } if *fund == self.fund => self.reopen_orders(),
             Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary }
                 if *fund == self.fund =>
             {
@@ -320,11 +343,20 @@ impl Watch {
 
     /// Takes out the order at a place among those of its kind, as the engine's queue does.
     fn cancel(&mut self, kind: OrderKind, place: u64) {
-        let own = self.orders.iter().enumerate().filter(|(_, order)| order.kind == kind);
-        let found = usize::try_from(place).ok().and_then(|place| own.map(|(at, _)| at).nth(place));
-        if let Some(at) = found {
-            self.orders.remove(at);
-        }
+        self.orders.remove(|order| order.kind == kind, place);
+    }
+
+    fn close_orders(&mut self, state: &State, salt: &Salt) {
+        let Some((open, fund)) = self.open.as_mut().zip(state.fund(&self.fund)) else { return };
+        let (number, orders) = (fund.epoch() + 1, self.orders.iter());
+        let cut_off = (self.sequence, state.chain());
+        open.close((&self.fund, number), cut_off, (orders, fund.holds_subscriptions()), salt);
+    }
+
+    /// Joiners of the book have their money back; leavers wait on.
+    fn reopen_orders(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        self.orders.take(|order| order.kind == OrderKind::Subscription && open.has(order));
     }
 
     /// What the methodology in force makes of the fund's marks; a model that is not eligible by then gets nothing.
@@ -369,13 +401,11 @@ impl Watch {
         let sequence = self.sequence;
         let frozen = self.frozen.take().ok_or(WatchError::Internal("a strike of no fund"))?;
         let fund = state.fund(&self.fund).ok_or(WatchError::Internal("a strike of no fund"))?;
-        let (cut_off, state_before) = self.marked.take().unwrap_or((sequence - 1, frozen.chain));
-        let (waiting, orders) = std::mem::take(&mut self.orders).into_iter().partition(|order| {
-            // Joiners who are held back are no part of this strike.
-            order.kind == OrderKind::Subscription && !fund.pending_subscriptions().is_empty()
-        });
-        self.orders = waiting;
-        let orders: Vec<Order> = orders;
+        let (marked, open) = (self.marked.take(), self.open.take());
+        let closed = open.as_ref().and_then(Following::cut_off);
+        let (cut_off, state_before) =
+            closed.or(marked.filter(|_| open.is_none())).unwrap_or((sequence - 1, frozen.chain));
+        let orders = self.settled(fund, open.as_ref().filter(|_| closed.is_some()));
         if let Some(late) = orders.iter().find(|order| order.sequence > cut_off) {
             let order = late.sequence;
             return Err(WatchError::Late { order, strike: sequence, cut_off });
@@ -390,6 +420,7 @@ impl Watch {
             day,
             sequence,
             cut_off,
+            commitment: open.map(Following::into_facts),
             prices: frozen.prices,
             cash: frozen.cash,
             units: frozen.units,
@@ -407,6 +438,17 @@ impl Watch {
             weights: weights.ok(),
             state_before,
             state_after: state.chain(),
+        })
+    }
+}
+
+impl Watch {
+    /// Takes out the orders that a strike settled, which left `fund`: those of the closed book, or all but joiners who are held back.
+    fn settled(&mut self, fund: &FundState, closed: Option<&Following>) -> Vec<Order> {
+        let holds = !fund.pending_subscriptions().is_empty();
+        self.orders.take(|order| match closed {
+            Some(closed) => closed.has(order),
+            None => !(holds && order.kind == OrderKind::Subscription),
         })
     }
 }

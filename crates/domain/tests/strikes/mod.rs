@@ -2,6 +2,7 @@
 
 mod change;
 mod restating;
+mod sealed;
 
 use std::collections::BTreeMap;
 
@@ -93,6 +94,12 @@ pub(crate) enum Twist {
     Stale,
     /// Decides nothing on a second run of the listed version, which got so many items right.
     Undecided(usize),
+    /// None: the prices of the second strike are bound before the cut-off and told after it.
+    Sealed,
+    /// None: they are bound and never told.
+    Withheld,
+    /// Signs that the closed book has an order less.
+    OtherBook,
 }
 
 impl Twist {
@@ -105,6 +112,7 @@ impl Twist {
                 | Self::Ineligible
                 | Self::Restricted
                 | Self::Restated
+                | Self::Sealed
                 | Self::Change
         )
     }
@@ -145,6 +153,7 @@ pub(crate) struct World {
     reports: Vec<ReportEvidence>,
     prices: BTreeMap<Name, (PriceState, Vec<PriceStep>, PriceSource, i64)>,
     pub(crate) records: Vec<StrikeRecord>,
+    book_head: Option<SignedHead>,
     hour: i64,
 }
 
@@ -168,6 +177,7 @@ impl World {
             reports: Vec::new(),
             prices: BTreeMap::new(),
             records: Vec::new(),
+            book_head: None,
             hour: 0,
         };
         world.open(&fund);
@@ -493,7 +503,11 @@ impl World {
         if self.twist == Twist::Estimate {
             estimates.clear();
         }
-        self.post(Event::MarkSet { fund: fund.clone(), prices, estimates });
+        if self.is_sealed(self.records.len() + 1) {
+            self.seal(fund, prices, estimates);
+        } else {
+            self.post(Event::MarkSet { fund: fund.clone(), prices, estimates });
+        }
         if self.twist == Twist::LateOrder && self.records.len() == 1 {
             let amount = Cash::from_micro(1_000_000_000);
             self.post(Event::Subscribe { fund: fund.clone(), who: name("ALICE"), amount });
@@ -513,11 +527,12 @@ impl World {
         let record = StrikeRecord {
             record_version: StrikeRecord::VERSION,
             methodology: self.rules.digest().unwrap(),
-            sources: self
-                .prices
-                .iter()
-                .map(|(m, (_, _, source, _))| (m.clone(), *source))
-                .collect(),
+            sources: match self.records.get(self.rests_on(number as usize) - 1) {
+                Some(before) => before.sources.clone(),
+                None => {
+                    self.prices.iter().map(|(m, (.., source, _))| (m.clone(), *source)).collect()
+                }
+            },
             facts,
             balances: Some(balances.root()),
             previous: self.strike_leaf(number - 1).map(|index| self.leaves[index].hash().unwrap()),
@@ -555,9 +570,10 @@ impl World {
         });
         let record = self.records[number - 1].clone();
         let last = record.facts.sequence as usize;
+        let rests_on = self.rests_on(number);
         let steps = |(model, (_, steps, ..)): (&Name, &(_, Vec<PriceStep>, _, _))| {
             // A third strike rests on the prices of the second.
-            (model.clone(), steps[..number.min(steps.len())].to_vec())
+            (model.clone(), steps[..rests_on.min(steps.len())].to_vec())
         };
         let changed = number > 1 && self.versions.len() > 1;
         Bundle {
@@ -566,10 +582,11 @@ impl World {
             methodology: if number > 1 { self.rules.clone() } else { self.versions[0].clone() },
             methodologies: if changed { self.versions.clone() } else { Vec::new() },
             journal: self.journal[..last].to_vec(),
-            reports: self.reports[..if number == 1 { 2 } else { self.reports.len() }].to_vec(),
+            reports: self.reports[..if rests_on == 1 { 2 } else { self.reports.len() }].to_vec(),
             decisions: self.prices.iter().map(steps).collect(),
             log: LogEvidence {
                 leaves: (0..size).zip(&self.leaves).map(proof).collect(),
+                book: self.book_evidence(number, size),
                 head,
                 older,
                 entries: self.leaves[..size as usize].iter().cloned().map(LogEntry::Leaf).collect(),

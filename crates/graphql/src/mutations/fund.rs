@@ -101,6 +101,10 @@ struct SubscriptionOrderPlacePayload {
 struct FundStrikeInput {
     /// The fund.
     fund: NameText,
+    /// Strikes without telling the prices that were bound: marks stay, joiners of the closed book have their money back, leavers get
+    /// their slices, and everybody can see it.
+    #[graphql(default)]
+    withhold: bool,
     /// Makes a repetition harmless.
     idempotency_key: String,
 }
@@ -216,7 +220,9 @@ impl FundMutation {
         Ok(SubscriptionOrderPlacePayload { order: order_of(context, id).await? })
     }
 
-    /// Strikes a fund: marks prices, charges fees, fixes NAV, settles orders. Scope `operate`.
+    /// Strikes a fund: marks prices, charges fees, fixes NAV, settles orders. Where prices were bound and orders closed before
+    /// (`pricesCommit`, `ordersClose`), it tells those prices and settles the closed book; otherwise it marks what is accepted now, and
+    /// nothing shows that whoever struck did not know the orders. Scope `operate`.
     async fn fund_strike(
         &self,
         context: &Context<'_>,
@@ -224,7 +230,7 @@ impl FundMutation {
     ) -> Result<FundStrikePayload> {
         let service = service(context)?;
         let number = service
-            .strike_fund(caller(context)?, &input.idempotency_key, &input.fund.0)
+            .strike_fund(caller(context)?, &input.idempotency_key, &input.fund.0, input.withhold)
             .await
             .map_err(api_error)?;
         let strike = service.get_strike(&input.fund.0, number).await.map_err(api_error)?;

@@ -15,6 +15,7 @@ mod methodology;
 mod registry;
 mod release;
 mod restriction;
+mod reveal;
 mod rotation;
 mod storage;
 mod webhook;
@@ -30,6 +31,7 @@ pub(crate) struct Mutation(
     evaluation::EvaluationMutation,
     evaluator::EvaluatorMutation,
     fund::FundMutation,
+    reveal::RevealMutation,
     exit::ExitMutation,
     restriction::RestrictionMutation,
     correction::CorrectionMutation,

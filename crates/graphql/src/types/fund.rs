@@ -22,6 +22,7 @@ use super::{
     rebalance::Rebalance,
     restatement::{CreateQuote, Restatement},
     restriction::Restrictions,
+    reveal::Commitment,
 };
 use crate::{
     error::{api_error, invalid},
@@ -258,6 +259,13 @@ impl Fund {
         page.page(rows, cursor, Dealing).map(Some)
     }
 
+    /// How the prices of the next strike are bound. Null while they are not.
+    #[graphql(complexity = "5 + child_complexity")]
+    async fn open_commitment(&self, context: &Context<'_>) -> Result<Option<Commitment>> {
+        let found = service(context)?.find_open_commitment(&self.0.fund.name).await;
+        Ok(found.map_err(api_error)?.map(Commitment::from))
+    }
+
     /// Every official computation of NAV, in order.
     #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn strikes(
@@ -411,6 +419,15 @@ impl Strike {
             .list_restatements(fund, number, known_at, page.after_number()?, page.limit())
             .await;
         page.page(rows, |r| r.number.to_string(), Restatement)
+    }
+
+    /// How its prices were bound before the cut-off. Null where they were not: then nothing shows that they were set without knowing
+    /// the orders.
+    #[graphql(complexity = "5 + child_complexity")]
+    async fn commitment(&self, context: &Context<'_>) -> Result<Option<Commitment>> {
+        let (fund, number) = (&self.0.fund, self.0.number);
+        let found = service(context)?.find_strike_commitment(fund, number).await;
+        Ok(found.map_err(api_error)?.map(Commitment::from))
     }
 
     /// When, by the server's clock.

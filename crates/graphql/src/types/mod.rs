@@ -24,6 +24,7 @@ pub(crate) mod rebalance;
 pub(crate) mod release;
 pub(crate) mod restatement;
 pub(crate) mod restriction;
+pub(crate) mod reveal;
 pub(crate) mod round;
 pub(crate) mod statement;
 pub(crate) mod storage;

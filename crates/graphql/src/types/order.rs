@@ -28,7 +28,8 @@ pub(crate) struct Order(pub(crate) OrderValue);
 /// An order for a strike: credits for shares, or shares for a slice of what the fund holds.
 #[Object]
 impl Order {
-    /// Its id: the number of its event in the journal. Orders with a smaller number than the strike's are in the strike.
+    /// Its id: the number of its event in the journal. Orders with a smaller number than the strike's are in the strike; where prices were bound
+    /// before, those with a smaller number than the cut-off's.
     async fn id(&self) -> ID {
         ID(self.0.id.to_string())
     }

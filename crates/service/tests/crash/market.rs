@@ -188,7 +188,9 @@ pub(crate) async fn run(
             service.transfer_asset(&caller(who, 1), &key, &input).await.map(|_| 0)
         }
         Step::Claim(who) => service.claim_cash(&caller(who, 1), &key).await.map(|_| 0),
-        Step::Strike(day) => service.strike_fund(&caller("operator", day), &key, &fund).await,
+        Step::Strike(day) => {
+            service.strike_fund(&caller("operator", day), &key, &fund, false).await
+        }
         Step::Rebalance(day) => {
             let done = service.rebalance_fund(&caller("operator", day), &key, &fund).await;
             done.map(|done| done.level_nano)

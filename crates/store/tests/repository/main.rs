@@ -84,6 +84,7 @@ on_both_databases! {
     moments::moments_find_the_last_by_then,
     orders::orders_wait_until_they_are_closed,
     orders::windows_open_and_end,
+    orders::commitments_are_used_up_once,
     orders::likenesses_are_kept_once,
     restatements::what_was_known_reads_the_same,
     rows::numbers_survive_at_their_limits,

@@ -1,12 +1,13 @@
 //! Orders that wait, slices, and which versions are alike.
 
+use sea_orm::ConnectionTrait;
 use store::{
     LikenessReviewRow, LikenessRow, MaintainerRow, ModelRow, Moment, MomentRow, ObjectKind,
-    OrderRow, OrderSide, PrintRow, SliceRow, Store, StoreError, SuiteRow, WindowEnd, WindowEndRow,
-    dealing_window_end, fund_order,
+    OrderRow, OrderSide, PriceCommitmentRow, PrintRow, SliceRow, Store, StoreError, SuiteRow,
+    WindowEnd, WindowEndRow, dealing_window_end, fund_order,
     ledger::{append_event, list_operations},
-    likeness_review, model_maintainer, order_slice, version_likeness, version_moment,
-    version_print,
+    likeness_review, model_maintainer, order_slice, price_commitment, version_likeness,
+    version_moment, version_print,
 };
 
 use crate::rows::{event, fund, model, object, version};
@@ -234,4 +235,55 @@ pub(crate) async fn likenesses_are_kept_once(store: Store) {
     assert_eq!(version_likeness::count_flagged(&store, "o-1").await.unwrap(), 1);
     let review = likeness_review::current(&store, "o-1").await.unwrap().unwrap();
     assert!(review.cleared);
+}
+
+/// Proves that one commitment of a fund is open, that its cut-off and its end are written down once, that what it binds never changes, and
+/// that orders are closed up to a place.
+pub(crate) async fn commitments_are_used_up_once(store: Store) {
+    let row = |event_seq: i64, number: i64| PriceCommitmentRow {
+        event_seq,
+        fund: "f".into(),
+        number,
+        digest: format!("sha256:{event_seq}"),
+        sealed: "{}".into(),
+        committed_at: 5,
+        closed_by: None,
+        book_root: None,
+        book_count: None,
+        closed_at: None,
+        used_by: None,
+        revealed_at: None,
+    };
+    let transaction = store.begin().await.unwrap();
+    store::fund::insert(&transaction, fund("f")).await.unwrap();
+    for seq in 1..=9 {
+        append_event(&transaction, event(seq), Vec::new()).await.unwrap();
+    }
+    let side = OrderSide::Subscription;
+    for event_seq in 1..=3 {
+        let (owner, closed_by) = ("ann".into(), None);
+        let order = OrderRow { event_seq, fund: "f".into(), side, owner, closed_by };
+        fund_order::insert(&transaction, order).await.unwrap();
+    }
+    price_commitment::insert(&transaction, row(4, 2)).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(price_commitment::find_open(&store, "g").await.unwrap(), None);
+    assert_eq!(price_commitment::find_open(&store, "f").await.unwrap(), Some(row(4, 2)));
+    let transaction = store.begin().await.unwrap();
+    assert_eq!(fund_order::close_up_to(&transaction, "f", side, (2, 6)).await.unwrap(), 2);
+    let left = fund_order::list_waiting(&transaction, "f", side, None, 9).await.unwrap();
+    assert_eq!(left.iter().map(|order| order.event_seq).collect::<Vec<_>>(), [3]);
+    let close =
+        async || price_commitment::close(&transaction, 4, (5, 6), ("root", 1)).await.unwrap();
+    assert_eq!((close().await, close().await), (true, false));
+    let end = async || price_commitment::use_up(&transaction, 4, 7, Some(8)).await.unwrap();
+    assert_eq!((end().await, end().await), (true, false));
+    price_commitment::insert(&transaction, row(8, 3)).await.unwrap();
+    transaction.commit().await.unwrap();
+    let used = price_commitment::find_used_by(&store, 7).await.unwrap().unwrap();
+    assert_eq!((used.closed_by, used.book_count, used.revealed_at), (Some(5), Some(1), Some(8)));
+    assert_eq!(price_commitment::find_open(&store, "f").await.unwrap(), Some(row(8, 3)));
+    let change = "UPDATE price_commitment SET sealed = sealed";
+    let error = store.connection().execute_unprepared(change).await.unwrap_err();
+    assert!(error.to_string().contains("insert-only"), "{error}");
 }

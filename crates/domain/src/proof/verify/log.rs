@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Leaves, prices::Reports, rules, same};
+use super::{Leaves, prices::Reports, reveal, rules, same};
 use crate::{
     digest::Digest,
     evaluation::PublicKey,
@@ -59,6 +59,7 @@ pub(super) fn verify(
         }
         cited.push(leaf);
     }
+    cited.extend(reveal::verify(bundle, strike, trusted)?);
     for proof in cited {
         if !std::ptr::eq(proof, strike) {
             before("log.leaf.index", proof, "strike", strike)?;
@@ -77,7 +78,7 @@ fn include(bundle: &Bundle, proof: &LeafProof) -> Result<(), BundleError> {
 }
 
 /// What is cited was in the log before what cites it.
-fn before(
+pub(super) fn before(
     field: &str,
     cited: &LeafProof,
     what: &str,

@@ -97,12 +97,24 @@ pub(super) fn verify_prices(
         })?;
         let derived = MarkedPrice { price, estimate: nano(Some(leaf.est_micro)) };
         let stated = record.facts.prices.get(model).copied().unwrap_or(derived);
+        let estimate =
+            derived.estimate.filter(|_| stated.estimate.is_some() || bears(bundle, model));
+        let derived = MarkedPrice { estimate, ..derived };
         same(&format!("record.facts.prices.{model}"), &stated, &derived)?;
     }
     let (stated, derived): (Vec<&Name>, Vec<&Name>) =
         (bundle.decisions.keys().collect(), record.sources.keys().collect());
     same("decisions", &stated, &derived)?;
     Ok((decided, states))
+}
+
+/// Whether the estimate of a model bears on anybody: not where prices were withheld, because nobody is filled at the ask; nor, beside a
+/// commitment, for a model that the fund has nothing of, because it was admitted when the prices were bound already.
+fn bears(bundle: &Bundle, model: &Name) -> bool {
+    let facts = &bundle.record.facts;
+    let Some(made) = &facts.commitment else { return true };
+    let holds = facts.units.get(model).is_some_and(|units| units.as_micro() != 0);
+    made.revealed.is_some() && holds
 }
 
 /// The decisions on one model, one after the other.

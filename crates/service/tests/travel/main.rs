@@ -1,5 +1,5 @@
 //! Questions about the past: what was answered once is answered for ever, on SQLite and on PostgreSQL.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod costs;
 #[path = "../crash/market.rs"]

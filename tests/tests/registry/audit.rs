@@ -166,6 +166,10 @@ async fn funds(
     walk.step(operator, "fundSeed", seed, fund).await;
     let order = json!({ "fund": "F", "amount": "100.000000" });
     walk.step(ann, "subscriptionOrderPlace", order, "order { id }").await;
+    let calendar =
+        r#"{"cut_off":"16:00","review":{"every":"never"},"time_zone":"UTC","weekdays":["monday"]}"#;
+    let calendar = json!({ "fund": "F", "calendar": calendar });
+    walk.step(operator, "fundCalendarSet", calendar, fund).await;
     walk.step(operator, "fundStrike", json!({ "fund": "F" }), "strike { number }").await;
     walk.step(operator, "fundRebalance", json!({ "fund": "F" }), "trades").await;
     exits(world, walk, lab, operator, ann).await;

@@ -12,7 +12,7 @@ mod render;
 mod run;
 mod schedule;
 
-pub use csv::parse_csv;
+pub use csv::{history_of, parse_csv};
 pub use history::{CELLS_MAX, DAYS_MAX, History, HistoryError, MODELS_MAX, PRICE_MICRO_MAX};
 pub use render::{days_csv, to_json, weights_csv};
 pub use run::{Backtest, BacktestError, Day, Rebalance, Settings, Weighted, run};

@@ -176,12 +176,12 @@ async fn stubborn_fund(operator: &Client) {
 
 /// The calendar acts under its own name and with no token, and nobody gets one of that name.
 async fn audited(operator: &Client) {
-    let query = "{ audit(first: 100, filter: { actor: \"calendar\" }) { nodes { operation subject tokenId } } }";
+    let query = "{ audit(first: 100, filter: { actor: \"calendar\" }) { nodes { operation subject token } } }";
     let entries = ask(operator, query).await["audit"]["nodes"].take();
     let entries = entries.as_array().unwrap();
     let count = |operation: &str| entries.iter().filter(|e| e["operation"] == operation).count();
     assert_eq!((count("fund_strike"), count("fund_rebalance")), (10, 2), "{entries:?}");
-    assert!(count("dealing_day_fail") > 3 && entries.iter().all(|e| e["tokenId"].is_null()));
+    assert!(count("dealing_day_fail") > 3 && entries.iter().all(|e| e["token"].is_null()));
 }
 
 /// Nobody is there for eleven weeks, while the clocks of Frankfurt are changed.

@@ -5,6 +5,7 @@
 mod commands;
 mod demo;
 mod exit;
+mod parquet;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -6,6 +6,8 @@
     reason = "a test stops where it fails"
 )]
 
+mod calendar;
+mod columns;
 mod commands;
 mod corrections;
 mod dealing;

@@ -175,6 +175,10 @@ async fn funds(
     walk.step(ann, "subscriptionOrderPlace", order, "order { id }").await;
     walk.step(operator, "pricesCommit", json!({ "fund": "F" }), "commitment").await;
     walk.step(operator, "ordersClose", json!({ "fund": "F" }), "bookRoot").await;
+    let calendar =
+        r#"{"cut_off":"16:00","review":{"every":"never"},"time_zone":"UTC","weekdays":["monday"]}"#;
+    let calendar = json!({ "fund": "F", "calendar": calendar });
+    walk.step(operator, "fundCalendarSet", calendar, fund).await;
     walk.step(operator, "fundStrike", json!({ "fund": "F" }), "strike { number }").await;
     walk.step(operator, "fundRebalance", json!({ "fund": "F" }), "trades").await;
     exits(world, walk, lab, operator, ann).await;

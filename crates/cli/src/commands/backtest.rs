@@ -1,18 +1,24 @@
 //! `modelfolio backtest`: the live engine over a history of prices.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::ValueEnum;
 use domain::{
     amount::Cash,
     analytics::{annual_turnover, performance},
-    backtest::{self, Schedule, Settings, days_csv, parse_csv, to_json, weights_csv},
+    backtest::{self, History, Schedule, Settings, days_csv, parse_csv, to_json, weights_csv},
     fund::Methodology,
     name::Name,
 };
 use serde_json::json;
 
-use crate::exit::{Failure, print};
+use crate::{
+    exit::{Failure, print},
+    parquet::{is_parquet, read_prices},
+};
 
 /// Days of a year, as statistics of daily returns count them.
 const DAYS_A_YEAR: f64 = 365.25;
@@ -45,7 +51,7 @@ pub(crate) struct BacktestArguments {
     /// The rules, as JSON.
     #[arg(long)]
     methodology: PathBuf,
-    /// The prices: CSV with the columns `date,model,price_micro`.
+    /// The prices: CSV or Parquet with the columns `date,model,price_micro`.
     #[arg(long)]
     prices: PathBuf,
     /// The publisher of a model, for the publisher cap: `MODEL=PUBLISHER`; a model without one is a publisher of its own.
@@ -71,6 +77,19 @@ fn pair(text: &str) -> Result<(Name, Name), String> {
     Ok((name(model)?, name(publisher)?))
 }
 
+/// The history in a file, which says itself what it is.
+fn read_history(path: &Path) -> Result<History, Failure> {
+    let named = |error: &dyn std::error::Error| {
+        Failure::Input(format!("{}: {}", path.display(), crate::exit::chain(error)))
+    };
+    let bytes = std::fs::read(path).map_err(|e| named(&e))?;
+    if is_parquet(&bytes) {
+        return read_prices(bytes).map_err(|e| named(&e));
+    }
+    let text = String::from_utf8(bytes).map_err(|e| named(&e))?;
+    parse_csv(&text).map_err(|e| named(&e))
+}
+
 /// Runs a methodology over a history and prints what became of it.
 ///
 /// # Errors
@@ -85,7 +104,7 @@ pub(crate) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
     };
     let methodology = Methodology::parse(&read(&arguments.methodology)?)
         .map_err(|e| named(&arguments.methodology, &e))?;
-    let history = parse_csv(&read(&arguments.prices)?).map_err(|e| named(&arguments.prices, &e))?;
+    let history = read_history(&arguments.prices)?;
     let publishers: BTreeMap<Name, Name> = arguments.publishers.iter().cloned().collect();
     let settings = Settings {
         methodology: &methodology,

@@ -63,6 +63,36 @@ pub fn parse_csv(text: &str) -> Result<History, HistoryError> {
     place(&read, dates.into_iter().collect(), &names)
 }
 
+/// Makes a history of prices in any order. A row's number in an error is that of its line in the CSV of the same rows.
+///
+/// # Errors
+/// As [`parse_csv`] for the same rows.
+pub fn history_of(
+    rows: impl IntoIterator<Item = (Date, Name, i64)>,
+) -> Result<History, HistoryError> {
+    let mut numbers = BTreeMap::<Name, usize>::new();
+    let mut names = Vec::new();
+    let mut dates = BTreeSet::new();
+    let mut read = Vec::new();
+    for (place, (date, name, micro)) in rows.into_iter().enumerate() {
+        let number = place + 2;
+        if !(0..=PRICE_MICRO_MAX).contains(&micro) {
+            return Err(HistoryError::Price { line: number, given: micro.to_string() });
+        }
+        dates.insert(date);
+        let model = *numbers.entry(name).or_insert_with_key(|name| {
+            names.push(name.clone());
+            names.len() - 1
+        });
+        check_limits(dates.len(), names.len())?;
+        if read.len() >= CELLS_MAX {
+            return Err(HistoryError::Limit { what: "prices", given: number - 1, max: CELLS_MAX });
+        }
+        read.push(Line { number, date, model, micro });
+    }
+    place(&read, dates.into_iter().collect(), &names)
+}
+
 /// Which field of a line holds date, model and price.
 fn header(line: &str) -> Result<[usize; 3], HistoryError> {
     let given: Vec<&str> = line.split(',').collect();

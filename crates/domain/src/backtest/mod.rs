@@ -14,7 +14,7 @@ mod ruled;
 mod run;
 mod schedule;
 
-pub use csv::parse_csv;
+pub use csv::{history_of, parse_csv};
 pub use figures::{Figures, figures};
 pub use history::{CELLS_MAX, DAYS_MAX, History, HistoryError, MODELS_MAX, PRICE_MICRO_MAX};
 pub use render::{days_csv, to_json, weights_csv};

@@ -1,6 +1,6 @@
 //! Follows one fund through the journal and says at each strike what its record must say.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::tail::Orders;
 use super::{

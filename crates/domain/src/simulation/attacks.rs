@@ -32,7 +32,7 @@ use crate::{
 pub type Attack = fn(&FundParams, u64) -> Result<i128, Rejection>;
 
 /// Every attack on dealing, by its name.
-pub const ATTACKS: [(&str, Attack); 8] = [
+pub const ATTACKS: [(&str, Attack); 9] = [
     ("put on the mark", put_on_the_mark),
     ("over-marked units", over_marked_units),
     ("padding and slicing", slicing),

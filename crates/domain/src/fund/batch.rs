@@ -13,6 +13,7 @@ use super::{
     fund_state::{Pool, Progress},
     params::FundParams,
     state::Tranche,
+    window::{Clearing, WindowFill},
 };
 use crate::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
@@ -101,6 +102,12 @@ pub enum Kind {
     SubCancel,
     /// A redemption order was taken back.
     RedCancel,
+    /// A request at the window was placed.
+    WindowRequest,
+    /// A request at the window was taken back.
+    WindowCancel,
+    /// The window was paid.
+    WindowPay,
     /// The official valuation; no legs.
     Strike,
     /// Subscription orders were settled.
@@ -143,6 +150,9 @@ impl Kind {
             Self::RedRequest => "red_request",
             Self::SubCancel => "sub_cancel",
             Self::RedCancel => "red_cancel",
+            Self::WindowRequest => "window_request",
+            Self::WindowCancel => "window_cancel",
+            Self::WindowPay => "window_pay",
             Self::Strike => "strike",
             Self::SettleSubs => "settle_subs",
             Self::SettleReds => "settle_reds",
@@ -308,6 +318,34 @@ pub enum Effect {
         /// Whether they are held.
         held: bool,
     },
+    /// A request waits at the window.
+    WindowRequested {
+        /// The fund.
+        fund: Name,
+        /// How many.
+        shares: Shares,
+        /// Whose.
+        who: Name,
+    },
+    /// A request waits no more.
+    WindowCancelled {
+        /// The fund.
+        fund: Name,
+        /// Its place in the queue, from 0.
+        place: u64,
+    },
+    /// No request waits any more.
+    WindowSettled {
+        /// The fund.
+        fund: Name,
+    },
+    /// Models were sold: what their sales have lately brought.
+    Cleared {
+        /// By model.
+        clearing: BTreeMap<Name, Clearing>,
+        /// The fund.
+        fund: Name,
+    },
     /// No redemption order waits any more; held subscription orders do.
     RedemptionsSettled {
         /// The fund.
@@ -367,6 +405,8 @@ pub enum Outcome {
     Strike(StrikeOutcome),
     /// What contributors were paid.
     Vested(Cash),
+    /// What each owner got at the window, by name.
+    Window(Vec<WindowFill>),
 }
 
 /// The result of a strike: what was frozen, and what every order received.

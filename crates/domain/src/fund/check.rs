@@ -102,7 +102,7 @@ impl State {
         })?;
         let share = Asset::Share(name.clone());
         let escrow = self.balance(&Account::EscrowRedemptions(name.clone()), &share);
-        let waiting = fund.pending_redemptions().iter();
+        let waiting = fund.pending_redemptions().iter().chain(fund.window().requests());
         let waiting: i128 = waiting.map(|(_, shares)| i128::from(shares.as_nano())).sum();
         ensure(i128::from(escrow) == waiting, || {
             format!("{name}: {escrow} in escrow, {waiting} given back")

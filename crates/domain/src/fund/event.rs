@@ -135,6 +135,31 @@ pub enum Event {
         /// Whether they are held from now on.
         held: bool,
     },
+    /// Asks for cash at the bid before the next strike, as far as the fund's window reaches.
+    RequestWindow {
+        /// The fund.
+        fund: Name,
+        /// Who leaves.
+        who: Name,
+        /// How many shares.
+        shares: Shares,
+    },
+    /// Takes back a request that waits at the window.
+    CancelWindow {
+        /// The fund.
+        fund: Name,
+        /// Whose request.
+        who: Name,
+        /// Its place among the waiting requests, from 0.
+        place: u64,
+    },
+    /// Pays the window, before a strike.
+    PayWindow {
+        /// The fund.
+        fund: Name,
+        /// The day.
+        day: i64,
+    },
     /// The official valuation: fees, freeze, settlement of all waiting orders.
     Strike {
         /// The fund.
@@ -213,6 +238,9 @@ impl Event {
             Self::CancelSubscription { .. } => "cancel_subscription",
             Self::CancelRedemption { .. } => "cancel_redemption",
             Self::HoldSubscriptions { .. } => "hold_subscriptions",
+            Self::RequestWindow { .. } => "request_window",
+            Self::CancelWindow { .. } => "cancel_window",
+            Self::PayWindow { .. } => "pay_window",
             Self::Strike { .. } => "strike",
             Self::InKind { .. } => "in_kind",
             Self::Rebalance { .. } => "rebalance",

@@ -9,6 +9,7 @@ use super::{
     batch::Effect,
     params::FundParams,
     state::State,
+    window::Window,
 };
 use crate::{
     amount::{Cash, Femto, PriceNano, Shares, Units},
@@ -54,6 +55,7 @@ pub struct FundState {
     pub(super) redemptions: Vec<(Name, Shares)>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) held: bool,
+    pub(super) window: Window,
     pub(super) progress: Progress,
 }
 
@@ -117,6 +119,12 @@ impl FundState {
     #[must_use]
     pub const fn holds_subscriptions(&self) -> bool {
         self.held
+    }
+
+    /// The instant window, with what waits at it.
+    #[must_use]
+    pub const fn window(&self) -> &Window {
+        &self.window
     }
 
     /// Subscription orders that wait, in the order of placing.
@@ -259,6 +267,10 @@ impl FundState {
             Effect::PoolClosed { epoch, .. } => {
                 self.pools.remove(epoch);
             }
+            Effect::WindowRequested { .. }
+            | Effect::WindowCancelled { .. }
+            | Effect::WindowSettled { .. }
+            | Effect::Cleared { .. } => self.window.take(effect),
             Effect::FundCreated { .. }
             | Effect::ModelIssued { .. }
             | Effect::ModelDelisted { .. }

@@ -37,6 +37,7 @@ mod state;
 mod strike;
 pub(crate) mod trading;
 mod vest;
+mod window;
 
 pub use account::{Account, Asset, GlAccount, ParseAccountError};
 pub use batch::{
@@ -49,6 +50,7 @@ pub use params::FundParams;
 pub use quote::{EXIT_BATCHES, ExitQuote, quote_exit};
 pub use rejection::Rejection;
 pub use state::{ModelState, State, Tranche};
+pub use window::{Clearing, Window, WindowFill, WindowParams, Young};
 
 /// Computes what `event` does to `state`, and changes nothing.
 ///
@@ -83,6 +85,9 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
             orders::cancel_redemption(state, fund, who, *place)
         }
         Event::HoldSubscriptions { fund, held } => orders::hold_subscriptions(state, fund, *held),
+        Event::RequestWindow { fund, who, shares } => window::request(state, fund, who, *shares),
+        Event::CancelWindow { fund, who, place } => window::cancel(state, fund, who, *place),
+        Event::PayWindow { fund, day } => window::pay(state, fund, *day),
         Event::Strike { fund, day } => strike::strike(state, fund, *day),
         Event::InKind { fund, who, shares, day, skip } => {
             let (shares, day) = (*shares, *day);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{math, rejection::Rejection};
+use super::{math, rejection::Rejection, window::WindowParams};
 use crate::{
     amount::{Cash, LIMIT, PPB_ONE, Ppb, Shares},
     name::Name,
@@ -28,6 +28,9 @@ pub struct FundParams {
     pub publisher_share: Ppb,
     /// Cash that purchases never touch.
     pub reserve: Cash,
+    /// The instant window; none where it is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowParams>,
 }
 
 impl Default for FundParams {
@@ -44,6 +47,7 @@ impl Default for FundParams {
             publisher_pool: name("PUBPOOL"),
             publisher_share: Ppb::from_ppb(500_000_000),
             reserve: Cash::ZERO,
+            window: None,
         }
     }
 }
@@ -62,6 +66,8 @@ impl FundParams {
             ("performance_fee", self.performance_fee.as_ppb(), 0, below_one),
             ("publisher_share", self.publisher_share.as_ppb(), 0, PPB_ONE),
             ("reserve", self.reserve.as_micro(), 0, LIMIT),
+            ("window budget", self.window.map_or(1, |w| w.budget.as_ppb()), 1, PPB_ONE),
+            ("window levy_out", self.window.map_or(0, |w| w.levy_out.as_ppb()), 0, below_one),
         ] {
             if !(min..=max).contains(&value) {
                 return Err(Rejection::Amount { what, value: value.to_string(), min, max });

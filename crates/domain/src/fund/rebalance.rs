@@ -11,6 +11,7 @@ use super::{
     rejection::Rejection,
     state::{State, Tranche},
     trading,
+    window::{Clearing, Window},
 };
 use crate::{
     amount::{Cash, PPB_ONE, Ppb, PriceNano},
@@ -39,10 +40,11 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
     }
     check_target(order.weights, order.cash, order.spread)?;
     check_counterparties(order.counterparties)?;
-    let mut venue = Venue { book: Book::over(state), fund, order };
+    let mut venue = Venue { book: Book::over(state), fund, order, cleared: BTreeMap::new() };
     check_seeded(&venue.book, fund)?;
     venue.trade()?;
     venue.close_pools()?;
+    venue.clear();
     Ok(venue.book.finish(Outcome::None))
 }
 
@@ -87,6 +89,8 @@ struct Venue<'a> {
     book: Book<'a>,
     fund: &'a FundState,
     order: &'a Order<'a>,
+    /// What sales brought, where the fund's window asks for it.
+    cleared: BTreeMap<Name, Clearing>,
 }
 
 /// Units of one model, for sale.
@@ -146,6 +150,7 @@ impl<'a> Venue<'a> {
                 continue;
             }
             left -= units;
+            self.note_sale(lot.model, (traded, price));
             let proceeds = trading::proceeds(units, traded);
             match leavers {
                 None => self.sell_own(lot, &buyer, units, (proceeds, traded))?,
@@ -153,6 +158,24 @@ impl<'a> Venue<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What a unit brings is what the window counts it at.
+    fn note_sale(&mut self, model: &Name, at: (i128, i128)) {
+        if self.fund.params.window.is_none() {
+            return;
+        }
+        let known = self.cleared.get(model).or_else(|| self.fund.window.clearing().get(model));
+        let clearing = Window::after_sale(known.copied(), at, self.fund.day());
+        self.cleared.insert(model.clone(), clearing);
+    }
+
+    /// Records what sales brought.
+    fn clear(&mut self) {
+        if !self.cleared.is_empty() {
+            let clearing = std::mem::take(&mut self.cleared);
+            self.book.effect(Effect::Cleared { clearing, fund: self.fund.name.clone() });
+        }
     }
 
     fn sell_own(

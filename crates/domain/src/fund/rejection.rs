@@ -106,6 +106,14 @@ pub enum Rejection {
         /// The fund.
         fund: Name,
     },
+    /// The instant window is shut.
+    #[error("the instant window of {fund} {why}")]
+    Window {
+        /// The fund.
+        fund: Name,
+        /// Why.
+        why: &'static str,
+    },
     /// There is nothing to do.
     #[error("nothing to {what}")]
     Nothing {
@@ -173,6 +181,7 @@ impl Rejection {
             Self::Unseeded { .. } => "unseeded",
             Self::Seeded { .. } => "seeded",
             Self::Winding { .. } => "winding",
+            Self::Window { .. } => "window",
             Self::Nothing { .. } => "nothing",
             Self::Funds { .. } => "funds",
             Self::Limit { .. } => "limit",

@@ -8,6 +8,7 @@ use super::{
     account::{Account, Asset},
     batch::{Batch, Effect, Entry},
     fund_state::{FundState, Progress},
+    window::Window,
 };
 use crate::{
     amount::{Cash, Ppb},
@@ -224,6 +225,7 @@ impl State {
                     redemptions: Vec::new(),
                     pools: BTreeMap::new(),
                     held: false,
+                    window: Window::default(),
                     progress: Progress::default(),
                 };
                 self.funds.insert(fund.clone(), made);
@@ -249,6 +251,10 @@ impl State {
             | Effect::SubscriptionCancelled { fund, .. }
             | Effect::RedemptionCancelled { fund, .. }
             | Effect::SubscriptionsHeld { fund, .. }
+            | Effect::WindowRequested { fund, .. }
+            | Effect::WindowCancelled { fund, .. }
+            | Effect::WindowSettled { fund }
+            | Effect::Cleared { fund, .. }
             | Effect::RedemptionsSettled { fund }
             | Effect::QueuesSettled { fund }
             | Effect::Progressed { fund, .. }

@@ -1,5 +1,7 @@
 //! The world outside: draws the next request, sends some twice, late or again under the same key.
 
+mod window;
+
 use std::collections::BTreeMap;
 
 use super::{
@@ -172,6 +174,7 @@ impl Client {
                 fund,
                 held: !model.facts.held || self.random.chance(100),
             },
+            Op::Window => self.window(model, investor),
             Op::Strike => Event::Strike { fund, day: self.day },
             Op::InKind => self.in_kind(model, investor),
             Op::Rebalance => self.rebalance(model),

@@ -25,9 +25,9 @@ use crate::{
 };
 
 /// Every code that a refusal may have (FUND 1.6), and that of a ledger of several funds.
-const CODES: [&str; 17] = [
+const CODES: [&str; 18] = [
     "amount", "owner", "model", "asset", "split", "weights", "clock", "exists", "delisted",
-    "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund",
+    "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund", "window",
 ];
 
 /// Keys of the requests of the end; no client counts so far.
@@ -398,7 +398,8 @@ impl Life {
             let stuck = self.counts.at_bound > 0 && fund.pools().is_empty();
             ensure(15, waiting == 0 || stuck, || format!("{waiting} orders and pools wait"))?;
             let all = fund.shares(&self.process.state).as_nano();
-            let queued = fund.pending_redemptions().iter().map(|order| order.1.as_nano());
+            let waiting = fund.pending_redemptions().iter().chain(fund.window().requests());
+            let queued = waiting.map(|order| order.1.as_nano());
             let kept = super::checks::locked(&self.process.state, &self.cast) + queued.sum::<i64>();
             ensure(38, all == kept, || format!("{all} shares are left, {kept} of them kept"))?;
         }

@@ -18,6 +18,9 @@ pub(super) fn check_queues(seen: &Seen<'_>, fund: &FundState) -> Result<(), Viol
         | Event::CancelSubscription { .. }
         | Event::CancelRedemption { .. }
         | Event::Strike { .. }
+        | Event::RequestWindow { .. }
+        | Event::CancelWindow { .. }
+        | Event::PayWindow { .. }
         | Event::InKind { .. }
         | Event::Seed { .. } => books::check_queues(seen.after, fund, seen.cast),
         _ => Ok(()),

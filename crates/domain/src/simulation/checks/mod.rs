@@ -6,6 +6,7 @@ pub(super) mod books;
 pub(super) mod dealing;
 mod forks;
 mod trading;
+mod window;
 
 use ruint::aliases::U256;
 
@@ -114,6 +115,7 @@ pub(super) const fn is_heavy(event: &Event) -> bool {
     matches!(
         event,
         Event::Strike { .. }
+            | Event::PayWindow { .. }
             | Event::InKind { .. }
             | Event::Rebalance { .. }
             | Event::MarkSet { .. }
@@ -143,6 +145,9 @@ pub(super) fn check_event(seen: &Seen<'_>) -> Result<(), Violation> {
     match (seen.event, &seen.batch.outcome) {
         (Event::Strike { .. }, Outcome::Strike(strike)) => {
             dealing::check_strike(seen, fund, before, &after, strike)
+        }
+        (Event::PayWindow { .. }, Outcome::Window(fills)) => {
+            window::check_window(seen, fund, before, &after, fills)
         }
         (Event::InKind { shares, .. }, _) => {
             dealing::check_in_kind(seen, before, &after, i128::from(shares.as_nano()))
@@ -185,7 +190,10 @@ fn check_progress(seen: &Seen<'_>, fund: &FundState) -> Result<(), Violation> {
     let (Some(old), new) = (&seen.progressed, Progressed::of(fund)) else { return Ok(()) };
     ensure(16, new.day >= old.day, || format!("the clock went from {} to {}", old.day, new.day))?;
     let day = match seen.event {
-        Event::Strike { day, .. } | Event::InKind { day, .. } | Event::Vest { day, .. } => *day,
+        Event::Strike { day, .. }
+        | Event::PayWindow { day, .. }
+        | Event::InKind { day, .. }
+        | Event::Vest { day, .. } => *day,
         Event::Seed { day, .. } => day.unwrap_or(old.day),
         _ => old.day,
     };

@@ -8,6 +8,7 @@ mod dealing;
 pub(super) mod math;
 mod publishing;
 mod trading;
+pub(super) mod window;
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -69,6 +70,8 @@ struct Rules {
     reserve: i128,
     locked: i128,
     retention: i128,
+    /// Budget and levy of the instant window.
+    window: Option<(i128, i128)>,
 }
 
 /// All but the table of balances: what a refused event is rolled back to.
@@ -87,6 +90,10 @@ pub(super) struct Facts {
     pub(super) winding: bool,
     /// Whether joiners wait beyond strikes.
     pub(super) held: bool,
+    /// Who waits at the window, with how much.
+    pub(super) window: Vec<(usize, i128)>,
+    /// What sales have lately brought: the day of the last one, and the average as a part of the mark.
+    pub(super) sold: [Option<(i64, i128)>; MODELS],
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) sales: [Vec<Sale>; MODELS],
 }
@@ -111,6 +118,7 @@ pub(super) enum Told {
     Nothing,
     Struck(Struck),
     Vested(i128),
+    Window(Vec<window::Paid>),
 }
 
 /// One fund, as the reference keeps it.
@@ -154,6 +162,8 @@ impl Model {
             epoch: 0,
             winding: false,
             held: false,
+            window: Vec::new(),
+            sold: [None; MODELS],
             pools: BTreeMap::new(),
             sales: [const { Vec::new() }; MODELS],
         };
@@ -211,6 +221,11 @@ impl Model {
                 need(self.facts.held != *held, "nothing")?;
                 self.facts.held = *held;
             }
+            Event::RequestWindow { fund, who, shares } => {
+                self.request_window(fund, who, shares.as_nano())?;
+            }
+            Event::CancelWindow { fund, who, place } => self.cancel_window(fund, who, *place)?,
+            Event::PayWindow { fund, day } => return self.pay_window(fund, *day).map(Told::Window),
             Event::Strike { fund, day } => return self.strike(fund, *day).map(Told::Struck),
             Event::InKind { .. } => self.in_kind(event)?,
             Event::Rebalance { .. } => self.rebalance(event)?,
@@ -373,6 +388,12 @@ impl Model {
         let locked = amount(params.locked_shares.as_nano(), 1)?;
         let reserve = amount(params.reserve.as_micro(), 0)?;
         need(*fund == self.cast.fund, "model: another fund")?;
+        let window = params.window.map(|w| (w.budget.as_ppb(), w.levy_out.as_ppb()));
+        let fits = |(budget, levy): (i64, i64)| {
+            (1..=1_000_000_000).contains(&budget) && (0..1_000_000_000).contains(&levy)
+        };
+        need(window.is_none_or(fits), "amount")?;
+        let window = window.map(|(budget, levy)| (i128::from(budget), i128::from(levy)));
         let retention = math::daily_retention(management);
         self.rules = Some(Rules {
             management,
@@ -382,6 +403,7 @@ impl Model {
             reserve,
             locked,
             retention,
+            window,
         });
         Ok(())
     }

@@ -86,6 +86,7 @@ impl Model {
                 continue;
             }
             quantity -= units;
+            self.sold(model, traded, price);
             let proceeds = up(units, traded, K);
             let mut legs: Vec<Leg> = vec![(unit(model), from, buyer, units)];
             let Some(epoch) = epoch else {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::{Account, Asset, GlAccount},
+    auction::Bid,
     fund_state::{Pool, Progress},
     params::FundParams,
     state::Tranche,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
+    digest::Digest,
     name::Name,
 };
 
@@ -102,6 +104,12 @@ pub enum Kind {
     SubCancel,
     /// A redemption order was taken back.
     RedCancel,
+    /// Bids were sealed.
+    BidSeal,
+    /// Bids were opened.
+    BidOpen,
+    /// Bids stayed shut.
+    BidForfeit,
     /// A request at the window was placed.
     WindowRequest,
     /// A request at the window was taken back.
@@ -150,6 +158,9 @@ impl Kind {
             Self::RedRequest => "red_request",
             Self::SubCancel => "sub_cancel",
             Self::RedCancel => "red_cancel",
+            Self::BidSeal => "bid_seal",
+            Self::BidOpen => "bid_open",
+            Self::BidForfeit => "bid_forfeit",
             Self::WindowRequest => "window_request",
             Self::WindowCancel => "window_cancel",
             Self::WindowPay => "window_pay",
@@ -317,6 +328,31 @@ pub enum Effect {
         fund: Name,
         /// Whether they are held.
         held: bool,
+    },
+    /// Bids are sealed for the next batch.
+    BidsSealed {
+        /// What seals them.
+        commitment: Digest,
+        /// The fund.
+        fund: Name,
+        /// Whose.
+        who: Name,
+    },
+    /// Bids are open.
+    BidsOpened {
+        /// They.
+        bids: Vec<Bid>,
+        /// The fund.
+        fund: Name,
+        /// Whose.
+        who: Name,
+    },
+    /// A batch is over, and no bid is left.
+    BidsCleared {
+        /// The fund's strikes so far.
+        epoch: u64,
+        /// The fund.
+        fund: Name,
     },
     /// A request waits at the window.
     WindowRequested {

@@ -96,7 +96,10 @@ impl State {
         let name = fund.name();
         let escrow = self.balance(&Account::EscrowSubscriptions(name.clone()), &Asset::Cash);
         let waiting = fund.pending_subscriptions().iter();
+        let deposit = fund.params().auction.map_or(0, |auction| auction.deposit.as_micro());
+        let deposits = fund.auction().shut() as i128 * i128::from(deposit);
         let waiting: i128 = waiting.map(|(_, cash)| i128::from(cash.as_micro())).sum();
+        let waiting = waiting + deposits;
         ensure(i128::from(escrow) == waiting, || {
             format!("{name}: {escrow} in escrow, {waiting} ordered")
         })?;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{account::Asset, params::FundParams};
+use super::{account::Asset, auction::Bid, params::FundParams};
 use crate::{
     amount::{Cash, Ppb, PriceNano, Shares},
+    digest::Digest,
     name::Name,
 };
 
@@ -135,6 +136,26 @@ pub enum Event {
         /// Whether they are held from now on.
         held: bool,
     },
+    /// Seals bids for the batch after the next strike.
+    SealBids {
+        /// The fund.
+        fund: Name,
+        /// Who bids.
+        who: Name,
+        /// What seals them.
+        commitment: Digest,
+    },
+    /// Opens what was sealed, after the strike.
+    OpenBids {
+        /// The fund.
+        fund: Name,
+        /// Who bids.
+        who: Name,
+        /// What was sealed.
+        bids: Vec<Bid>,
+        /// What made it unguessable.
+        salt: Digest,
+    },
     /// Asks for cash at the bid before the next strike, as far as the fund's window reaches.
     RequestWindow {
         /// The fund.
@@ -238,6 +259,8 @@ impl Event {
             Self::CancelSubscription { .. } => "cancel_subscription",
             Self::CancelRedemption { .. } => "cancel_redemption",
             Self::HoldSubscriptions { .. } => "hold_subscriptions",
+            Self::SealBids { .. } => "seal_bids",
+            Self::OpenBids { .. } => "open_bids",
             Self::RequestWindow { .. } => "request_window",
             Self::CancelWindow { .. } => "cancel_window",
             Self::PayWindow { .. } => "pay_window",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::{Account, Asset, GlAccount},
+    auction::Auction,
     batch::Effect,
     params::FundParams,
     state::State,
@@ -56,6 +57,7 @@ pub struct FundState {
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) held: bool,
     pub(super) window: Window,
+    pub(super) auction: Auction,
     pub(super) progress: Progress,
 }
 
@@ -119,6 +121,12 @@ impl FundState {
     #[must_use]
     pub const fn holds_subscriptions(&self) -> bool {
         self.held
+    }
+
+    /// The auction, with what is sealed for the next batch.
+    #[must_use]
+    pub const fn auction(&self) -> &Auction {
+        &self.auction
     }
 
     /// The instant window, with what waits at it.
@@ -266,6 +274,9 @@ impl FundState {
             }
             Effect::PoolClosed { epoch, .. } => {
                 self.pools.remove(epoch);
+            }
+            Effect::BidsSealed { .. } | Effect::BidsOpened { .. } | Effect::BidsCleared { .. } => {
+                self.auction.take(effect)
             }
             Effect::WindowRequested { .. }
             | Effect::WindowCancelled { .. }

@@ -12,6 +12,7 @@
 
 mod account;
 mod admit;
+mod auction;
 mod batch;
 mod book;
 mod check;
@@ -40,6 +41,7 @@ mod vest;
 mod window;
 
 pub use account::{Account, Asset, GlAccount, ParseAccountError};
+pub use auction::{Auction, AuctionParams, Bid, BidSide, SealedBids, bid_commitment};
 pub use batch::{
     Batch, Effect, Entry, Fill, GlLine, Kind, Leg, Meta, Outcome, Slice, StrikeOutcome,
 };
@@ -85,6 +87,8 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
             orders::cancel_redemption(state, fund, who, *place)
         }
         Event::HoldSubscriptions { fund, held } => orders::hold_subscriptions(state, fund, *held),
+        Event::SealBids { fund, who, commitment } => auction::seal(state, fund, who, *commitment),
+        Event::OpenBids { fund, who, bids, salt } => auction::open(state, (fund, who), bids, salt),
         Event::RequestWindow { fund, who, shares } => window::request(state, fund, who, *shares),
         Event::CancelWindow { fund, who, place } => window::cancel(state, fund, who, *place),
         Event::PayWindow { fund, day } => window::pay(state, fund, *day),

@@ -1,5 +1,7 @@
 //! The rebalance: leavers sell, then the fund sells, then it buys; at the mark less or plus the spread (FUND 1.2, 2.18).
 
+mod auction;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
@@ -40,6 +42,7 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
     }
     check_target(order.weights, order.cash, order.spread)?;
     check_counterparties(order.counterparties)?;
+    check_auction(fund, order)?;
     let mut venue = Venue { book: Book::over(state), fund, order, cleared: BTreeMap::new() };
     check_seeded(&venue.book, fund)?;
     venue.trade()?;
@@ -84,6 +87,18 @@ fn check_counterparties(names: &[Name]) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// A fund with an auction trades with its bidders at their price, and with nobody else.
+fn check_auction(fund: &FundState, order: &Order<'_>) -> Result<(), Rejection> {
+    if fund.params.auction.is_none() {
+        return Ok(());
+    }
+    if let Some(name) = order.counterparties.first() {
+        let why = "a fund with an auction trades with its bidders alone";
+        return Err(Rejection::Owner { given: name.to_string(), why });
+    }
+    check_weight("spread of a fund with an auction", order.spread.as_ppb(), 0)
+}
+
 /// One rebalance while it runs.
 struct Venue<'a> {
     book: Book<'a>,
@@ -118,6 +133,9 @@ impl<'a> Venue<'a> {
             let (weight, mark) = (i128::from(weight.as_ppb()), i128::from(price.as_nano()));
             let target = trading::target_units(invested, weight, mark);
             gaps.push((model, price, target - self.book.units(fund, model)));
+        }
+        if let Some(params) = fund.params.auction {
+            return self.trade_with_bidders(params, &gaps, keep);
         }
         for (epoch, pool) in &fund.pools {
             let account = Account::Liquidation { fund: fund.name.clone(), epoch: *epoch };
@@ -228,11 +246,11 @@ impl<'a> Venue<'a> {
         let (fund, price) = (self.fund, i128::from(lot.price.as_nano()));
         let traded = trading::buying_price(price, i128::from(self.order.spread.as_ppb()));
         let floor = keep.max(i128::from(fund.params.reserve.as_micro()));
-        let (unit, owner) = (Asset::Unit(lot.model.clone()), Account::Fund(fund.name.clone()));
+        let unit = Asset::Unit(lot.model.clone());
         let primary = Account::Primary(lot.model.clone());
         let others = self.order.counterparties.iter().map(|name| Account::Person(name.clone()));
         let mut left = lot.units;
-        for seller in std::iter::once(primary.clone()).chain(others) {
+        for seller in std::iter::once(primary).chain(others) {
             let offered = i128::from(self.book.balance(&seller, &unit));
             let affordable = trading::affordable(self.book.cash(fund), floor, traded);
             let units = left.min(offered).min(affordable);
@@ -240,23 +258,37 @@ impl<'a> Venue<'a> {
                 continue;
             }
             left -= units;
-            let cost = trading::cost(units, traded);
-            let value = units * price;
-            let mut legs = vec![(unit.clone(), seller.clone(), owner.clone(), units)];
-            if seller == primary {
-                legs.extend(self.primary_payment(lot.model, &owner, cost)?);
-            } else {
-                legs.push((Asset::Cash, owner.clone(), seller.clone(), cost));
-            }
-            let lines = vec![
-                (GlAccount::Units(lot.model.clone()), value),
-                (GlAccount::Cash, -cost * K),
-                (GlAccount::Trading, cost * K - value),
-            ];
-            let facts = trade(lot.model, &seller, traded, None)?;
-            self.book.post(Kind::Buy, Some(&fund.name), legs, lines, facts)?;
+            self.buy_some(lot, &seller, units, traded)?;
         }
         Ok(())
+    }
+
+    fn buy_some(
+        &mut self,
+        lot: &Lot<'_>,
+        seller: &Account,
+        units: i128,
+        traded: i128,
+    ) -> Result<(), Rejection> {
+        if units <= 0 {
+            return Ok(());
+        }
+        let (unit, owner) = (Asset::Unit(lot.model.clone()), Account::Fund(self.fund.name.clone()));
+        let cost = trading::cost(units, traded);
+        let value = units * i128::from(lot.price.as_nano());
+        let mut legs = vec![(unit, seller.clone(), owner.clone(), units)];
+        if matches!(seller, Account::Primary(_)) {
+            legs.extend(self.primary_payment(lot.model, &owner, cost)?);
+        } else {
+            legs.push((Asset::Cash, owner, seller.clone(), cost));
+        }
+        let lines = vec![
+            (GlAccount::Units(lot.model.clone()), value),
+            (GlAccount::Cash, -cost * K),
+            (GlAccount::Trading, cost * K - value),
+        ];
+        let facts = trade(lot.model, seller, traded, None)?;
+        self.book.post(Kind::Buy, Some(&self.fund.name), legs, lines, facts)
     }
 
     /// One tenth of a primary sale goes to the bond, rounded up, the rest waits for its vesting.

@@ -106,6 +106,14 @@ pub enum Rejection {
         /// The fund.
         fund: Name,
     },
+    /// The auction does not take this now, or at all.
+    #[error("the auction of {fund} {why}")]
+    Auction {
+        /// The fund.
+        fund: Name,
+        /// Why.
+        why: &'static str,
+    },
     /// The instant window is shut.
     #[error("the instant window of {fund} {why}")]
     Window {
@@ -181,6 +189,7 @@ impl Rejection {
             Self::Unseeded { .. } => "unseeded",
             Self::Seeded { .. } => "seeded",
             Self::Winding { .. } => "winding",
+            Self::Auction { .. } => "auction",
             Self::Window { .. } => "window",
             Self::Nothing { .. } => "nothing",
             Self::Funds { .. } => "funds",

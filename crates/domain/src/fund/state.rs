@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::{Account, Asset},
+    auction::Auction,
     batch::{Batch, Effect, Entry},
     fund_state::{FundState, Progress},
     window::Window,
@@ -226,6 +227,7 @@ impl State {
                     pools: BTreeMap::new(),
                     held: false,
                     window: Window::default(),
+                    auction: Auction::default(),
                     progress: Progress::default(),
                 };
                 self.funds.insert(fund.clone(), made);
@@ -251,6 +253,9 @@ impl State {
             | Effect::SubscriptionCancelled { fund, .. }
             | Effect::RedemptionCancelled { fund, .. }
             | Effect::SubscriptionsHeld { fund, .. }
+            | Effect::BidsSealed { fund, .. }
+            | Effect::BidsOpened { fund, .. }
+            | Effect::BidsCleared { fund, .. }
             | Effect::WindowRequested { fund, .. }
             | Effect::WindowCancelled { fund, .. }
             | Effect::WindowSettled { fund }

@@ -1,5 +1,6 @@
 //! The world outside: draws the next request, sends some twice, late or again under the same key.
 
+mod bids;
 mod window;
 
 use std::collections::BTreeMap;
@@ -31,13 +32,15 @@ pub(super) struct Client {
     pub(super) pending: Vec<Action>,
     next_key: u64,
     day: i64,
+    /// What was sealed, to be opened some day.
+    sealed: Vec<bids::Secret>,
 }
 
 impl Client {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let swarm = Swarm::draw(&mut random);
-        Self { random, swarm, pending: Vec::new(), next_key: 0, day: 0 }
+        Self { random, swarm, pending: Vec::new(), next_key: 0, day: 0, sealed: Vec::new() }
     }
 
     /// A request under a new key, that nothing happens to.
@@ -175,6 +178,7 @@ impl Client {
                 held: !model.facts.held || self.random.chance(100),
             },
             Op::Window => self.window(model, investor),
+            Op::Bids => self.bids(model),
             Op::Strike => Event::Strike { fund, day: self.day },
             Op::InKind => self.in_kind(model, investor),
             Op::Rebalance => self.rebalance(model),
@@ -357,11 +361,15 @@ impl Client {
         }
         self.random.shuffle(&mut parties);
         parties.truncate(self.random.below(parties.len() + 1));
+        let auction = self.swarm.params.auction.is_some();
+        if auction && !self.random.chance(50) {
+            parties.clear();
+        }
         let counterparties = parties.into_iter().map(|p| model.cast.persons[p].clone()).collect();
         let fund = model.cast.fund.clone();
         let cash =
             Ppb::from_ppb(self.random.pick([0, 50_000_000, 80_000_000, 500_000_000, PPB_ONE]));
-        let spread = if self.random.chance(500) { 0 } else { self.swarm.spread };
+        let spread = if auction || self.random.chance(500) { 0 } else { self.swarm.spread };
         Event::Rebalance { fund, weights, cash, spread: Ppb::from_ppb(spread), counterparties }
     }
 

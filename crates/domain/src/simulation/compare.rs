@@ -6,7 +6,7 @@ use super::{
     model::{
         Code, GL_CAPITAL, GL_CASH, GL_INCOME, GL_MANAGEMENT, GL_MANAGEMENT_DUE, GL_PERFORMANCE,
         GL_PERFORMANCE_DUE, GL_REDEMPTIONS, GL_TRADING, GL_UNITS, GL_UNREALISED, Model, Struck,
-        Told, window::Paid,
+        Told, auction::Sealed, window::Paid,
     },
 };
 use crate::{
@@ -185,6 +185,13 @@ fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let waits = waits.map(|(name, shares)| (who(name), i128::from(shares.as_nano())));
     let own = facts.window.iter().map(|(who, shares)| (Some(*who), *shares));
     same(waits.eq(own), || "requests at the window differ".to_owned())?;
+    let bids = fund.auction().sealed();
+    let sealed = |own: &Sealed| {
+        let theirs = bids.get(&cast.persons[own.0]);
+        theirs.is_some_and(|bids| (bids.commitment, &bids.opened) == (own.1, &own.2))
+    };
+    let all = bids.len() == facts.sealed.len() && facts.sealed.iter().all(sealed);
+    same(all, || "sealed bids differ".to_owned())?;
     for (index, name) in cast.models.iter().enumerate() {
         let theirs = fund.window().clearing().get(name);
         let theirs = theirs.map(|c| (c.day, i128::from(c.ratio.as_ppb())));

@@ -25,9 +25,10 @@ use crate::{
 };
 
 /// Every code that a refusal may have (FUND 1.6), and that of a ledger of several funds.
-const CODES: [&str; 18] = [
+const CODES: [&str; 19] = [
     "amount", "owner", "model", "asset", "split", "weights", "clock", "exists", "delisted",
     "unseeded", "seeded", "winding", "nothing", "funds", "limit", "key", "fund", "window",
+    "auction",
 ];
 
 /// Keys of the requests of the end; no client counts so far.

@@ -5,7 +5,7 @@
 use super::{cast::INVESTORS, random::Random};
 use crate::{
     amount::{Cash, Ppb, Shares},
-    fund::{FundParams, WindowParams},
+    fund::{AuctionParams, FundParams, WindowParams},
 };
 
 /// What a step can be.
@@ -23,6 +23,7 @@ pub(super) enum Op {
     Cancel,
     Hold,
     Window,
+    Bids,
     Strike,
     InKind,
     Rebalance,
@@ -37,7 +38,7 @@ pub(super) enum Op {
 
 /// Every operation with its weight where nothing is drawn; those of the reference's simulation, in hundredths; it knows
 /// neither cancelling nor holding back.
-const OPS: [(Op, u32); 22] = [
+const OPS: [(Op, u32); 23] = [
     (Op::Deposit, 150),
     (Op::Withdraw, 80),
     (Op::Transfer, 300),
@@ -50,6 +51,7 @@ const OPS: [(Op, u32); 22] = [
     (Op::Cancel, 150),
     (Op::Hold, 60),
     (Op::Window, 300),
+    (Op::Bids, 500),
     (Op::Strike, 600),
     (Op::InKind, 200),
     (Op::Rebalance, 400),
@@ -106,6 +108,10 @@ impl Swarm {
                 333_333_333,
             ])),
             reserve: Cash::from_micro(random.pick([0, 0, 10_000_000, 1_000_000_000])),
+            auction: random.chance(400).then(|| AuctionParams {
+                band: Ppb::from_ppb(random.pick([0, 50_000_000, 999_999_999])),
+                deposit: Cash::from_micro(random.pick([1, 1_000_000, 50_000_000])),
+            }),
             window: random.chance(500).then(|| WindowParams {
                 budget: Ppb::from_ppb(random.pick([250_000_000, 1, 1_000_000_000, 10_000_000])),
                 levy_out: Ppb::from_ppb(random.pick([0, 5_000_000, 999_999_999])),

@@ -113,7 +113,9 @@ pub(in crate::simulation) fn check_queues(
         i128::from(state.balance(&cast.accounts[row], &cast.assets[column]))
     };
     let cash = fund.pending_subscriptions().iter().map(|o| i128::from(o.1.as_micro()));
-    let (held, ordered) = (escrow(ESC_SUB, CASH), cash.sum::<i128>());
+    let deposit = fund.params().auction.map_or(0, |auction| auction.deposit.as_micro());
+    let deposits = fund.auction().shut() as i128 * i128::from(deposit);
+    let (held, ordered) = (escrow(ESC_SUB, CASH), cash.sum::<i128>() + deposits);
     ensure(19, held == ordered, || format!("{held} in escrow for joiners, {ordered} ordered"))?;
     let waiting = fund.pending_redemptions().iter().chain(fund.window().requests());
     let shares = waiting.map(|o| i128::from(o.1.as_nano()));

@@ -18,6 +18,9 @@ pub(super) fn check_queues(seen: &Seen<'_>, fund: &FundState) -> Result<(), Viol
         | Event::CancelSubscription { .. }
         | Event::CancelRedemption { .. }
         | Event::Strike { .. }
+        | Event::SealBids { .. }
+        | Event::OpenBids { .. }
+        | Event::Rebalance { .. }
         | Event::RequestWindow { .. }
         | Event::CancelWindow { .. }
         | Event::PayWindow { .. }

@@ -58,6 +58,7 @@ pub(super) struct Standing {
     pub(super) units: [i128; MODELS],
     pub(super) prices: [i128; MODELS],
     pub(super) trading: Femto,
+    pub(super) income: Femto,
     pub(super) pools: Vec<(u64, u32)>,
 }
 
@@ -75,8 +76,9 @@ impl Standing {
         }
         let shares = -i128::from(state.balance(&cast.accounts[ISSUE], &cast.assets[SHARE]));
         let trading = fund.gl(&GlAccount::Trading);
+        let income = fund.gl(&GlAccount::Income);
         let pools = fund.pools().iter().map(|(epoch, pool)| (*epoch, pool.batches)).collect();
-        Self { nav, shares, cash, units, prices, trading, pools }
+        Self { nav, shares, cash, units, prices, trading, income, pools }
     }
 }
 

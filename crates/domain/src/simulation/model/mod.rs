@@ -4,6 +4,7 @@
 //! One fund on the ledger, as there. It adds what the ledger of many funds adds to that: the code `fund`, the day of a seed,
 //! and the bound of a traded price.
 
+pub(super) mod auction;
 mod dealing;
 pub(super) mod math;
 mod publishing;
@@ -70,6 +71,8 @@ struct Rules {
     reserve: i128,
     locked: i128,
     retention: i128,
+    /// Band and deposit of the auction.
+    auction: Option<(i128, i128)>,
     /// Budget and levy of the instant window.
     window: Option<(i128, i128)>,
 }
@@ -90,6 +93,9 @@ pub(super) struct Facts {
     pub(super) winding: bool,
     /// Whether joiners wait beyond strikes.
     pub(super) held: bool,
+    /// Bids for the next batch, in the order of sealing, and the strikes at the last one.
+    pub(super) sealed: Vec<auction::Sealed>,
+    pub(super) batch_epoch: u64,
     /// Who waits at the window, with how much.
     pub(super) window: Vec<(usize, i128)>,
     /// What sales have lately brought: the day of the last one, and the average as a part of the mark.
@@ -162,6 +168,8 @@ impl Model {
             epoch: 0,
             winding: false,
             held: false,
+            sealed: Vec::new(),
+            batch_epoch: 0,
             window: Vec::new(),
             sold: [None; MODELS],
             pools: BTreeMap::new(),
@@ -221,6 +229,8 @@ impl Model {
                 need(self.facts.held != *held, "nothing")?;
                 self.facts.held = *held;
             }
+            Event::SealBids { fund, who, commitment } => self.seal(fund, who, *commitment)?,
+            Event::OpenBids { fund, who, bids, salt } => self.open((fund, who), bids, salt)?,
             Event::RequestWindow { fund, who, shares } => {
                 self.request_window(fund, who, shares.as_nano())?;
             }
@@ -388,6 +398,12 @@ impl Model {
         let locked = amount(params.locked_shares.as_nano(), 1)?;
         let reserve = amount(params.reserve.as_micro(), 0)?;
         need(*fund == self.cast.fund, "model: another fund")?;
+        let auction = params.auction.map(|a| (a.band.as_ppb(), a.deposit.as_micro()));
+        let fits = |(band, deposit): (i64, i64)| {
+            (0..1_000_000_000).contains(&band) && deposit >= 1 && i128::from(deposit) <= LIMIT
+        };
+        need(auction.is_none_or(fits), "amount")?;
+        let auction = auction.map(|(band, deposit)| (i128::from(band), i128::from(deposit)));
         let window = params.window.map(|w| (w.budget.as_ppb(), w.levy_out.as_ppb()));
         let fits = |(budget, levy): (i64, i64)| {
             (1..=1_000_000_000).contains(&budget) && (0..1_000_000_000).contains(&levy)
@@ -403,6 +419,7 @@ impl Model {
             reserve,
             locked,
             retention,
+            auction,
             window,
         });
         Ok(())

@@ -15,7 +15,6 @@ use domain::{
     amount::Cash,
     backtest::{self, History, Schedule, Settings},
     fund::Methodology,
-    index::InfeasiblePolicy,
     name::Name,
     time::{DAY_MS, Date, Timestamp},
 };
@@ -157,7 +156,7 @@ pub(crate) fn child(side: &str, models: &str, days: &str, path: &str) -> Result<
     let number = |text: &str| text.parse().map_err(|_| Error::Child(format!("{text}: no number")));
     let (models, days): (usize, usize) = (number(models)?, number(days)?);
     let history = read(models, days, path)?;
-    let methodology = methodology(models);
+    let methodology = methodology(models)?;
     let capital: Option<Cash> = CAPITAL.parse().ok().filter(|_| side == "nav");
     let publishers = BTreeMap::new();
     let settings = Settings {
@@ -191,29 +190,17 @@ pub(crate) fn child(side: &str, models: &str, days: &str, path: &str) -> Result<
 }
 
 /// The same rule as the peers': in proportion to price, at most 2/n a name, all of it invested.
-fn methodology(models: usize) -> Methodology {
-    Methodology {
-        breaker_new_version_ppb: 1_000_000_000,
-        breaker_reevaluation_ppb: 200_000_000,
-        cash_ppb: 0,
-        counterparties: Vec::new(),
-        infeasible: InfeasiblePolicy::Reject,
-        levy_in_ppb: 0,
-        management_fee_ppb: 0,
-        max_primary_purchase_ppb: None,
-        membership: None,
-        minimum_order_micro: 1,
-        name_cap_ppb: 2_000_000_000 / i64::try_from(models).unwrap_or(1),
-        nav_breaker_ppb: None,
-        performance_fee_ppb: 0,
-        publisher_cap_ppb: 1_000_000_000,
-        publisher_share_ppb: 0,
-        quorum: 1,
-        reserve_micro: 0,
-        score: domain::fund::Score::AcceptedPrice,
-        spread_ppb: 0,
-        turnover_ppb: None,
-    }
+fn methodology(models: usize) -> Result<Methodology, Error> {
+    // Without the rules that a file may leave out: this is the whole of it.
+    let text = format!(
+        r#"{{"breaker_new_version_ppb": 1000000000, "breaker_reevaluation_ppb": 200000000, "cash_ppb": 0,
+        "counterparties": [], "infeasible": "reject", "levy_in_ppb": 0, "management_fee_ppb": 0,
+        "max_primary_purchase_ppb": null, "membership": null, "minimum_order_micro": 1, "name_cap_ppb": {},
+        "nav_breaker_ppb": null, "performance_fee_ppb": 0, "publisher_cap_ppb": 1000000000, "publisher_share_ppb": 0,
+        "quorum": 1, "reserve_micro": 0, "score": "accepted_price", "spread_ppb": 0, "turnover_ppb": null}}"#,
+        2_000_000_000 / i64::try_from(models).unwrap_or(1)
+    );
+    Methodology::parse(&text).map_err(|e| Error::Child(e.to_string()))
 }
 
 fn read(models: usize, days: usize, path: &str) -> Result<History, Error> {

@@ -125,7 +125,10 @@ async fn measure(url: &str, folder: &Path, orders: usize, database: &str) -> Res
     // Another process has written: the service takes that over first, and that is not measured.
     service.ledger().await.map_err(failed)?;
     let start = evaluator::timing::now();
-    service.strike_fund(&caller("operator", 3), "measured", &name("F")).await.map_err(failed)?;
+    service
+        .strike_fund(&caller("operator", 3), "measured", &name("F"), false)
+        .await
+        .map_err(failed)?;
     let seconds = start.elapsed().as_secs_f64();
     let strike = service.get_strike(&name("F"), 2).await.map_err(failed)?;
     store.close().await.map_err(failed)?;

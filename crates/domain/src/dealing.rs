@@ -51,17 +51,21 @@ pub enum DealingKind {
     Given,
     /// He was given shares.
     Received,
+    /// He made shares in kind.
+    CreatedInKind,
     /// He placed an order to leave.
     Redemption,
     /// He left at once, in kind.
     InKind,
+    /// He asked the instant window for cash.
+    Window,
 }
 
 impl DealingKind {
     /// Whether it uses no mark and so is open at any time: leaving does.
     #[must_use]
     pub const fn is_leaving(self) -> bool {
-        matches!(self, Self::Redemption | Self::InKind)
+        matches!(self, Self::Redemption | Self::InKind | Self::Window)
     }
 }
 
@@ -143,6 +147,12 @@ pub fn dealings_of(
             vec![one(who, DealingKind::Redemption)]
         }
         Event::InKind { fund: of, who, .. } if of == fund => vec![one(who, DealingKind::InKind)],
+        Event::CreateInKind { fund: of, who, .. } if of == fund => {
+            vec![one(who, DealingKind::CreatedInKind)]
+        }
+        Event::RequestWindow { fund: of, who, .. } if of == fund => {
+            vec![one(who, DealingKind::Window)]
+        }
         Event::Transfer { who, to, asset: Asset::Share(of), .. } if of == fund => {
             vec![one(who, DealingKind::Given), one(to, DealingKind::Received)]
         }

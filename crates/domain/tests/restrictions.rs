@@ -72,6 +72,7 @@ fn rebalance(counterparties: &[&str]) -> Event {
         cash: Ppb::ZERO,
         spread: Ppb::ZERO,
         counterparties: counterparties.iter().map(|who| name(who)).collect(),
+        max_primary: None,
     }
 }
 

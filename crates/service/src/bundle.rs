@@ -112,6 +112,7 @@ impl Service {
         let heads = self.heads_of(ends).await?;
         let (head, older) = heads.ok_or_else(|| absent("signed head of strike"))?;
         let known = self.known_leaves(record.sources.keys(), own_index, head.size).await?;
+        let (methodology, methodologies) = told(rules)?;
         if methodology.quorum == 1 {
             for report in known.reports {
                 self.gather_report(&mut gathered, report).await?;
@@ -120,7 +121,6 @@ impl Service {
         let journal = self.journal_to(facts.sequence).await?;
         let book = self.head_of_book(book, (ends.0, head.size)).await?;
         let leaves = self.with_paths(gathered.leaves, &head).await?;
-        let (methodology, methodologies) = told(rules)?;
         Ok(Bundle {
             bundle_version: Bundle::VERSION,
             methodology,

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    dealing::check_own_dealing,
     exits::fund_day,
     funds::ledger_command,
     token::{Caller, Scope},
@@ -53,6 +54,7 @@ impl Service {
         let input = CreateInKind { fund, owner: &caller.owner, shares };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Invest], key, "in_kind_create", &input);
+        check_own_dealing(&ledger, fund, &caller.owner).await?;
         let event = Event::CreateInKind {
             fund: fund.clone(),
             who: caller.owner.clone(),

@@ -57,7 +57,7 @@ impl Strikes<'_> {
                 let told = serde_json::from_str(&row.record).map_err(ServiceError::internal)?;
                 return Ok(match told {
                     Outcome::Strike(strike) => Some(strike),
-                    Outcome::None | Outcome::Vested(_) => None,
+                    Outcome::None | Outcome::Vested(_) | Outcome::Window(_) => None,
                 });
             }
         }

@@ -186,7 +186,6 @@ impl Service {
         if row.side == OrderSide::Subscription {
             check_own_dealing(&ledger, &fund, &caller.owner).await?;
         }
-        let transaction = &ledger.unit.transaction;
         reopen_if_due(&mut ledger, &fund).await?;
         let transaction = &ledger.unit.transaction;
         // A joiner of a book that was opened again has his money back already.

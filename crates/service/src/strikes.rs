@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares},
-    fund::{Event, Kind, Outcome, StrikeOutcome, nav_per_share_nano},
+    fund::{Event, FundState, Kind, Outcome, StrikeOutcome, nav_per_share_nano},
     index::IndexLevel,
     name::Name,
     time::Timestamp,
@@ -19,10 +19,9 @@ use crate::{
     Service, ServiceError, calendars,
     command::{Begun, Request},
     dealing::end_known_windows,
-    doubt::hold_in_doubt,
     eligibility::eligible_marks,
     exits::fund_day,
-    funds::{Fund, accepted_marks, ledger_command},
+    funds::{Fund, ledger_command},
     ledger::LedgerUnit,
     methodologies::adopt_due,
     moment::LedgerAt,

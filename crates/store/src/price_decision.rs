@@ -109,20 +109,6 @@ pub async fn latest_accepted_by<C: Connection>(
     Ok(record::page(connection, accepted(), "seq", None, 1).await?.pop())
 }
 
-/// The last decision whose measurement stands behind a model's price: one that set it, or found it where it was.
-///
-/// # Errors
-/// Those of the database.
-pub async fn latest_standing<C: Connection>(
-    connection: &C,
-    model_id: &str,
-) -> Result<Option<PriceDecisionRow>, StoreError> {
-    let condition = equal("model_id", model_id)
-        .into_condition()
-        .add(Expr::col("status").is_in(["ADMITTED", "ACCEPTED", "DEADBAND"]));
-    record::last(connection, condition, "seq").await
-}
-
 /// A page of the decisions on a model, oldest first.
 ///
 /// # Errors

@@ -52,7 +52,7 @@ mod tests {
             let table = prices(lines);
             let mut csv = "date,model,price_micro\n".to_owned();
             for (day, model, price) in lines {
-                csv += &format!("{},{model},{price}\n", domain::time::Date::of_day(*day));
+                csv += &format!("{},{model},{price}\n", domain::time::Date::from_day(*day));
             }
             let bytes = write(&table).unwrap();
             assert!(is_parquet(&bytes));

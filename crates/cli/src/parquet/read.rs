@@ -85,7 +85,7 @@ fn price_of(
         PricesError::Type { row: number, column, found, expected }
     };
     let day = match field(date) {
-        Some(Field::Date(day)) => Date::of_day(i64::from(*day)),
+        Some(Field::Date(day)) => Date::from_day(i64::from(*day)),
         Some(Field::Str(text)) => {
             text.parse().map_err(|source: ParseDateError| HistoryError::Date { line, source })?
         }

@@ -125,8 +125,8 @@ const fn dealing(kind: Kind) -> Cause {
         Kind::PerfFee => Cause::PerformanceFee,
         Kind::Seed => Cause::Seed,
         Kind::SettleSubs => Cause::Subscriptions,
-        Kind::SettleReds => Cause::Redemptions,
-        Kind::InKind => Cause::InKind,
+        Kind::SettleReds | Kind::WindowPay => Cause::Redemptions,
+        Kind::InKind | Kind::CreateInKind => Cause::InKind,
         _ => Cause::Other,
     }
 }

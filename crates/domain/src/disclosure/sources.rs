@@ -37,6 +37,8 @@ pub enum Use {
     Slices,
     /// Those who left in kind.
     InKind,
+    /// Those who left through the instant window.
+    Window,
     /// Units from primary offers: to publishers' bonds and escrows.
     PrimaryPurchases,
     /// Units from others.
@@ -49,7 +51,7 @@ impl Use {
     /// Whether it was paid to somebody for his shares.
     #[must_use]
     pub const fn is_redemption(self) -> bool {
-        matches!(self, Self::Slices | Self::InKind)
+        matches!(self, Self::Slices | Self::InKind | Self::Window)
     }
 }
 
@@ -144,9 +146,9 @@ impl Lots {
 const fn source(kind: Kind) -> Source {
     match kind {
         Kind::Seed => Source::Seed,
-        Kind::SettleSubs => Source::Joiners,
+        Kind::SettleSubs | Kind::CreateInKind => Source::Joiners,
         Kind::Royalty => Source::Royalties,
-        Kind::SidePocket => Source::Recoveries,
+        Kind::SidePocket | Kind::Compensation | Kind::BidForfeit => Source::Recoveries,
         Kind::Sell => Source::Sales,
         Kind::LiqSell | Kind::LiqDeliver => Source::Dust,
         _ => Source::Other,
@@ -157,6 +159,7 @@ const fn usage(kind: Kind, to: &Account) -> Use {
     match (kind, to) {
         (Kind::SettleReds, _) => Use::Slices,
         (Kind::InKind, _) => Use::InKind,
+        (Kind::WindowPay, _) => Use::Window,
         (Kind::Buy, Account::Bond(_) | Account::EscrowPublisher(_)) => Use::PrimaryPurchases,
         (Kind::Buy, _) => Use::Purchases,
         _ => Use::Other,

@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::{Account, Asset, GlAccount},
+    auction::Bid,
     fund_state::{Pool, Progress},
     params::FundParams,
     restriction::Restriction,
     state::Tranche,
+    window::{Clearing, WindowFill},
 };
 use crate::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
@@ -103,6 +105,18 @@ pub enum Kind {
     SubCancel,
     /// A redemption order was taken back.
     RedCancel,
+    /// Bids were sealed.
+    BidSeal,
+    /// Bids were opened.
+    BidOpen,
+    /// Bids stayed shut.
+    BidForfeit,
+    /// A request at the window was placed.
+    WindowRequest,
+    /// A request at the window was taken back.
+    WindowCancel,
+    /// The window was paid.
+    WindowPay,
     /// The official valuation; no legs.
     Strike,
     /// Subscription orders were settled.
@@ -153,6 +167,12 @@ impl Kind {
             Self::RedRequest => "red_request",
             Self::SubCancel => "sub_cancel",
             Self::RedCancel => "red_cancel",
+            Self::BidSeal => "bid_seal",
+            Self::BidOpen => "bid_open",
+            Self::BidForfeit => "bid_forfeit",
+            Self::WindowRequest => "window_request",
+            Self::WindowCancel => "window_cancel",
+            Self::WindowPay => "window_pay",
             Self::Strike => "strike",
             Self::SettleSubs => "settle_subs",
             Self::SettleReds => "settle_reds",
@@ -357,6 +377,73 @@ pub enum Effect {
         /// The fund.
         fund: Name,
     },
+
+    /// Bids are sealed for the next batch.
+    BidsSealed {
+        /// What seals them.
+        commitment: Digest,
+        /// What is lost if they stay shut.
+        deposit: Cash,
+        /// The fund.
+        fund: Name,
+        /// Whose.
+        who: Name,
+    },
+    /// Bids are open.
+    BidsOpened {
+        /// They.
+        bids: Vec<Bid>,
+        /// The fund.
+        fund: Name,
+        /// Whose.
+        who: Name,
+    },
+    /// A batch is over, and no bid is left.
+    BidsCleared {
+        /// The fund's strikes so far.
+        epoch: u64,
+        /// The fund.
+        fund: Name,
+    },
+    /// A request waits at the window.
+    WindowRequested {
+        /// The fund.
+        fund: Name,
+        /// How many.
+        shares: Shares,
+        /// Whose.
+        who: Name,
+    },
+    /// A request waits no more.
+    WindowCancelled {
+        /// The fund.
+        fund: Name,
+        /// Its place in the queue, from 0.
+        place: u64,
+    },
+    /// No request waits any more.
+    WindowSettled {
+        /// The fund.
+        fund: Name,
+    },
+    /// Shares were created in kind in a fund with a window.
+    CreatedYoung {
+        /// The fund's day.
+        day: i64,
+        /// The fund.
+        fund: Name,
+        /// How many.
+        shares: Shares,
+        /// Whose.
+        who: Name,
+    },
+    /// Models were sold: what their sales have lately brought.
+    Cleared {
+        /// By model.
+        clearing: BTreeMap<Name, Clearing>,
+        /// The fund.
+        fund: Name,
+    },
     /// No redemption order waits any more; held subscription orders do.
     RedemptionsSettled {
         /// The fund.
@@ -482,6 +569,8 @@ pub enum Outcome {
     Strike(StrikeOutcome),
     /// What contributors were paid.
     Vested(Cash),
+    /// What each owner got at the window, by name.
+    Window(Vec<WindowFill>),
 }
 
 /// The result of a strike: what was frozen, and what every order received.

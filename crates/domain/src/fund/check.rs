@@ -97,12 +97,13 @@ impl State {
         let escrow = self.balance(&Account::EscrowSubscriptions(name.clone()), &Asset::Cash);
         let waiting = fund.pending_subscriptions().iter();
         let waiting: i128 = waiting.map(|(_, cash)| i128::from(cash.as_micro())).sum();
+        let waiting = waiting + fund.auction().deposits();
         ensure(i128::from(escrow) == waiting, || {
             format!("{name}: {escrow} in escrow, {waiting} ordered")
         })?;
         let share = Asset::Share(name.clone());
         let escrow = self.balance(&Account::EscrowRedemptions(name.clone()), &share);
-        let waiting = fund.pending_redemptions().iter();
+        let waiting = fund.pending_redemptions().iter().chain(fund.window().requests());
         let waiting: i128 = waiting.map(|(_, shares)| i128::from(shares.as_nano())).sum();
         ensure(i128::from(escrow) == waiting, || {
             format!("{name}: {escrow} in escrow, {waiting} given back")

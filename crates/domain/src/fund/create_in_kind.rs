@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Kind, Meta, Outcome},
     book::{Book, check_amount, check_seeded, find_fund},
     fund_state::FundState,
     math::{self, K},
@@ -82,6 +82,7 @@ pub(super) fn create_in_kind(
     let mut book = Book::over(state);
     let mut progress = fund.progress.clone();
     let Wanted { cash, supply, units } = wanted(&mut book, fund, &mut progress, (made, day))?;
+    fund.check_receiver(who)?;
     let (person, owner) = (Account::Person(who.clone()), Account::Fund(name.clone()));
     covers(&book, &person, Asset::Cash, cash)?;
     let mut legs = vec![(Asset::Cash, person.clone(), owner.clone(), cash)];
@@ -103,6 +104,11 @@ pub(super) fn create_in_kind(
         return Err(Rejection::Limit { what: format!("shares of {name}"), max });
     }
     book.post(Kind::CreateInKind, Some(name), legs, lines, Meta::None)?;
+    if fund.params.window.is_some() {
+        // Nobody valued what was brought: the window does not pay for it until it has aged (FUND 1.3 (4)).
+        let (day, fund, who) = (progress.day, name.clone(), who.clone());
+        book.effect(Effect::CreatedYoung { day, fund, shares, who });
+    }
     book.progressed(fund, progress);
     Ok(book.finish(Outcome::None))
 }

@@ -123,7 +123,7 @@ fn holders_of_record(book: &Book<'_>, fund: &FundState) -> Result<Vec<(Account, 
             _ => return Err(Rejection::Internal("an account holds shares that cannot")),
         }
     }
-    for (who, queued) in &fund.redemptions {
+    for (who, queued) in fund.redemptions.iter().chain(fund.window.requests()) {
         let held = shares.entry(Account::Person(who.clone())).or_default();
         *held = held.saturating_add(queued.as_nano());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{account::Asset, params::FundParams, salt::Salt};
+use super::{account::Asset, auction::Bid, params::FundParams, salt::Salt};
 use crate::{
     amount::{Cash, Ppb, PriceNano, Shares},
     digest::Digest,
@@ -212,6 +212,51 @@ pub enum Event {
         /// What the commitment was salted with.
         salt: Salt,
     },
+    /// Seals bids for the batch after the next strike.
+    SealBids {
+        /// The fund.
+        fund: Name,
+        /// Who bids.
+        who: Name,
+        /// What seals them.
+        commitment: Digest,
+    },
+    /// Opens what was sealed, after the strike.
+    OpenBids {
+        /// The fund.
+        fund: Name,
+        /// Who bids.
+        who: Name,
+        /// What was sealed.
+        bids: Vec<Bid>,
+        /// What made it unguessable.
+        salt: Digest,
+    },
+    /// Asks for cash at the bid before the next strike, as far as the fund's window reaches.
+    RequestWindow {
+        /// The fund.
+        fund: Name,
+        /// Who leaves.
+        who: Name,
+        /// How many shares.
+        shares: Shares,
+    },
+    /// Takes back a request that waits at the window.
+    CancelWindow {
+        /// The fund.
+        fund: Name,
+        /// Whose request.
+        who: Name,
+        /// Its place among the waiting requests, from 0.
+        place: u64,
+    },
+    /// Pays the window, before a strike.
+    PayWindow {
+        /// The fund.
+        fund: Name,
+        /// The day.
+        day: i64,
+    },
     /// The official valuation: fees, freeze, settlement of all waiting orders, or of those of the closed book.
     Strike {
         /// The fund.
@@ -367,6 +412,11 @@ impl Event {
             Self::CloseOrders { .. } => "close_orders",
             Self::ReopenOrders { .. } => "reopen_orders",
             Self::RevealPrices { .. } => "reveal_prices",
+            Self::SealBids { .. } => "seal_bids",
+            Self::OpenBids { .. } => "open_bids",
+            Self::RequestWindow { .. } => "request_window",
+            Self::CancelWindow { .. } => "cancel_window",
+            Self::PayWindow { .. } => "pay_window",
             Self::Strike { .. } => "strike",
             Self::InKind { .. } => "in_kind",
             Self::CreateInKind { .. } => "create_in_kind",

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::{Account, Asset, GlAccount},
+    auction::Auction,
     batch::Effect,
     params::FundParams,
     restriction::Restrictions,
     reveal::Commitment,
     state::State,
+    window::Window,
 };
 use crate::{
     amount::{Cash, Femto, PriceNano, Shares, Units},
@@ -63,6 +65,8 @@ pub struct FundState {
     pub(super) ineligible: BTreeSet<Name>,
     pub(super) methodology: Option<Digest>,
     pub(super) commitment: Option<Commitment>,
+    pub(super) window: Window,
+    pub(super) auction: Auction,
     pub(super) progress: Progress,
     /// The last restatement of a strike that was compensated.
     pub(super) compensated: BTreeMap<u64, u64>,
@@ -172,6 +176,18 @@ impl FundState {
     #[must_use]
     pub const fn open_commitment(&self) -> Option<&Commitment> {
         self.commitment.as_ref()
+    }
+
+    /// The auction, with what is sealed for the next batch.
+    #[must_use]
+    pub const fn auction(&self) -> &Auction {
+        &self.auction
+    }
+
+    /// The instant window, with what waits at it.
+    #[must_use]
+    pub const fn window(&self) -> &Window {
+        &self.window
     }
 
     /// Subscription orders that wait, in the order of placing.
@@ -342,6 +358,14 @@ impl FundState {
                 self.params.clone_from(params);
                 (self.retention, self.methodology) = (*retention, Some(*digest));
             }
+            Effect::BidsSealed { .. } | Effect::BidsOpened { .. } | Effect::BidsCleared { .. } => {
+                self.auction.take(effect)
+            }
+            Effect::WindowRequested { .. }
+            | Effect::WindowCancelled { .. }
+            | Effect::WindowSettled { .. }
+            | Effect::CreatedYoung { .. }
+            | Effect::Cleared { .. } => self.window.take(effect),
             Effect::FundCreated { .. }
             | Effect::Corrected { .. }
             | Effect::ModelIssued { .. }

@@ -13,6 +13,7 @@
 mod account;
 mod admit;
 mod adopt;
+mod auction;
 mod batch;
 mod book;
 mod check;
@@ -48,8 +49,10 @@ mod state;
 mod strike;
 pub(crate) mod trading;
 mod vest;
+mod window;
 
 pub use account::{Account, Asset, GlAccount, ParseAccountError};
+pub use auction::{Auction, AuctionParams, Bid, BidSide, SealedBids, bid_commitment};
 pub use batch::{
     Batch, Effect, Entry, Fill, GlLine, Kind, Leg, Meta, Outcome, Slice, StrikeOutcome,
 };
@@ -69,6 +72,7 @@ pub use restriction::{Restriction, Restrictions};
 pub use reveal::{BOOK_DAYS_MAX, ClosedBook, Commitment, PriceSet};
 pub use salt::{ParseSaltError, Salt};
 pub use state::{ModelState, State, Tranche};
+pub use window::{Clearing, Window, WindowFill, WindowParams, Young};
 
 /// Computes what `event` does to `state`, and changes nothing.
 ///
@@ -116,6 +120,11 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         Event::RevealPrices { fund, prices, estimates, salt } => {
             reveal::reveal_prices(state, fund, prices, estimates, salt)
         }
+        Event::SealBids { fund, who, commitment } => auction::seal(state, fund, who, *commitment),
+        Event::OpenBids { fund, who, bids, salt } => auction::open(state, (fund, who), bids, salt),
+        Event::RequestWindow { fund, who, shares } => window::request(state, fund, who, *shares),
+        Event::CancelWindow { fund, who, place } => window::cancel(state, fund, who, *place),
+        Event::PayWindow { fund, day } => window::pay(state, fund, *day),
         Event::Strike { fund, day } => strike::strike(state, fund, *day),
         Event::InKind { fund, who, shares, day, skip } => {
             let (shares, day) = (*shares, *day);

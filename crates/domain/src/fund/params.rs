@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{math, rejection::Rejection};
+use super::{auction::AuctionParams, math, rejection::Rejection, window::WindowParams};
 use crate::{
     amount::{Cash, LIMIT, PPB_ONE, Ppb, Shares},
     name::Name,
@@ -12,6 +12,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FundParams {
+    /// The auction that rebalances trade in; none where they trade with listed counterparties at the mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auction: Option<AuctionParams>,
     /// Part of a joiner's cash that stays in the fund (FUND 2.2).
     pub levy_in: Ppb,
     /// Shares locked for ever at the seed (FUND 2.2).
@@ -28,6 +31,9 @@ pub struct FundParams {
     pub publisher_share: Ppb,
     /// Cash that purchases never touch.
     pub reserve: Cash,
+    /// The instant window; none where it is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowParams>,
 }
 
 impl Default for FundParams {
@@ -36,6 +42,7 @@ impl Default for FundParams {
         #[expect(clippy::expect_used, reason = "both literals have the form of a name")]
         let name = |text: &str| text.parse::<Name>().expect("a name");
         Self {
+            auction: None,
             levy_in: Ppb::ZERO,
             locked_shares: Shares::from_nano(1_000_000),
             management_fee: Ppb::from_ppb(10_000_000),
@@ -44,6 +51,7 @@ impl Default for FundParams {
             publisher_pool: name("PUBPOOL"),
             publisher_share: Ppb::from_ppb(500_000_000),
             reserve: Cash::ZERO,
+            window: None,
         }
     }
 }
@@ -62,6 +70,10 @@ impl FundParams {
             ("performance_fee", self.performance_fee.as_ppb(), 0, below_one),
             ("publisher_share", self.publisher_share.as_ppb(), 0, PPB_ONE),
             ("reserve", self.reserve.as_micro(), 0, LIMIT),
+            ("auction band", self.auction.map_or(0, |a| a.band.as_ppb()), 0, below_one),
+            ("auction deposit", self.auction.map_or(1, |a| a.deposit.as_micro()), 1, LIMIT),
+            ("window budget", self.window.map_or(1, |w| w.budget.as_ppb()), 1, PPB_ONE),
+            ("window levy_out", self.window.map_or(0, |w| w.levy_out.as_ppb()), 0, below_one),
         ] {
             if !(min..=max).contains(&value) {
                 return Err(Rejection::Amount { what, value: value.to_string(), min, max });

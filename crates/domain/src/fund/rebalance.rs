@@ -1,5 +1,7 @@
 //! The rebalance: leavers sell, then the fund sells, then it buys; at the mark less or plus the spread (FUND 1.2, 2.18).
 
+mod auction;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
@@ -11,6 +13,7 @@ use super::{
     rejection::Rejection,
     state::{State, Tranche},
     trading,
+    window::{Clearing, Window},
 };
 use crate::{
     amount::{Cash, PPB_ONE, Ppb, PriceNano},
@@ -43,7 +46,9 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
         check_weight("primary part", part.as_ppb(), PPB_ONE)?;
     }
     check_counterparties(order.counterparties)?;
-    let mut venue = Venue { book: Book::over(state), fund, order, primary_most: None };
+    check_auction(fund, order)?;
+    let (book, cleared) = (Book::over(state), BTreeMap::new());
+    let mut venue = Venue { book, fund, order, primary_most: None, cleared };
     check_seeded(&venue.book, fund)?;
     if !(order.weights.is_empty() && order.counterparties.is_empty()) {
         // A batch without weights and counterparties trades nothing and brings leavers nearer to their units: no pause keeps them from it.
@@ -51,6 +56,7 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
     }
     venue.trade()?;
     venue.close_pools()?;
+    venue.clear();
     Ok(venue.book.finish(Outcome::None))
 }
 
@@ -90,6 +96,18 @@ fn check_counterparties(names: &[Name]) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// A fund with an auction trades with its bidders at their price, and with nobody else.
+fn check_auction(fund: &FundState, order: &Order<'_>) -> Result<(), Rejection> {
+    if fund.params.auction.is_none() {
+        return Ok(());
+    }
+    if let Some(name) = order.counterparties.first() {
+        let why = "a fund with an auction trades with its bidders alone";
+        return Err(Rejection::Owner { given: name.to_string(), why });
+    }
+    check_weight("spread of a fund with an auction", order.spread.as_ppb(), 0)
+}
+
 /// One rebalance while it runs.
 struct Venue<'a> {
     book: Book<'a>,
@@ -97,6 +115,8 @@ struct Venue<'a> {
     order: &'a Order<'a>,
     /// Cash for the primary offer of each model; none where the order sets no limit.
     primary_most: Option<i128>,
+    /// What sales brought, where the fund's window asks for it.
+    cleared: BTreeMap<Name, Clearing>,
 }
 
 /// Units of one model, for sale.
@@ -126,6 +146,9 @@ impl<'a> Venue<'a> {
             let (weight, mark) = (i128::from(weight.as_ppb()), i128::from(price.as_nano()));
             let target = trading::target_units(invested, weight, mark);
             gaps.push((model, price, target - self.book.units(fund, model)));
+        }
+        if let Some(params) = fund.params.auction {
+            return self.trade_with_bidders(params, &gaps, keep);
         }
         for (epoch, pool) in &fund.pools {
             let account = Account::Liquidation { fund: fund.name.clone(), epoch: *epoch };
@@ -158,6 +181,7 @@ impl<'a> Venue<'a> {
                 continue;
             }
             left -= units;
+            self.note_sale(lot.model, (traded, price));
             let proceeds = trading::proceeds(units, traded);
             match leavers {
                 None => self.sell_own(lot, &buyer, units, (proceeds, traded))?,
@@ -165,6 +189,24 @@ impl<'a> Venue<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What a unit brings is what the window counts it at.
+    fn note_sale(&mut self, model: &Name, at: (i128, i128)) {
+        if self.fund.params.window.is_none() {
+            return;
+        }
+        let known = self.cleared.get(model).or_else(|| self.fund.window.clearing().get(model));
+        let clearing = Window::after_sale(known.copied(), at, self.fund.day());
+        self.cleared.insert(model.clone(), clearing);
+    }
+
+    /// Records what sales brought.
+    fn clear(&mut self) {
+        if !self.cleared.is_empty() {
+            let clearing = std::mem::take(&mut self.cleared);
+            self.book.effect(Effect::Cleared { clearing, fund: self.fund.name.clone() });
+        }
     }
 
     fn sell_own(
@@ -217,7 +259,7 @@ impl<'a> Venue<'a> {
         let (fund, price) = (self.fund, i128::from(lot.price.as_nano()));
         let traded = trading::buying_price(price, i128::from(self.order.spread.as_ppb()));
         let floor = keep.max(i128::from(fund.params.reserve.as_micro()));
-        let (unit, owner) = (Asset::Unit(lot.model.clone()), Account::Fund(fund.name.clone()));
+        let unit = Asset::Unit(lot.model.clone());
         let primary = Account::Primary(lot.model.clone());
         let others = self.order.counterparties.iter().map(|name| Account::Person(name.clone()));
         let mut left = lot.units;
@@ -234,23 +276,37 @@ impl<'a> Venue<'a> {
                 continue;
             }
             left -= units;
-            let cost = trading::cost(units, traded);
-            let value = units * price;
-            let mut legs = vec![(unit.clone(), seller.clone(), owner.clone(), units)];
-            if seller == primary {
-                legs.extend(self.primary_payment(lot.model, &owner, cost)?);
-            } else {
-                legs.push((Asset::Cash, owner.clone(), seller.clone(), cost));
-            }
-            let lines = vec![
-                (GlAccount::Units(lot.model.clone()), value),
-                (GlAccount::Cash, -cost * K),
-                (GlAccount::Trading, cost * K - value),
-            ];
-            let facts = trade(lot.model, &seller, traded, None)?;
-            self.book.post(Kind::Buy, Some(&fund.name), legs, lines, facts)?;
+            self.buy_some(lot, &seller, units, traded)?;
         }
         Ok(())
+    }
+
+    fn buy_some(
+        &mut self,
+        lot: &Lot<'_>,
+        seller: &Account,
+        units: i128,
+        traded: i128,
+    ) -> Result<(), Rejection> {
+        if units <= 0 {
+            return Ok(());
+        }
+        let (unit, owner) = (Asset::Unit(lot.model.clone()), Account::Fund(self.fund.name.clone()));
+        let cost = trading::cost(units, traded);
+        let value = units * i128::from(lot.price.as_nano());
+        let mut legs = vec![(unit, seller.clone(), owner.clone(), units)];
+        if matches!(seller, Account::Primary(_)) {
+            legs.extend(self.primary_payment(lot.model, &owner, cost)?);
+        } else {
+            legs.push((Asset::Cash, owner, seller.clone(), cost));
+        }
+        let lines = vec![
+            (GlAccount::Units(lot.model.clone()), value),
+            (GlAccount::Cash, -cost * K),
+            (GlAccount::Trading, cost * K - value),
+        ];
+        let facts = trade(lot.model, seller, traded, None)?;
+        self.book.post(Kind::Buy, Some(&self.fund.name), legs, lines, facts)
     }
 
     /// One tenth of a primary sale goes to the bond, rounded up, the rest waits for its vesting.

@@ -144,6 +144,23 @@ pub enum Rejection {
         /// What was given.
         given: String,
     },
+
+    /// The auction does not take this now, or at all.
+    #[error("the auction of {fund} {why}")]
+    Auction {
+        /// The fund.
+        fund: Name,
+        /// Why.
+        why: &'static str,
+    },
+    /// The instant window is shut.
+    #[error("the instant window of {fund} {why}")]
+    Window {
+        /// The fund.
+        fund: Name,
+        /// Why.
+        why: &'static str,
+    },
     /// There is nothing to do.
     #[error("nothing to {what}")]
     Nothing {
@@ -241,6 +258,8 @@ impl Rejection {
             Self::Frozen { .. } => "frozen",
             Self::NotAllowed { .. } => "not_allowed",
             Self::Fixed { .. } => "fixed",
+            Self::Auction { .. } => "auction",
+            Self::Window { .. } => "window",
             Self::Nothing { .. } => "nothing",
             Self::Funds { .. } => "funds",
             Self::Limit { .. } => "limit",

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::{Account, Asset},
+    auction::Auction,
     batch::{Batch, Effect, Entry},
     fund_state::{FundState, Progress},
     restriction::Restrictions,
+    window::Window,
 };
 use crate::{
     amount::{Cash, Ppb},
@@ -238,6 +240,8 @@ impl State {
                     ineligible: BTreeSet::new(),
                     methodology: None,
                     commitment: None,
+                    window: Window::default(),
+                    auction: Auction::default(),
                     progress: Progress::default(),
                     compensated: BTreeMap::new(),
                     distributed: 0,
@@ -272,6 +276,14 @@ impl State {
             | Effect::SubscriptionsHeld { fund, .. }
             | Effect::EligibilitySet { fund, .. }
             | Effect::Restricted { fund, .. }
+            | Effect::BidsSealed { fund, .. }
+            | Effect::BidsOpened { fund, .. }
+            | Effect::BidsCleared { fund, .. }
+            | Effect::WindowRequested { fund, .. }
+            | Effect::WindowCancelled { fund, .. }
+            | Effect::WindowSettled { fund }
+            | Effect::CreatedYoung { fund, .. }
+            | Effect::Cleared { fund, .. }
             | Effect::RedemptionsSettled { fund }
             | Effect::QueuesSettled { fund }
             | Effect::PricesCommitted { fund, .. }

@@ -1,7 +1,9 @@
 //! The world outside: draws the next request, sends some twice, late or again under the same key.
 
+mod bids;
 mod restating;
 mod reveal;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -37,14 +39,16 @@ pub(super) struct Client {
     day: i64,
     /// Sets of prices by what binds to them.
     sealed: BTreeMap<Digest, Sealed>,
+    /// What was sealed, to be opened some day.
+    bids: Vec<bids::Secret>,
 }
 
 impl Client {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let swarm = Swarm::draw(&mut random);
-        let sealed = BTreeMap::new();
-        Self { random, swarm, pending: Vec::new(), next_key: 0, day: 0, sealed }
+        let (sealed, bids) = (BTreeMap::new(), Vec::new());
+        Self { random, swarm, pending: Vec::new(), next_key: 0, day: 0, sealed, bids }
     }
 
     /// A request under a new key, that nothing happens to.
@@ -187,6 +191,8 @@ impl Client {
             },
             Op::Eligible => self.eligibility(model),
             Op::Restrict => self.restriction(model, investor),
+            Op::Window => self.window(model, investor),
+            Op::Bids => self.bid_step(model),
             Op::Strike => Event::Strike { fund, day: self.day },
             Op::InKind => self.in_kind(model, investor),
             Op::Create => self.creation(model, investor),
@@ -401,11 +407,15 @@ impl Client {
         }
         self.random.shuffle(&mut parties);
         parties.truncate(self.random.below(parties.len() + 1));
+        let auction = self.swarm.params.auction.is_some();
+        if auction && !self.random.chance(50) {
+            parties.clear();
+        }
         let counterparties = parties.into_iter().map(|p| model.cast.persons[p].clone()).collect();
         let fund = model.cast.fund.clone();
         let cash =
             Ppb::from_ppb(self.random.pick([0, 50_000_000, 80_000_000, 500_000_000, PPB_ONE]));
-        let spread = if self.random.chance(500) { 0 } else { self.swarm.spread };
+        let spread = if auction || self.random.chance(500) { 0 } else { self.swarm.spread };
         let spread = Ppb::from_ppb(spread);
         let max_primary = self.random.pick([None, None, Some(10_000_000), Some(0), Some(PPB_ONE)]);
         let max_primary = max_primary.map(Ppb::from_ppb);

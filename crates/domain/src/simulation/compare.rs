@@ -6,12 +6,12 @@ use super::{
     model::{
         Code, GL_CAPITAL, GL_CASH, GL_INCOME, GL_MANAGEMENT, GL_MANAGEMENT_DUE, GL_PERFORMANCE,
         GL_PERFORMANCE_DUE, GL_REDEMPTIONS, GL_TRADING, GL_UNITS, GL_UNREALISED, Model, Struck,
-        Told,
+        Told, auction::Sealed, window::Paid,
     },
 };
 use crate::{
     amount::{Femto, Shares},
-    fund::{Batch, FundState, GlAccount, Outcome, State, StrikeOutcome},
+    fund::{Batch, FundState, GlAccount, Outcome, State, StrikeOutcome, WindowFill},
 };
 
 fn differs(text: impl Into<String>) -> Violation {
@@ -51,8 +51,18 @@ pub(super) fn compare_answer(
             let theirs = struck(cast, strike);
             same(theirs.as_ref() == Some(own), || format!("strike {theirs:?}, model {own:?}"))
         }
+        (Outcome::Window(fills), Ok(Told::Window(own))) => {
+            let theirs: Option<Vec<_>> = fills.iter().map(|f| paid(cast, f)).collect();
+            same(theirs.as_ref() == Some(own), || format!("window {theirs:?}, model {own:?}"))
+        }
         (outcome, told) => Err(differs(format!("outcome {outcome:?}, model {told:?}"))),
     }
+}
+
+fn paid(cast: &Cast, fill: &WindowFill) -> Option<Paid> {
+    let [asked, given, levy] =
+        [fill.requested, fill.shares, fill.levy].map(|shares| i128::from(shares.as_nano()));
+    Some((cast.find_person(&fill.who)?, asked, given, levy, i128::from(fill.cash.as_micro())))
 }
 
 fn struck(cast: &Cast, strike: &StrikeOutcome) -> Option<Struck> {
@@ -203,6 +213,25 @@ fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     });
     let own = facts.open.as_ref().map(|open| (open.digest, open.book, open.told));
     same(open == own, || format!("the commitment is {open:?}, in the model {own:?}"))?;
+    let waits = fund.window().requests().iter();
+    let waits = waits.map(|(name, shares)| (who(name), i128::from(shares.as_nano())));
+    let own = facts.window.iter().map(|(who, shares)| (Some(*who), *shares));
+    same(waits.eq(own), || "requests at the window differ".to_owned())?;
+    let bids = fund.auction().sealed();
+    let sealed = |own: &Sealed| {
+        let theirs = bids.get(&cast.persons[own.0]);
+        theirs.is_some_and(|bids| {
+            let theirs = (bids.commitment, &bids.opened, i128::from(bids.deposit.as_micro()));
+            theirs == (own.1, &own.2, own.3)
+        })
+    };
+    let all = bids.len() == facts.sealed.len() && facts.sealed.iter().all(sealed);
+    same(all, || "sealed bids differ".to_owned())?;
+    for (index, name) in cast.models.iter().enumerate() {
+        let theirs = fund.window().clearing().get(name);
+        let theirs = theirs.map(|c| (c.day, i128::from(c.ratio.as_ppb())));
+        same(theirs == facts.sold[index], || format!("{name} was sold at {theirs:?}"))?;
+    }
     same(fund.pools().len() == facts.pools.len(), || "open pools differ".to_owned())?;
     for (epoch, own) in &facts.pools {
         let pool = fund.pools().get(epoch);

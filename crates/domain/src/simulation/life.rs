@@ -52,6 +52,8 @@ const CODES: &[&str] = &[
     "fixed",
     "commitment",
     "closed",
+    "window",
+    "auction",
 ];
 
 /// Keys of the requests of the end; no client counts so far.
@@ -424,7 +426,8 @@ impl Life {
             let waiting = fund.pools().len() + orders;
             ensure(15, waiting == 0, || format!("{waiting} orders and pools wait"))?;
             let all = fund.shares(&self.process.state).as_nano();
-            let queued = fund.pending_redemptions().iter().map(|order| order.1.as_nano());
+            let waiting = fund.pending_redemptions().iter().chain(fund.window().requests());
+            let queued = waiting.map(|order| order.1.as_nano());
             let kept = super::checks::locked(&self.process.state, &self.cast) + queued.sum::<i64>();
             ensure(38, all == kept, || format!("{all} shares are left, {kept} of them kept"))?;
         }

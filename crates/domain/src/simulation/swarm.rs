@@ -5,7 +5,7 @@
 use super::{cast::INVESTORS, random::Random};
 use crate::{
     amount::{Cash, Ppb, Shares},
-    fund::FundParams,
+    fund::{AuctionParams, FundParams, WindowParams},
 };
 
 /// What a step can be.
@@ -25,6 +25,8 @@ pub(super) enum Op {
     Eligible,
     Restrict,
     Commit,
+    Window,
+    Bids,
     Strike,
     InKind,
     Create,
@@ -59,6 +61,8 @@ const OPS: &[(Op, u32)] = &[
     (Op::Eligible, 60),
     (Op::Restrict, 150),
     (Op::Commit, 400),
+    (Op::Window, 300),
+    (Op::Bids, 500),
     (Op::Strike, 600),
     (Op::InKind, 200),
     (Op::Create, 150),
@@ -120,6 +124,14 @@ impl Swarm {
                 333_333_333,
             ])),
             reserve: Cash::from_micro(random.pick([0, 0, 10_000_000, 1_000_000_000])),
+            auction: random.chance(400).then(|| AuctionParams {
+                band: Ppb::from_ppb(random.pick([0, 50_000_000, 999_999_999])),
+                deposit: Cash::from_micro(random.pick([1, 1_000_000, 50_000_000])),
+            }),
+            window: random.chance(500).then(|| WindowParams {
+                budget: Ppb::from_ppb(random.pick([250_000_000, 1, 1_000_000_000, 10_000_000])),
+                levy_out: Ppb::from_ppb(random.pick([0, 5_000_000, 999_999_999])),
+            }),
             ..FundParams::default()
         };
         let weights = OPS.iter().map(|(_, weight)| match random.below(8) {

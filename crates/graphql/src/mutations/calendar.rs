@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 
+use super::fund::fund_now;
 use crate::{
     error::api_error,
     scalars::NameText,
@@ -42,7 +43,6 @@ impl CalendarMutation {
         let (service, fund) = (service(context)?, &input.fund.0);
         let (key, text) = (&input.idempotency_key, input.calendar.as_deref());
         service.set_calendar(caller(context)?, key, fund, text).await.map_err(api_error)?;
-        let fund = service.view_fund(fund).await.map_err(api_error)?;
-        Ok(FundCalendarSetPayload { fund: Fund(fund) })
+        Ok(FundCalendarSetPayload { fund: fund_now(context, fund).await? })
     }
 }

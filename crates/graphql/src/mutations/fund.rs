@@ -255,7 +255,11 @@ impl FundMutation {
 }
 
 async fn fund_payload(context: &Context<'_>, name: &Name) -> Result<FundPayload> {
+    Ok(FundPayload { fund: fund_now(context, name).await? })
+}
+
+/// A fund after a change of it.
+pub(super) async fn fund_now(context: &Context<'_>, name: &Name) -> Result<Fund> {
     let ledger = ledger_now(context).await?;
-    let fund = service(context)?.view_fund(name, &ledger).await.map_err(api_error)?;
-    Ok(FundPayload { fund: Fund(fund) })
+    service(context)?.view_fund(name, &ledger).await.map(Fund).map_err(api_error)
 }

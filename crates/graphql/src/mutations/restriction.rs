@@ -3,6 +3,7 @@
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use domain::name::Name;
 
+use super::fund::fund_now;
 use crate::{
     error::api_error,
     scalars::NameText,
@@ -127,6 +128,5 @@ impl RestrictionMutation {
 }
 
 async fn payload(context: &Context<'_>, fund: &Name) -> Result<RestrictionPayload> {
-    let fund = service(context)?.view_fund(fund).await.map_err(api_error)?;
-    Ok(RestrictionPayload { fund: Fund(fund) })
+    Ok(RestrictionPayload { fund: fund_now(context, fund).await? })
 }

@@ -1,8 +1,8 @@
 //! The two-sided strike: prices are bound, then orders closed; `fundStrike` tells the prices.
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
-use domain::name::Name;
 
+use super::fund::fund_now;
 use crate::{
     error::api_error,
     scalars::{NameText, Sha256},
@@ -62,7 +62,7 @@ impl RevealMutation {
         let (fund, key) = (&input.fund.0, &input.idempotency_key);
         let done = service(context)?.commit_prices(caller(context)?, key, fund).await;
         let commitment = Sha256(done.map_err(api_error)?);
-        Ok(PricesCommitPayload { fund: view(context, fund).await?, commitment })
+        Ok(PricesCommitPayload { fund: fund_now(context, fund).await?, commitment })
     }
 
     /// Closes the book of a fund's next strike, after its prices were bound: orders that wait are in it and cannot be taken back, later
@@ -76,10 +76,6 @@ impl RevealMutation {
         let (fund, key) = (&input.fund.0, &input.idempotency_key);
         let done = service(context)?.close_orders(caller(context)?, key, fund).await;
         let book_root = Sha256(done.map_err(api_error)?);
-        Ok(OrdersClosePayload { fund: view(context, fund).await?, book_root })
+        Ok(OrdersClosePayload { fund: fund_now(context, fund).await?, book_root })
     }
-}
-
-async fn view(context: &Context<'_>, name: &Name) -> Result<Fund> {
-    service(context)?.view_fund(name).await.map(Fund).map_err(api_error)
 }

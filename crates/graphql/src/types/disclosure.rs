@@ -233,6 +233,8 @@ pub(crate) enum CashUse {
     Slices,
     /// Those who left in kind.
     InKind,
+    /// Those who left through the instant window.
+    Window,
     /// Units from primary offers: to publishers' bonds and escrows.
     PrimaryPurchases,
     /// Units from others.
@@ -246,6 +248,7 @@ impl From<Use> for CashUse {
         match usage {
             Use::Slices => Self::Slices,
             Use::InKind => Self::InKind,
+            Use::Window => Self::Window,
             Use::PrimaryPurchases => Self::PrimaryPurchases,
             Use::Purchases => Self::Purchases,
             Use::Other => Self::Other,

@@ -234,7 +234,7 @@ impl Fund {
     ) -> Result<Page<DealingDay>> {
         let page = PageArguments::new(first, after)?;
         let (after, limit) = (page.after_number()?, page.limit());
-        let rows = service(context)?.list_dealings(&self.0.fund.name, after, limit).await;
+        let rows = service(context)?.list_dealing_days(&self.0.fund.name, after, limit).await;
         page.page(rows, |dealing| dealing.seq.to_string(), DealingDay::from)
     }
 

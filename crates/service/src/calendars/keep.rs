@@ -101,7 +101,7 @@ impl Service {
         if self.waits(fund, DealingState::Failed, &date, caller.now).await? {
             return Ok(());
         }
-        match self.strike_fund(caller, &format!("calendar/{fund}/{date}"), fund).await {
+        match self.strike_fund(caller, &format!("calendar/{fund}/{date}"), fund, false).await {
             Ok(strike) => {
                 kept.strikes += 1;
                 tracing::info!(%fund, date, strike, "struck by the calendar");

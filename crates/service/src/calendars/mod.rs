@@ -199,7 +199,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
-    pub async fn list_dealings(
+    pub async fn list_dealing_days(
         &self,
         fund: &Name,
         after: Option<i64>,

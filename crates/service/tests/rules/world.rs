@@ -161,11 +161,11 @@ impl World {
 
     pub(crate) async fn strike(&self, day: i64) -> i64 {
         let key = self.key();
-        self.service.strike_fund(&caller("operator", day), &key, &name("F")).await.unwrap()
+        self.service.strike_fund(&caller("operator", day), &key, &name("F"), false).await.unwrap()
     }
 
     pub(crate) async fn rebalance(&self, day: i64) {
         let key = self.key();
-        self.service.rebalance_fund(&caller("operator", day), &key, &name("F")).await.unwrap();
+        self.service.rebalance_fund(&caller("operator", day), &key, &name("F"), false).await.unwrap();
     }
 }

@@ -27,6 +27,7 @@ impl Methodology {
         self.check_optional()?;
         self.check_pairs()?;
         self.check_tracks()?;
+        self.check_venues()?;
         for (index, name) in self.counterparties.iter().enumerate() {
             if self.counterparties[..index].contains(name) {
                 let (field, name) = ("counterparties", name.clone());
@@ -55,6 +56,22 @@ impl Methodology {
         ]
         .into_iter()
         .try_for_each(|(field, value, min, max)| in_range(field, value, min, max))
+    }
+
+    /// Auction and window, each in its range; an auction trades with its bidders alone, at their price.
+    fn check_venues(&self) -> Result<(), MethodologyError> {
+        let (below_one, limit) = (PPB_ONE - 1, INTEGER_MAX as i64);
+        if let Some(auction) = self.auction {
+            in_range("auction.band", auction.band.as_ppb(), 0, below_one)?;
+            in_range("auction.deposit", auction.deposit.as_micro(), 1, limit)?;
+            in_range("spread_ppb", self.spread_ppb, 0, 0)?;
+            in_range("counterparties", self.counterparties.len() as i64, 0, 0)?;
+        }
+        if let Some(window) = self.window {
+            in_range("window.budget", window.budget.as_ppb(), 1, PPB_ONE)?;
+            in_range("window.levy_out", window.levy_out.as_ppb(), 0, below_one)?;
+        }
+        Ok(())
     }
 
     fn check_optional(&self) -> Result<(), MethodologyError> {

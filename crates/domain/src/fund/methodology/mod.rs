@@ -18,7 +18,7 @@ pub use plan::{ForcedReason, Note, Plan};
 pub use review::{RebalanceHistory, Review, Reviewed};
 pub use track::Track;
 
-use super::params::FundParams;
+use super::{auction::AuctionParams, params::FundParams, window::WindowParams};
 use crate::{
     amount::{Cash, PPB_ONE, Ppb, PriceNano},
     canonical,
@@ -44,6 +44,9 @@ pub const NOTICE_DAYS: i64 = 7;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Methodology {
+    /// The auction that rebalances trade in; absent means with the counterparties, at the mark less or plus the spread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auction: Option<AuctionParams>,
     /// How far a new version's price may be from the last accepted one before it trips.
     pub breaker_new_version_ppb: i64,
     /// How far a re-evaluation of the same version may be from it.
@@ -108,6 +111,9 @@ pub struct Methodology {
     /// The same as a part of the target; the wider of the two holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_band_relative_ppb: Option<i64>,
+    /// The instant window; absent means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowParams>,
 }
 
 impl Methodology {
@@ -142,6 +148,8 @@ impl Methodology {
     #[must_use]
     pub fn fund_params(&self) -> FundParams {
         FundParams {
+            auction: self.auction,
+            window: self.window,
             levy_in: Ppb::from_ppb(self.levy_in_ppb),
             management_fee: Ppb::from_ppb(self.management_fee_ppb),
             performance_fee: Ppb::from_ppb(self.performance_fee_ppb),

@@ -62,6 +62,7 @@ pub fn outcome(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::None => Value::Null,
         Outcome::Vested(cash) => json!(cash),
+        Outcome::Window(fills) => json!(fills),
         Outcome::Strike(strike) => json!({
             "epoch": strike.epoch, "nav15": strike.nav, "ask15": strike.ask,
             "shares": strike.shares, "winding": strike.winding,

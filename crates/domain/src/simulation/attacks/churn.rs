@@ -23,6 +23,7 @@ pub fn churn(rules: &Methodology, seed: u64) -> Result<i128, Rejection> {
     let params = crate::fund::FundParams {
         management_fee: Ppb::ZERO,
         performance_fee: Ppb::ZERO,
+        auction: None,
         ..rules.fund_params()
     };
     let mut market = invested(&mut random, params)?;

@@ -113,9 +113,10 @@ pub(in crate::simulation) fn check_queues(
         i128::from(state.balance(&cast.accounts[row], &cast.assets[column]))
     };
     let cash = fund.pending_subscriptions().iter().map(|o| i128::from(o.1.as_micro()));
-    let (held, ordered) = (escrow(ESC_SUB, CASH), cash.sum::<i128>());
+    let (held, ordered) = (escrow(ESC_SUB, CASH), cash.sum::<i128>() + fund.auction().deposits());
     ensure(19, held == ordered, || format!("{held} in escrow for joiners, {ordered} ordered"))?;
-    let shares = fund.pending_redemptions().iter().map(|o| i128::from(o.1.as_nano()));
+    let waiting = fund.pending_redemptions().iter().chain(fund.window().requests());
+    let shares = waiting.map(|o| i128::from(o.1.as_nano()));
     let (held, ordered) = (escrow(ESC_RED, SHARE), shares.sum::<i128>());
     ensure(19, held == ordered, || format!("{held} in escrow for leavers, {ordered} ordered"))?;
     let (locked, constant) = (locked(state, cast), fund.params().locked_shares.as_nano());

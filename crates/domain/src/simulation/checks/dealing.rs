@@ -19,6 +19,12 @@ pub(super) fn check_queues(seen: &Seen<'_>, fund: &FundState) -> Result<(), Viol
         | Event::CancelRedemption { .. }
         | Event::ReopenOrders { .. }
         | Event::Strike { .. }
+        | Event::SealBids { .. }
+        | Event::OpenBids { .. }
+        | Event::Rebalance { .. }
+        | Event::RequestWindow { .. }
+        | Event::CancelWindow { .. }
+        | Event::PayWindow { .. }
         | Event::InKind { .. }
         | Event::CreateInKind { .. }
         | Event::Seed { .. } => books::check_queues(seen.after, fund, seen.cast),

@@ -9,6 +9,7 @@ mod fees;
 mod forks;
 pub(super) mod reveal;
 mod trading;
+mod window;
 
 use ruint::aliases::U256;
 
@@ -60,6 +61,7 @@ pub(super) struct Standing {
     pub(super) units: [i128; MODELS],
     pub(super) prices: [i128; MODELS],
     pub(super) trading: Femto,
+    pub(super) income: Femto,
     pub(super) pools: Vec<(u64, u32)>,
 }
 
@@ -77,8 +79,9 @@ impl Standing {
         }
         let shares = -i128::from(state.balance(&cast.accounts[ISSUE], &cast.assets[SHARE]));
         let trading = fund.gl(&GlAccount::Trading);
+        let income = fund.gl(&GlAccount::Income);
         let pools = fund.pools().iter().map(|(epoch, pool)| (*epoch, pool.batches)).collect();
-        Self { nav, shares, cash, units, prices, trading, pools }
+        Self { nav, shares, cash, units, prices, trading, income, pools }
     }
 }
 
@@ -117,6 +120,7 @@ pub(super) const fn is_heavy(event: &Event) -> bool {
     matches!(
         event,
         Event::Strike { .. }
+            | Event::PayWindow { .. }
             | Event::InKind { .. }
             | Event::CreateInKind { .. }
             | Event::Compensate { .. }
@@ -151,6 +155,9 @@ pub(super) fn check_event(seen: &Seen<'_>) -> Result<(), Violation> {
     match (seen.event, &seen.batch.outcome) {
         (Event::Strike { .. }, Outcome::Strike(strike)) => {
             dealing::check_strike(seen, fund, before, &after, strike)
+        }
+        (Event::PayWindow { .. }, Outcome::Window(fills)) => {
+            window::check_window(seen, fund, before, &after, fills)
         }
         (Event::InKind { shares, .. }, _) => {
             dealing::check_in_kind(seen, before, &after, i128::from(shares.as_nano()))
@@ -203,6 +210,7 @@ fn check_progress(seen: &Seen<'_>, fund: &FundState) -> Result<(), Violation> {
     ensure(16, new.day >= old.day, || format!("the clock went from {} to {}", old.day, new.day))?;
     let day = match seen.event {
         Event::Strike { day, .. }
+        | Event::PayWindow { day, .. }
         | Event::InKind { day, .. }
         | Event::CreateInKind { day, .. }
         | Event::Vest { day, .. } => *day,

@@ -20,12 +20,18 @@ pub(super) fn check_rebalance(
 ) -> Result<(), Violation> {
     ensure(14, before.shares == after.shares, || "a rebalance changed shares".to_owned())?;
     let result = fund.gl(&GlAccount::Trading) - before.trading;
-    let change = after.nav - before.nav;
+    // What bidders lost who did not open their bids is no trade.
+    let lost = fund.gl(&GlAccount::Income) - before.income;
+    let change = after.nav - before.nav + lost.as_femto().unwrap_or(0);
     ensure(15, Femto::from_femto(-change) == result, || {
         format!("NAV moved by {change}, trading says {result}")
     })?;
     let entries = &seen.batch.entries;
-    if spread == 0 {
+    let auction = fund.params().auction;
+    if let Some(auction) = auction {
+        check_band(fund, entries, i128::from(auction.band.as_ppb()))?;
+    }
+    if spread == 0 && auction.is_none() {
         let dust: i128 = entries.iter().map(dust_of).sum();
         let most = entries.len() as i128 * K + dust;
         ensure(14, (0..=most).contains(&change), || {
@@ -59,6 +65,26 @@ pub(super) fn check_rebalance(
         if let Some(pool) = pool {
             check_proceeds(entries, *epoch, pool)?;
         }
+    }
+    Ok(())
+}
+
+/// An auction trades a model in one direction at one price, within the band around the mark.
+fn check_band(fund: &FundState, entries: &[Entry], band: i128) -> Result<(), Violation> {
+    let mut prices = BTreeMap::<(&Name, bool), i128>::new();
+    for entry in entries {
+        let Meta::Trade { counterparty, model, price, .. } = &entry.meta else { continue };
+        let (price, mark) = (i128::from(price.as_nano()), fund.price(model).unwrap_or_default());
+        let mark = i128::from(mark.as_nano());
+        ensure(14, (price - mark).abs() <= down(mark, band, K), || {
+            format!("{model} is traded at {price}, marked {mark}")
+        })?;
+        if matches!(counterparty, Account::Primary(_)) {
+            ensure(14, price == mark, || format!("the primary offer of {model} at {price}"))?;
+            continue;
+        }
+        let one = *prices.entry((model, entry.kind == Kind::Buy)).or_insert(price);
+        ensure(14, one == price, || format!("{model} is traded at {one} and at {price}"))?;
     }
     Ok(())
 }

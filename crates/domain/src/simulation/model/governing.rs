@@ -1,6 +1,10 @@
 //! The model's rules: at the creation, and when they change.
 
-use super::{Code, Model, Rules, amount, math, math::K, need};
+use super::{
+    Code, Model, Rules, amount,
+    math::{self, K, LIMIT},
+    need,
+};
 use crate::{
     digest::Digest,
     fund::FundParams,
@@ -18,8 +22,30 @@ fn read(params: &FundParams) -> Result<Rules, Code> {
     need((0..=K).contains(&publishers), "amount")?;
     let locked = amount(params.locked_shares.as_nano(), 1)?;
     let reserve = amount(params.reserve.as_micro(), 0)?;
+    let auction = params.auction.map(|a| (a.band.as_ppb(), a.deposit.as_micro()));
+    let fits = |(band, deposit): (i64, i64)| {
+        (0..1_000_000_000).contains(&band) && deposit >= 1 && i128::from(deposit) <= LIMIT
+    };
+    need(auction.is_none_or(fits), "amount")?;
+    let auction = auction.map(|(band, deposit)| (i128::from(band), i128::from(deposit)));
+    let window = params.window.map(|w| (w.budget.as_ppb(), w.levy_out.as_ppb()));
+    let fits = |(budget, levy): (i64, i64)| {
+        (1..=1_000_000_000).contains(&budget) && (0..1_000_000_000).contains(&levy)
+    };
+    need(window.is_none_or(fits), "amount")?;
+    let window = window.map(|(budget, levy)| (i128::from(budget), i128::from(levy)));
     let retention = math::daily_retention(management);
-    Ok(Rules { management, performance, publishers, levy_in, reserve, locked, retention })
+    Ok(Rules {
+        auction,
+        window,
+        management,
+        performance,
+        publishers,
+        levy_in,
+        reserve,
+        locked,
+        retention,
+    })
 }
 
 impl Model {

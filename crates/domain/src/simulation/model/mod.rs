@@ -5,6 +5,7 @@
 //! and the bound of a traded price.
 
 mod access;
+pub(super) mod auction;
 mod dealing;
 mod governing;
 pub(super) mod math;
@@ -12,6 +13,7 @@ mod publishing;
 mod restating;
 mod reveal;
 mod trading;
+pub(super) mod window;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -82,6 +84,10 @@ struct Rules {
     reserve: i128,
     locked: i128,
     retention: i128,
+    /// Band and deposit of the auction.
+    auction: Option<(i128, i128)>,
+    /// Budget and levy of the instant window.
+    window: Option<(i128, i128)>,
 }
 
 /// All but the table of balances: what a refused event is rolled back to.
@@ -103,6 +109,15 @@ pub(super) struct Facts {
     pub(super) access: Access,
     /// The prices that somebody is bound to.
     pub(super) open: Option<Open>,
+    /// Bids for the next batch, in the order of sealing, and the strikes at the last one.
+    pub(super) sealed: Vec<auction::Sealed>,
+    pub(super) batch_epoch: u64,
+    /// Who waits at the window, with how much.
+    pub(super) window: Vec<(usize, i128)>,
+    /// Who made shares in kind, on which day, how many.
+    pub(super) young: Vec<(usize, i64, i128)>,
+    /// What sales have lately brought: the day of the last one, and the average as a part of the mark.
+    pub(super) sold: [Option<(i64, i128)>; MODELS],
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) sales: [Vec<Sale>; MODELS],
     /// Events that were reversed, by number.
@@ -133,6 +148,7 @@ pub(super) enum Told {
     Nothing,
     Struck(Struck),
     Vested(i128),
+    Window(Vec<window::Paid>),
 }
 
 /// One fund, as the reference keeps it.
@@ -184,6 +200,11 @@ impl Model {
             held: false,
             access: Access::new(),
             open: None,
+            sealed: Vec::new(),
+            batch_epoch: 0,
+            window: Vec::new(),
+            young: Vec::new(),
+            sold: [None; MODELS],
             pools: BTreeMap::new(),
             sales: [const { Vec::new() }; MODELS],
             corrected: BTreeSet::new(),
@@ -261,6 +282,13 @@ impl Model {
             Event::RevealPrices { fund, prices, estimates, salt } => {
                 self.reveal(fund, (prices, estimates), &salt.to_string())?;
             }
+            Event::SealBids { fund, who, commitment } => self.seal(fund, who, *commitment)?,
+            Event::OpenBids { fund, who, bids, salt } => self.open((fund, who), bids, salt)?,
+            Event::RequestWindow { fund, who, shares } => {
+                self.request_window(fund, who, shares.as_nano())?;
+            }
+            Event::CancelWindow { fund, who, place } => self.cancel_window(fund, who, *place)?,
+            Event::PayWindow { fund, day } => return self.pay_window(fund, *day).map(Told::Window),
             Event::Strike { fund, day } => return self.strike(fund, *day).map(Told::Struck),
             Event::InKind { .. } => self.in_kind(event)?,
             Event::CreateInKind { fund, who, shares, day } => {

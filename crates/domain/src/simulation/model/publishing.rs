@@ -133,7 +133,7 @@ impl Model {
         }
         let mut holders: Vec<(usize, i128)> =
             (0..PERSONS).map(|p| (p, self.cell(person(p), SHARE))).collect();
-        for (who, queued) in &self.facts.reds {
+        for (who, queued) in self.facts.reds.iter().chain(&self.facts.window) {
             holders[*who].1 += queued;
         }
         legs.extend(holders.iter().map(|(p, n)| (side_claim(model), ISSUE, person(*p), *n)));

@@ -31,6 +31,7 @@ impl Model {
         let parts: Vec<(usize, i128)> =
             self.live().map(|m| (m, up(self.units(m), made, supply))).collect();
         need(cash > 0 || parts.iter().any(|part| part.1 > 0), "nothing")?;
+        self.facts.access.may_join(who)?;
         let mut legs = vec![(CASH, person(who), FUND, cash)];
         legs.extend(parts.iter().map(|(m, part)| (unit(*m), person(who), FUND, *part)));
         legs.push((SHARE, ISSUE, person(who), made));
@@ -44,6 +45,9 @@ impl Model {
             self.book(GL_UNITS + model, worth);
         }
         self.book(GL_CAPITAL, -value);
+        if rules.window.is_some() {
+            self.facts.young.push((who, self.facts.day, made));
+        }
         Ok(())
     }
 

@@ -35,6 +35,11 @@ impl Model {
         let gap = |m: usize| down(invested, order.weights[m], K) / self.price(m) - self.units(m);
         let gaps: Vec<(usize, i128)> = traded.iter().map(|m| (*m, gap(*m))).collect();
         let epochs: Vec<u64> = self.facts.pools.keys().copied().collect();
+        let primary = order.primary.map(|part| down(nav, part, K) / K);
+        if let Some((band, _)) = self.rules.and_then(|rules| rules.auction) {
+            self.auction(&gaps, (keep, primary), band)?;
+            return epochs.into_iter().try_for_each(|epoch| self.close(epoch));
+        }
         for epoch in &epochs {
             let Some(row) = self.facts.pools.get(epoch).map(|pool| pool.row) else { continue };
             for model in &traded {
@@ -44,7 +49,6 @@ impl Model {
         for (model, gap) in gaps.iter().filter(|gap| gap.1 < 0) {
             self.sell(*model, None, FUND, -gap, &order)?;
         }
-        let primary = order.primary.map(|part| down(nav, part, K) / K);
         for (model, gap) in gaps.iter().filter(|gap| gap.1 > 0) {
             self.buy(*model, *gap, (keep, primary), &order)?;
         }
@@ -71,6 +75,8 @@ impl Model {
         let parties = counterparties.iter().map(|name| self.person(name));
         let parties = parties.collect::<Result<Vec<usize>, Code>>()?;
         need(parties.iter().collect::<BTreeSet<_>>().len() == parties.len(), "owner")?;
+        need(rules.auction.is_none() || parties.is_empty(), "owner")?;
+        need(rules.auction.is_none() || spread == 0, "weights")?;
         need(self.shares() > 0, "unseeded")?;
         let empty = weights.is_empty() && parties.is_empty();
         need(empty || !self.facts.access.paused, "paused")?;
@@ -94,6 +100,7 @@ impl Model {
                 continue;
             }
             quantity -= units;
+            self.sold(model, traded, price);
             let proceeds = up(units, traded, K);
             let mut legs: Vec<Leg> = vec![(unit(model), from, buyer, units)];
             let Some(epoch) = epoch else {
@@ -139,24 +146,36 @@ impl Model {
             // The reference has no such bound: a price is written in 64 bits here.
             need(traded <= i128::from(i64::MAX), "limit")?;
             quantity -= units;
-            let cost = down(units, traded, K);
-            let mut legs: Vec<Leg> = vec![(unit(model), seller, FUND, units)];
-            if seller == primary(model) {
-                let bonded = (cost + 9) / 10;
-                legs.push((CASH, FUND, bond(model), bonded));
-                legs.push((CASH, FUND, esc_pub(model), cost - bonded));
-                if cost > bonded {
-                    let sale = Sale { day: self.facts.day, amount: cost - bonded, paid: 0 };
-                    self.facts.sales[model].push(sale);
-                }
-            } else {
-                legs.push((CASH, FUND, seller, cost));
-            }
-            self.post(&legs)?;
-            self.book(GL_UNITS + model, units * price);
-            self.book(GL_CASH, -cost * K);
-            self.book(GL_TRADING, cost * K - units * price);
+            self.buy_units(model, seller, units, traded)?;
         }
+        Ok(())
+    }
+
+    pub(super) fn buy_units(
+        &mut self,
+        model: usize,
+        seller: usize,
+        units: i128,
+        traded: i128,
+    ) -> Result<(), Code> {
+        let price = self.price(model);
+        let cost = down(units, traded, K);
+        let mut legs: Vec<Leg> = vec![(unit(model), seller, FUND, units)];
+        if seller == primary(model) {
+            let bonded = (cost + 9) / 10;
+            legs.push((CASH, FUND, bond(model), bonded));
+            legs.push((CASH, FUND, esc_pub(model), cost - bonded));
+            if cost > bonded {
+                let sale = Sale { day: self.facts.day, amount: cost - bonded, paid: 0 };
+                self.facts.sales[model].push(sale);
+            }
+        } else {
+            legs.push((CASH, FUND, seller, cost));
+        }
+        self.post(&legs)?;
+        self.book(GL_UNITS + model, units * price);
+        self.book(GL_CASH, -cost * K);
+        self.book(GL_TRADING, cost * K - units * price);
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! Strikes whose prices were bound before the cut-off: what their bundles prove, and what is found when one thing of it is changed.
-#![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
 mod json_schema;
 #[expect(dead_code, reason = "the world is shared with tests that use more of it")]

@@ -116,7 +116,7 @@ fn a_backtest_by_hand() {
     let told: Value = serde_json::from_str(&out).unwrap();
     let first = &told["backtest"]["rebalances"][0];
     assert_eq!(
-        (&first["cash_ppb"], &first["notes"][0]["kind"]),
+        (&first["cash_ppb"], &first["notes"][1]["kind"]),
         (&500_000_000.into(), &"ramp_up".into())
     );
     let bad = file(folder.path(), "bad.csv", "date,model,price_micro\n2026-01-01,a,-5\n");

@@ -52,11 +52,12 @@ async fn rules_are_kept_and_told() {
     for turn in 0..2 {
         let input = json!({ "fund": "G", "idempotencyKey": format!("G {turn}") });
         let strike = "strike { number proof { leafIndex } }";
-        let struck = mutate(operator, "fundStrike", input.clone(), strike).await.unwrap();
+        let struck = mutate(operator, "fundStrike", input, strike).await.unwrap();
         assert!(
             struck["strike"]["proof"].is_object(),
             "the verifier derives the same plan: {struck}"
         );
+        let input = json!({ "fund": "G", "idempotencyKey": format!("G {turn} rebalance") });
         mutate(operator, "fundRebalance", input, "trades").await.unwrap();
     }
     let query = "{ fund(name: \"G\") { rebalances(first: 1, after: AFTER) { pageInfo { hasNextPage } nodes { \

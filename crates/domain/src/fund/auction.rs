@@ -136,6 +136,14 @@ pub fn bid_commitment(fund: &Name, who: &Name, salt: &Digest, bids: &[Bid]) -> D
     Digest::of(&bytes)
 }
 
+impl FundState {
+    /// Whether a strike waits for its batch: then bids are opened, and none are sealed.
+    #[must_use]
+    pub const fn awaits_batch(&self) -> bool {
+        self.progress.epoch > self.auction.epoch
+    }
+}
+
 fn refused(fund: &FundState, why: &'static str) -> Rejection {
     Rejection::Auction { fund: fund.name.clone(), why }
 }
@@ -155,7 +163,7 @@ pub(super) fn seal(
     let params = params_of(fund)?;
     let mut book = Book::over(state);
     check_seeded(&book, fund)?;
-    if fund.progress.epoch > fund.auction.epoch {
+    if fund.awaits_batch() {
         return Err(refused(fund, "takes no bids between a strike and its batch"));
     }
     if fund.auction.sealed.contains_key(who) {
@@ -194,7 +202,7 @@ pub(super) fn open(
     }
     let shut = fund.auction.sealed.get(who).filter(|sealed| sealed.opened.is_none());
     let sealed = shut.ok_or(Rejection::Nothing { what: "open: this owner has nothing sealed" })?;
-    if fund.progress.epoch == fund.auction.epoch {
+    if !fund.awaits_batch() {
         return Err(refused(fund, "opens bids after the strike"));
     }
     if bid_commitment(&fund.name, who, salt, bids) != sealed.commitment {

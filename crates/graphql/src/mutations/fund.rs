@@ -11,8 +11,9 @@ use crate::{
     scope::{caller, service},
     types::{
         account::Account,
-        fund::{Fund, Strike},
+        fund::Fund,
         order::{Order, order_of},
+        strike::Strike,
     },
 };
 

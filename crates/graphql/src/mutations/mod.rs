@@ -18,6 +18,7 @@ mod restriction;
 mod reveal;
 mod rotation;
 mod storage;
+mod venue;
 mod webhook;
 
 use async_graphql::MergedObject;
@@ -33,6 +34,7 @@ pub(crate) struct Mutation(
     fund::FundMutation,
     reveal::RevealMutation,
     exit::ExitMutation,
+    venue::VenueMutation,
     restriction::RestrictionMutation,
     correction::CorrectionMutation,
     calendar::CalendarMutation,

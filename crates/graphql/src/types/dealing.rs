@@ -23,6 +23,10 @@ pub(crate) enum DealingKind {
     Redemption,
     /// He left at once, in kind, which is open at any time.
     InKind,
+    /// He asked the instant window for cash: at the bid, which knows no mark.
+    Window,
+    /// He made shares in kind.
+    CreatedInKind,
 }
 
 impl From<KindValue> for DealingKind {
@@ -35,6 +39,8 @@ impl From<KindValue> for DealingKind {
             KindValue::Received => Self::Received,
             KindValue::Redemption => Self::Redemption,
             KindValue::InKind => Self::InKind,
+            KindValue::Window => Self::Window,
+            KindValue::CreatedInKind => Self::CreatedInKind,
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) mod reveal;
 pub(crate) mod round;
 pub(crate) mod statement;
 pub(crate) mod storage;
+pub(crate) mod strike;
 pub(crate) mod suite;
+pub(crate) mod venue;
 pub(crate) mod version_diff;
 pub(crate) mod webhook;

@@ -166,6 +166,9 @@ impl World {
 
     pub(crate) async fn rebalance(&self, day: i64) {
         let key = self.key();
-        self.service.rebalance_fund(&caller("operator", day), &key, &name("F"), false).await.unwrap();
+        self.service
+            .rebalance_fund(&caller("operator", day), &key, &name("F"), false)
+            .await
+            .unwrap();
     }
 }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     account::{Account, Asset},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, MODELS_MAX, PARTIES_MAX, UNITS, check_amount, check_cash, find_fund},
+    kind::Kind,
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

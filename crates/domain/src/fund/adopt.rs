@@ -1,8 +1,9 @@
 //! A change of rules: other fees, levy and reserve from here on (FUND 6.5).
 
 use super::{
-    batch::{Batch, Effect, Outcome},
+    batch::{Batch, Effect},
     book::{Book, find_fund},
+    outcome::Outcome,
     params::FundParams,
     rejection::Rejection,
     state::State,

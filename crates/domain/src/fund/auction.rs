@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::{Account, Asset},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, MODELS_MAX, PARTIES_MAX, check_amount, check_live, check_seeded, find_fund},
     fund_state::FundState,
+    kind::Kind,
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

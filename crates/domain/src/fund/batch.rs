@@ -12,13 +12,15 @@ use super::{
     account::{Account, Asset, GlAccount},
     auction::Bid,
     fund_state::{Pool, Progress},
+    kind::Kind,
+    outcome::Outcome,
     params::FundParams,
     restriction::Restriction,
     state::Tranche,
-    window::{Clearing, WindowFill},
+    window::Clearing,
 };
 use crate::{
-    amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
+    amount::{Cash, Femto, Ppb, PriceNano, Shares},
     digest::Digest,
     name::Name,
 };
@@ -73,123 +75,6 @@ pub struct GlLine {
     pub account: GlAccount,
     /// Debit positive, credit negative; never nothing.
     pub delta: Femto,
-}
-
-/// What an entry records; the texts are those of the journal in `FUND.md`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Credits came in.
-    Deposit,
-    /// Credits went out.
-    Withdraw,
-    /// Between two persons.
-    Transfer,
-    /// A claim was fetched.
-    Claim,
-    /// A model was admitted.
-    Admit,
-    /// A fund was seeded.
-    Seed,
-    /// Management fee.
-    MgmtFee,
-    /// Performance fee.
-    PerfFee,
-    /// Prices were set.
-    Mark,
-    /// A subscription order was placed.
-    SubRequest,
-    /// A redemption order was placed.
-    RedRequest,
-    /// A subscription order was taken back.
-    SubCancel,
-    /// A redemption order was taken back.
-    RedCancel,
-    /// Bids were sealed.
-    BidSeal,
-    /// Bids were opened.
-    BidOpen,
-    /// Bids stayed shut.
-    BidForfeit,
-    /// A request at the window was placed.
-    WindowRequest,
-    /// A request at the window was taken back.
-    WindowCancel,
-    /// The window was paid.
-    WindowPay,
-    /// The official valuation; no legs.
-    Strike,
-    /// Subscription orders were settled.
-    SettleSubs,
-    /// Redemption orders were settled.
-    SettleReds,
-    /// Redemption in kind.
-    InKind,
-    /// The fund sold.
-    Sell,
-    /// Leavers sold.
-    LiqSell,
-    /// The fund bought.
-    Buy,
-    /// Leavers received what was not sold.
-    LiqDeliver,
-    /// Contributors were paid.
-    Vest,
-    /// Income was paid out.
-    Royalty,
-    /// A delisted model was set apart.
-    SidePocket,
-    /// Creation in kind.
-    CreateInKind,
-    /// An event was reversed.
-    Correction,
-    /// Those harmed by a wrong NAV were paid.
-    Compensation,
-    /// Publishers received their part of the management fee.
-    FeeDistribution,
-}
-
-impl Kind {
-    /// The text, as in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deposit => "deposit",
-            Self::Withdraw => "withdraw",
-            Self::Transfer => "transfer",
-            Self::Claim => "claim",
-            Self::Admit => "admit",
-            Self::Seed => "seed",
-            Self::MgmtFee => "mgmt_fee",
-            Self::PerfFee => "perf_fee",
-            Self::Mark => "mark",
-            Self::SubRequest => "sub_request",
-            Self::RedRequest => "red_request",
-            Self::SubCancel => "sub_cancel",
-            Self::RedCancel => "red_cancel",
-            Self::BidSeal => "bid_seal",
-            Self::BidOpen => "bid_open",
-            Self::BidForfeit => "bid_forfeit",
-            Self::WindowRequest => "window_request",
-            Self::WindowCancel => "window_cancel",
-            Self::WindowPay => "window_pay",
-            Self::Strike => "strike",
-            Self::SettleSubs => "settle_subs",
-            Self::SettleReds => "settle_reds",
-            Self::InKind => "in_kind",
-            Self::Sell => "sell",
-            Self::LiqSell => "liq_sell",
-            Self::Buy => "buy",
-            Self::LiqDeliver => "liq_deliver",
-            Self::Vest => "vest",
-            Self::Royalty => "royalty",
-            Self::SidePocket => "side_pocket",
-            Self::CreateInKind => "create_in_kind",
-            Self::Correction => "correction",
-            Self::Compensation => "compensation",
-            Self::FeeDistribution => "fee_distribution",
-        }
-    }
 }
 
 /// Facts of an entry beside its numbers.
@@ -557,83 +442,4 @@ pub enum Effect {
         /// What a day of the management fee leaves of one, at 1e18.
         retention: u64,
     },
-}
-
-/// What the caller is told beside the entries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Outcome {
-    /// Nothing beside the entries.
-    None,
-    /// A strike.
-    Strike(StrikeOutcome),
-    /// What contributors were paid.
-    Vested(Cash),
-    /// What each owner got at the window, by name.
-    Window(Vec<WindowFill>),
-}
-
-/// The result of a strike: what was frozen, and what every order received.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StrikeOutcome {
-    /// NAV at the larger of price and estimate of each name: what joiners pay.
-    pub ask: Femto,
-    /// The number of the strike, from 1.
-    pub epoch: u64,
-    /// Subscription orders, in the order of placing.
-    pub fills: Vec<Fill>,
-    /// NAV after fees, before orders.
-    pub nav: Femto,
-    /// Shares outstanding after fees, before orders.
-    pub shares: Shares,
-    /// Redemption orders, in the order of placing.
-    pub slices: Vec<Slice>,
-    /// Whether the fund is winding up.
-    pub winding: bool,
-}
-
-/// What a subscription order received.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fill {
-    /// What was ordered for.
-    pub cash: Cash,
-    /// What the shares cost; the rest, less the levy, went back.
-    pub cost: Cash,
-    /// What stayed in the fund beside the cost.
-    pub levy: Cash,
-    /// Shares received; none means that all went back.
-    pub shares: Shares,
-    /// Whose order.
-    pub who: Name,
-}
-
-/// What a redemption order received.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Slice {
-    /// Cash, at once.
-    pub cash: Cash,
-    /// Shares given back.
-    pub shares: Shares,
-    /// Units, to be sold or delivered.
-    pub units: BTreeMap<Name, Units>,
-    /// Whose order.
-    pub who: Name,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Proves that the text of a kind is its JSON.
-    #[test]
-    fn kind_text() {
-        for kind in
-            [Kind::MgmtFee, Kind::LiqDeliver, Kind::SidePocket, Kind::SettleSubs, Kind::InKind]
-        {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
-        }
-    }
 }

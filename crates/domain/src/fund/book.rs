@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Effect, Entry, GlLine, Kind, Leg, Meta, Outcome},
+    batch::{Batch, Effect, Entry, GlLine, Leg, Meta},
     fund_state::{FundState, Progress},
+    kind::Kind,
     math::{self, K},
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

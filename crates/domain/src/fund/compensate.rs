@@ -6,11 +6,13 @@
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, ORDERS_MAX, check_amount, check_cash, check_listed, find_fund},
     event::Event,
     fund_state::FundState,
+    kind::Kind,
     math::K,
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

@@ -9,10 +9,12 @@
 
 use super::{
     account::{Account, Asset},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, DraftLeg, check_amount, check_cash},
     custody::{check_asset, check_parties},
     event::Event,
+    kind::Kind,
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

@@ -1,8 +1,9 @@
 //! A fund on the ledger.
 
 use super::{
-    batch::{Batch, Effect, Outcome},
+    batch::{Batch, Effect},
     book::Book,
+    outcome::Outcome,
     params::FundParams,
     rejection::Rejection,
     state::State,

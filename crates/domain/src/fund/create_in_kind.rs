@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, check_amount, check_seeded, find_fund},
     fund_state::FundState,
+    kind::Kind,
     math::{self, K},
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
     strike::{SUPPLY_MAX, narrow},

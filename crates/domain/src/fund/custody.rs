@@ -2,8 +2,10 @@
 
 use super::{
     account::{Account, Asset},
-    batch::{Batch, Kind, Meta, Outcome},
+    batch::{Batch, Meta},
     book::{Book, check_amount, check_cash, find_fund},
+    kind::Kind,
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

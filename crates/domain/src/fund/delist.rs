@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, DraftLeg, check_live, check_seeded, find_fund},
     fund_state::FundState,
+    kind::Kind,
     mark::mark,
     math::{self, K},
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Account, Asset},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, ORDERS_MAX, check_amount, check_listed, find_fund, limit},
     event::Event,
+    kind::Kind,
     math::{self, K},
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

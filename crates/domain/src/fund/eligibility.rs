@@ -4,8 +4,9 @@
 //! strike derives the same weights from the same events.
 
 use super::{
-    batch::{Batch, Effect, Outcome},
+    batch::{Batch, Effect},
     book::{Book, check_live, find_fund},
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

@@ -2,9 +2,11 @@
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Kind, Meta, Outcome},
+    batch::{Batch, Meta},
     book::{Book, check_amount, check_listed, check_seeded, find_fund},
+    kind::Kind,
     math::{self, K},
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     account::GlAccount,
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, check_amount, check_live, find_fund},
     fund_state::FundState,
+    kind::Kind,
+    outcome::Outcome,
     rejection::Rejection,
     reveal::check_uncommitted,
     state::State,

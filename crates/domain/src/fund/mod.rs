@@ -30,10 +30,12 @@ mod event;
 pub mod export;
 mod fund_state;
 mod in_kind;
+mod kind;
 mod mark;
 mod math;
 mod methodology;
 mod orders;
+mod outcome;
 mod params;
 mod quote;
 mod rebalance;
@@ -53,18 +55,18 @@ mod window;
 
 pub use account::{Account, Asset, GlAccount, ParseAccountError};
 pub use auction::{Auction, AuctionParams, Bid, BidSide, SealedBids, bid_commitment};
-pub use batch::{
-    Batch, Effect, Entry, Fill, GlLine, Kind, Leg, Meta, Outcome, Slice, StrikeOutcome,
-};
+pub use batch::{Batch, Effect, Entry, GlLine, Leg, Meta};
 pub use create_in_kind::{CreateQuote, quote_create};
 pub use distribute::{FeeSpan, MissingFeeShare, divide_fees};
 pub use doubt::{has_jumped, is_too_much};
 pub use event::Event;
 pub use fund_state::{FundState, Holding, Pool, Progress, nav_per_share_nano};
+pub use kind::Kind;
 pub use methodology::{
     ForcedReason, Methodology, MethodologyError, NOTICE_DAYS, Note, Plan, RebalanceHistory, Review,
     Reviewed, Score, Track,
 };
+pub use outcome::{Fill, Outcome, Slice, StrikeOutcome};
 pub use params::FundParams;
 pub use quote::{EXIT_BATCHES, ExitQuote, quote_exit};
 pub use rejection::Rejection;

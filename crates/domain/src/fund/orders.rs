@@ -2,8 +2,10 @@
 
 use super::{
     account::{Account, Asset},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, ORDERS_MAX, check_amount, check_cash, check_seeded, find_fund},
+    kind::Kind,
+    outcome::Outcome,
     rejection::Rejection,
     reveal::check_not_closed,
     state::State,

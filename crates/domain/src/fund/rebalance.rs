@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, DraftLeg, PARTIES_MAX, check_live, check_seeded, find_fund},
     fund_state::{FundState, Pool},
+    kind::Kind,
     math::{self, K},
+    outcome::Outcome,
     rejection::Rejection,
     state::{State, Tranche},
     trading,

@@ -19,9 +19,11 @@ use num_bigint::{BigInt, Sign};
 
 use super::{
     account::Asset,
-    batch::{Batch, Fill, Kind, Outcome},
+    batch::Batch,
     fund_state::{FundState, nav_per_share_nano},
+    kind::Kind,
     math::K,
+    outcome::{Fill, Outcome},
     state::State,
     strike::{SUPPLY_MAX, cost_of, performance_fee, shares_for},
 };

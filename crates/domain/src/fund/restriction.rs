@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    batch::{Batch, Effect, Outcome},
+    batch::{Batch, Effect},
     book::{Book, find_fund},
     event::Event,
     fund_state::FundState,
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

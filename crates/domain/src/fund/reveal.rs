@@ -15,10 +15,12 @@ use serde::Serialize;
 
 use super::{
     account::{Account, Asset},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, DAY_MAX, check_amount, check_listed, check_live, check_seeded, clock, find_fund},
     fund_state::FundState,
+    kind::Kind,
     mark::mark,
+    outcome::Outcome,
     rejection::Rejection,
     salt::Salt,
     state::State,

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Kind, Meta, Outcome},
+    batch::{Batch, Meta},
     book::{Book, UNITS, check_cash},
+    kind::Kind,
     math::{self, K},
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

@@ -2,9 +2,11 @@
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Kind, Meta, Outcome},
+    batch::{Batch, Meta},
     book::{Book, check_cash, find_fund},
+    kind::Kind,
     math::K,
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
 };

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Effect, Fill, Kind, Meta, Outcome, Slice, StrikeOutcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, DraftLeg, DraftLine, check_seeded, find_fund, limit},
     fund_state::{FundState, Pool, Progress},
+    kind::Kind,
     math::{self, K},
+    outcome::{Fill, Outcome, Slice, StrikeOutcome},
     rejection::Rejection,
     reveal::Dealing,
     state::State,

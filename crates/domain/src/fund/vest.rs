@@ -2,9 +2,11 @@
 
 use super::{
     account::{Account, Asset},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, check_live, find_fund},
+    kind::Kind,
     math,
+    outcome::Outcome,
     rejection::Rejection,
     state::{State, Tranche},
 };

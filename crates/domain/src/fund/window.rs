@@ -14,10 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Effect, Kind, Meta, Outcome},
+    batch::{Batch, Effect, Meta},
     book::{Book, ORDERS_MAX, check_amount, check_seeded, find_fund},
     fund_state::FundState,
+    kind::Kind,
     math::{self, K},
+    outcome::Outcome,
     rejection::Rejection,
     state::State,
     strike::narrow,

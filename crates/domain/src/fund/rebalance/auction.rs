@@ -8,7 +8,8 @@ use crate::{
     fund::{
         account::{Account, Asset, GlAccount},
         auction::{AuctionParams, Bid, BidSide},
-        batch::{Effect, Kind, Meta},
+        batch::{Effect, Meta},
+        kind::Kind,
         math::{self, K},
         rejection::Rejection,
         trading,

@@ -6,6 +6,7 @@
 
 mod access;
 pub(super) mod auction;
+mod custody;
 mod dealing;
 mod governing;
 pub(super) mod math;
@@ -28,7 +29,7 @@ use self::{
 };
 use super::cast::{
     ASSETS, CASH, Cast, ESC_RED, ESC_SUB, FUND, ISSUE, LIQ, LOCKED, MANAGER, MODELS, OUTSIDE,
-    PUBPOOL, SHARE, claim, person, unit,
+    PUBPOOL, SHARE, person, unit,
 };
 use crate::{
     digest::Digest,
@@ -445,34 +446,6 @@ impl Model {
     }
 
     // Outside the fund's books.
-
-    fn deposit(&mut self, who: &Name, c: i64) -> Result<(), Code> {
-        let (who, c) = (self.person(who)?, amount(c, 1)?);
-        self.post(&[(CASH, OUTSIDE, person(who), c)])
-    }
-
-    fn withdraw(&mut self, who: &Name, c: i64) -> Result<(), Code> {
-        let (who, c) = (self.person(who)?, amount(c, 1)?);
-        self.post(&[(CASH, person(who), OUTSIDE, c)])
-    }
-
-    fn transfer(&mut self, who: &Name, to: &Name, asset: &Asset, n: i64) -> Result<(), Code> {
-        let (who, to) = (self.person(who)?, self.person(to)?);
-        need(who != to, "owner")?;
-        let asset = self.transferable(asset)?;
-        let n = amount(n, 1)?;
-        if asset == SHARE {
-            self.facts.access.may_give(who, to)?;
-        }
-        self.post(&[(asset, person(who), person(to), n)])
-    }
-
-    fn claim(&mut self, who: &Name) -> Result<(), Code> {
-        let who = self.person(who)?;
-        let c = self.cell(claim(who), CASH);
-        need(c > 0, "nothing")?;
-        self.post(&[(CASH, claim(who), person(who), c)])
-    }
 
     fn seed(&mut self, fund: &Name, who: &Name, c: i64, day: Option<i64>) -> Result<(), Code> {
         let rules = self.rules(fund)?;

@@ -1,6 +1,7 @@
 //! A process that dies at any write point between two strikes: before or after, never between; on SQLite and on PostgreSQL.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
 
+mod calendar;
 mod market;
 
 use std::{path::Path, process::Command, sync::Arc};

@@ -24,6 +24,7 @@ fn invested(prices: [i64; 3]) -> State {
         cash: Ppb::from_ppb(80_000_000),
         spread: Ppb::ZERO,
         counterparties: Vec::new(),
+        max_primary: None,
     };
     commit(&mut state, &order).unwrap();
     let prices = MODELS.iter().zip(prices);
@@ -184,6 +185,7 @@ fn what_is_not_the_funds() {
         cash: Ppb::ZERO,
         spread: Ppb::ZERO,
         counterparties: Vec::new(),
+        max_primary: None,
     };
     let marks = Event::MarkSet {
         fund: name("g"),

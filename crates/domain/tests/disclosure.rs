@@ -170,6 +170,7 @@ impl World {
             cash: Ppb::from_ppb(rules.cash_ppb),
             spread: Ppb::from_ppb(rules.spread_ppb),
             counterparties: counterparties.iter().map(|who| name(who)).collect(),
+            max_primary: None,
         };
         self.done(event);
     }

@@ -20,7 +20,11 @@ fn rebalance(state: &mut State, weight: i64, buyers: &[&str]) -> Batch {
     let counterparties = buyers.iter().map(|who| name(who)).collect();
     let (cash, spread) = (Ppb::from_ppb(80_000_000), Ppb::from_ppb(2_000_000));
     let fund = name("f");
-    commit(state, &Event::Rebalance { fund, weights, cash, spread, counterparties }).unwrap()
+    commit(
+        state,
+        &Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary: None },
+    )
+    .unwrap()
 }
 
 /// What a batch does with the units and the money of leavers of one strike.

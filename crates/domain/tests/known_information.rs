@@ -1,6 +1,7 @@
 //! The known-information test: nobody joins at a price that the log contradicted before the strike.
 #![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
+#[expect(dead_code, reason = "the world is shared with tests that use more of it")]
 mod strikes;
 mod support;
 

@@ -124,7 +124,7 @@ fn consistency() {
     assert_eq!(refused, golden()["tampered_old_entry_rejected"]);
 }
 
-/// Proves that every leaf of every log up to 70 has a path, and that any other leaf, place, size, root or path is refused.
+/// Proves invariant 35: every leaf of every log up to 70 has a path, and that any other leaf, place, size, root or path is refused.
 #[test]
 fn inclusion_of_every_leaf() {
     let leaves: Vec<Digest> = (0..70_u32).map(|n| leaf_hash(&n.to_le_bytes())).collect();
@@ -163,7 +163,7 @@ fn inclusion_of_every_leaf() {
     }
 }
 
-/// Proves that every two sizes up to 70 are consistent, and that another old root, new root or path is not.
+/// Proves invariant 35: every two sizes up to 70 are consistent, and that another old root, new root or path is not.
 #[test]
 fn every_two_sizes_are_consistent() {
     let leaves: Vec<Digest> = (0..70_u32).map(|n| leaf_hash(&n.to_le_bytes())).collect();
@@ -250,7 +250,7 @@ fn paths_read_few_nodes() {
 }
 
 proptest! {
-    /// Proves that history cannot change: whichever old leaf is another, no path of the new log fits the old root.
+    /// Proves invariant 35, that history cannot change: whichever old leaf is another, no path of the new log fits the old root.
     #[test]
     fn changed_history_fails(new in 2_u64..200, old in 1_u64..200, at in 0_usize..200) {
         let old = old.min(new);

@@ -2,6 +2,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
 mod json_schema;
+#[expect(dead_code, reason = "the world is shared with tests that use more of it")]
 mod strikes;
 mod support;
 

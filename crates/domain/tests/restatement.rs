@@ -36,6 +36,7 @@ fn invested() -> State {
             cash: Ppb::from_ppb(80_000_000),
             spread: Ppb::ZERO,
             counterparties: Vec::new(),
+            max_primary: None,
         };
         commit(&mut state, &order).unwrap();
     }

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use domain::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
     digest::Digest,
-    fund::{Event, Methodology},
+    fund::Event,
     index::IndexLevel,
     proof::{
         Bundle, LeafRecord, LogKey, OrderKind, RoundVotes, StrikeFacts, StrikeRecord, verify_bundle,

@@ -3,7 +3,6 @@
 
 #[expect(dead_code, reason = "the world is shared with tests that use more of it")]
 mod strikes;
-#[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;
 
 use domain::{

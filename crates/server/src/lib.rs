@@ -2,6 +2,9 @@
 //!
 //! Laws of this crate: it is the only place that reads the wall clock and puts the parts together; it decides nothing.
 
+// The mutations are merged objects, one inside the next: their futures nest deeper than the compiler follows by itself.
+#![recursion_limit = "256"]
+
 mod calendars;
 mod clock;
 mod garbage;

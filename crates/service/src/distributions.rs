@@ -65,7 +65,10 @@ impl Service {
             let pool = &found.params().publisher_pool;
             let parts = divide_fees(restated.fee_spans(from, to), &fee_shares, split, pool);
             // Only a model that was admitted in this very moment is not known yet.
-            (from, to, parts.map_err(|error| ServiceError::invalid("fund", error))?)
+            let mut parts = parts.map_err(|error| ServiceError::invalid("fund", error))?;
+            // What is due to one who may receive no shares now stays in the pool.
+            parts.retain(|owner, _| found.restrictions().may_receive(owner));
+            (from, to, parts)
         };
         if from > to {
             return Err(Rejection::Nothing { what: "distribute since the last strike" }.into());

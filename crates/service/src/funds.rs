@@ -264,13 +264,7 @@ impl Service {
         fund: &Name,
         amount: Cash,
     ) -> Result<i64, ServiceError> {
-        let minimum = Cash::from_micro(self.get_fund(fund).await?.methodology.minimum_order_micro);
-        if amount < minimum {
-            return Err(ServiceError::invalid(
-                "amount",
-                format!("{amount} is below the minimum order of {minimum}"),
-            ));
-        }
+        self.get_fund(fund).await?;
         let input = FundMoney { fund, owner: &caller.owner, amount };
         let mut ledger = ledger_command!(
             self,
@@ -280,6 +274,12 @@ impl Service {
             "subscription_order_place",
             &input
         );
+        let rules = Fund::find_in(&ledger.unit.transaction, fund).await?.methodology;
+        let minimum = Cash::from_micro(rules.minimum_order_micro);
+        if amount < minimum {
+            let reason = format!("{amount} is below the minimum order of {minimum}");
+            return Err(ServiceError::invalid("amount", reason));
+        }
         check_own_dealing(&ledger, fund, &caller.owner).await?;
         if let Some(reason) = unknown_version(&ledger, fund).await? {
             return Err(ServiceError::Suspended { fund: fund.to_string(), reason });

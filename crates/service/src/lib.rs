@@ -82,7 +82,6 @@ mod suites;
 mod suspension;
 mod token;
 mod uploads;
-mod venues;
 mod versions;
 mod visibility;
 mod webhook_delivery;
@@ -164,7 +163,6 @@ pub use uploads::{
     MissingPart, OpenUpload, StartUpload, Started, UPLOAD_LIMITS, UploadError, UploadLimits,
     UploadSession,
 };
-pub use venues::{OpenBids, commitment_of, waiting_at_window};
 pub use versions::{LISTED, PublishVersion, Version};
 pub use visibility::{Grant, Reader};
 pub use webhook_delivery::{LeasedDelivery, RETRY_AFTER_S};

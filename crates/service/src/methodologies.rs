@@ -206,7 +206,7 @@ pub(crate) async fn adopt_due(
         event_seq: Some(event_seq),
         strike_number: Some(strike),
         recorded_by: ledger.unit.owner().to_owned(),
-        recorded_at: ledger.unit.now(),
+        recorded_at: ledger.at(),
     };
     Ok(methodology_end::insert(&ledger.unit.transaction, row).await?)
 }
@@ -275,7 +275,7 @@ impl Service {
             body: input.methodology.clone(),
             digest: digest.hex(),
             proposed_by: ledger.unit.owner().to_owned(),
-            proposed_at: ledger.unit.now(),
+            proposed_at: ledger.at(),
             effective_day,
             comparison: serde_json::to_string(&comparison).map_err(ServiceError::internal)?,
         };
@@ -321,7 +321,7 @@ impl Service {
             event_seq: None,
             strike_number: None,
             recorded_by: ledger.unit.owner().to_owned(),
-            recorded_at: ledger.unit.now(),
+            recorded_at: ledger.at(),
         };
         methodology_end::insert(transaction, row).await?;
         ledger.finish(&subject, version).await

@@ -21,7 +21,7 @@ use crate::{
 /// Events read from the database at a time.
 const PAGE_EVENTS: u64 = 500;
 /// The events that say which models a fund has, and at which prices it was struck.
-const OPS: [&str; 3] = ["admit", "mark_set", "strike"];
+const OPS: [&str; 4] = ["admit", "mark_set", "reveal_prices", "strike"];
 
 /// Two sets of rules over one history.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,7 +145,7 @@ async fn struck(
                         publishers.insert(model, publisher);
                     }
                 }
-                Event::MarkSet { prices, .. } => {
+                Event::MarkSet { prices, .. } | Event::RevealPrices { prices, .. } => {
                     for (model, price) in prices {
                         mark(&model, price);
                     }

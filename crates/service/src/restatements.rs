@@ -351,7 +351,7 @@ fn rows(
         restated_by: ledger.unit.owner().to_owned(),
         digest: record.digest().map_err(ServiceError::internal)?.hex(),
         body: record.to_canonical().map_err(ServiceError::internal)?,
-        recorded_at: ledger.unit.now(),
+        recorded_at: ledger.at(),
     };
     Ok((row, losses.iter().map(part).collect()))
 }

@@ -30,7 +30,6 @@ use crate::{
     rebalances::{BasketRecord, level_after, plan_rebalance},
     reveal::{set_prices, use_up},
     token::{Caller, Scope},
-    venues::pay_window,
 };
 
 /// An official computation of NAV.
@@ -132,7 +131,6 @@ impl Service {
         let rules = Fund::find_in(&ledger.unit.transaction, fund).await?;
         pass_paused_batch(&mut ledger, fund, &rules).await?;
         let known = set_prices(&mut ledger, fund, &rules.methodology, withhold).await?;
-        pay_window(&mut ledger, caller, fund).await?;
         let open = ledger.state.fund(fund).and_then(|state| state.open_commitment().copied());
         let day = fund_day(&ledger.state, fund, caller.now);
         let (event_seq, batch) = ledger.post(&Event::Strike { fund: fund.clone(), day }).await?;

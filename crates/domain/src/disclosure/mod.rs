@@ -106,7 +106,9 @@ impl Disclosures {
         }
         for effect in &batch.effects {
             match effect {
-                Effect::Priced { fund, .. } | Effect::Progressed { fund, .. } => {
+                Effect::Priced { fund, .. }
+                | Effect::Progressed { fund, .. }
+                | Effect::Restricted { fund, .. } => {
                     if let Some(trail) = self.get_mut(fund) {
                         trail.take(effect);
                     }

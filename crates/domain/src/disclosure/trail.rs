@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     amount::{Femto, PPB_ONE, Ppb, PriceNano, Shares},
-    fund::{Effect, Entry, GlAccount, Kind, Meta, Outcome},
+    fund::{Effect, Entry, GlAccount, Kind, Meta, Outcome, Restriction},
     index::IndexLevel,
     name::Name,
 };
@@ -54,6 +54,7 @@ pub(super) struct Row {
 #[derive(Clone, Debug, Default)]
 pub struct Trail {
     day: i64,
+    paused: bool,
     prices: BTreeMap<Name, PriceNano>,
     /// Prices since the last row.
     changes: BTreeMap<Name, Option<PriceNano>>,
@@ -134,6 +135,7 @@ impl Trail {
                 }
             }
             Effect::Progressed { progress, .. } => self.day = progress.day,
+            Effect::Restricted { change: Restriction::Paused(on), .. } => self.paused = *on,
             _ => {}
         }
     }
@@ -145,6 +147,11 @@ impl Trail {
     /// A batch was held with new weights.
     pub(super) fn rebalance(&mut self, weights: &BTreeMap<Name, Ppb>) {
         self.market.batch(self.day);
+        if self.paused {
+            // The batch of a pause trades nothing: basket and level stay, as in the proof of strikes.
+            self.batch = None;
+            return;
+        }
         let (nav, [bought, sold]) =
             self.batch.take().unwrap_or((self.standing.nav, [Femto::ZERO; 2]));
         self.open.turnover.push(part_of(bought.max(sold), nav));

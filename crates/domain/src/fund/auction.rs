@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     account::{Account, Asset},
     batch::{Batch, Effect, Meta},
-    book::{Book, MODELS_MAX, PARTIES_MAX, check_amount, check_live, check_seeded, find_fund},
+    book::{Book, MODELS_MAX, PARTIES_MAX, check_amount, check_listed, check_seeded, find_fund},
     fund_state::FundState,
     kind::Kind,
     outcome::Outcome,
@@ -198,7 +198,8 @@ pub(super) fn open(
         return Err(Rejection::Limit { what, max: MODELS_MAX as i64 });
     }
     for bid in bids {
-        check_live(state, fund, &bid.model)?;
+        // A model that was delisted since then costs nobody his other bids.
+        check_listed(fund, &bid.model)?;
         check_amount("units of a bid", bid.units.as_micro(), 1)?;
         check_amount("limit of a bid", bid.limit.as_nano(), 1)?;
     }

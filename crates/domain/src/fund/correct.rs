@@ -10,7 +10,7 @@
 use super::{
     account::{Account, Asset},
     batch::{Batch, Effect, Meta},
-    book::{Book, DraftLeg, check_amount, check_cash},
+    book::{Book, DraftLeg, check_amount, check_cash, find_fund},
     custody::{check_asset, check_parties},
     event::Event,
     kind::Kind,
@@ -37,6 +37,10 @@ pub(super) fn correct(
     let leg = mirror(state, event, claimed)?;
     if state.is_corrected(corrects) {
         return Err(Rejection::Corrected { sequence: corrects });
+    }
+    if let Event::Transfer { who, to, asset: Asset::Share(fund), .. } = event {
+        // A reversal is a gift the other way, and asks what a gift asks.
+        find_fund(state, fund)?.check_gift(to, who)?;
     }
     let mut book = Book::over(state);
     book.post(Kind::Correction, None, vec![leg], Vec::new(), Meta::Correction { corrects })?;

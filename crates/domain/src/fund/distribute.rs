@@ -114,6 +114,7 @@ pub(super) fn distribute_fees(state: &State, event: &Event) -> Result<Batch, Rej
     if *from > next {
         return Err(outside("first strike of the span", *from, next));
     }
+    parts.keys().try_for_each(|owner| fund.check_receiver(owner))?;
     if legs.is_empty() {
         return Err(Rejection::Nothing { what: "distribute" });
     }

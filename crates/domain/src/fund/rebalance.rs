@@ -56,7 +56,10 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
         // A batch without weights and counterparties trades nothing and brings leavers nearer to their units: no pause keeps them from it.
         fund.check_not_paused()?;
     }
-    venue.trade()?;
+    // Nor is there a bid that could trade in a pause.
+    if !fund.restrictions().is_paused() {
+        venue.trade()?;
+    }
     venue.close_pools()?;
     venue.clear();
     Ok(venue.book.finish(Outcome::None))

@@ -219,7 +219,7 @@ pub(super) fn close_orders(state: &State, fund: &Name, day: i64) -> Result<Batch
     }
     let mut book = Book::over(state);
     // Joiners who are held back while a valuation is in doubt stay outside and wait on.
-    let joins = if fund.held { 0 } else { fund.subscriptions.len() };
+    let joins = if fund.subscriptions_wait() { 0 } else { fund.subscriptions.len() };
     book.effect(Effect::OrdersClosed {
         day,
         fund: fund.name.clone(),

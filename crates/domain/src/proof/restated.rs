@@ -103,7 +103,7 @@ impl Restated {
 
     /// Remembers what an event of the fund did: who opened it, what its strikes dealt at, what its fees put into the pool.
     pub fn after(&mut self, event: &Event, batch: &Batch) {
-        if let Event::CreateFund { params, .. } = event {
+        if let Event::CreateFund { params, .. } | Event::AdoptMethodology { params, .. } = event {
             self.params = Some(params.clone());
         }
         self.pool = self.pool.saturating_add(self.pooled(batch));
@@ -154,7 +154,7 @@ impl Restated {
 
     /// Compares a distribution with what follows from the strikes of its span and the fee shares that it states.
     fn check_distribution(&self, event: &Event, state: &State) -> Finding {
-        let (Event::DistributeFees { from, to, fee_shares, parts, .. }, Some(params)) =
+        let (Event::DistributeFees { fund, from, to, fee_shares, parts }, Some(params)) =
             (event, &self.params)
         else {
             return Finding::Follows;
@@ -162,7 +162,12 @@ impl Restated {
         let split = |model: &Name| state.model(model).map_or(&[][..], |m| m.contributors());
         let spans = self.fee_spans(*from, *to);
         let json = |parts: &BTreeMap<Name, Shares>| serde_json::to_value(parts).unwrap_or_default();
-        match divide_fees(spans, fee_shares, split, &params.publisher_pool) {
+        let allowed = |mut parts: BTreeMap<Name, Shares>| {
+            let lists = state.fund(fund).map(FundState::restrictions);
+            parts.retain(|owner, _| lists.is_none_or(|lists| lists.may_receive(owner)));
+            parts
+        };
+        match divide_fees(spans, fee_shares, split, &params.publisher_pool).map(allowed) {
             Ok(derived) if derived == *parts => Finding::Follows,
             Ok(derived) => {
                 Finding::Differs { field: "parts", stated: json(parts), derived: json(&derived) }

@@ -306,6 +306,8 @@ impl Watch {
     /// so is a distribution that does not follow from the strikes of its span.
     fn restate(&mut self, state: &State, event: &Event, batch: &Batch) -> Result<(), WatchError> {
         let (Event::CreateFund { fund, .. }
+        | Event::AdoptMethodology { fund, .. }
+        | Event::PayWindow { fund, .. }
         | Event::Seed { fund, .. }
         | Event::Strike { fund, .. }
         | Event::InKind { fund, .. }
@@ -350,7 +352,7 @@ impl Watch {
         let Some((open, fund)) = self.open.as_mut().zip(state.fund(&self.fund)) else { return };
         let (number, orders) = (fund.epoch() + 1, self.orders.iter());
         let cut_off = (self.sequence, state.chain());
-        open.close((&self.fund, number), cut_off, (orders, fund.holds_subscriptions()), salt);
+        open.close((&self.fund, number), cut_off, (orders, fund.subscriptions_wait()), salt);
     }
 
     /// Joiners of the book have their money back; leavers wait on.

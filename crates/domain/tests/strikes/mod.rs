@@ -292,6 +292,7 @@ impl World {
             cash: Ppb::from_ppb(self.rules.cash_ppb),
             spread: Ppb::from_ppb(self.rules.spread_ppb),
             counterparties: Vec::new(),
+            max_primary: None,
         });
         self.strike(fund);
     }

@@ -18,7 +18,6 @@ mod restriction;
 mod reveal;
 mod rotation;
 mod storage;
-mod venue;
 mod webhook;
 
 use async_graphql::MergedObject;
@@ -34,7 +33,6 @@ pub(crate) struct Mutation(
     fund::FundMutation,
     reveal::RevealMutation,
     exit::ExitMutation,
-    venue::VenueMutation,
     restriction::RestrictionMutation,
     correction::CorrectionMutation,
     calendar::CalendarMutation,

@@ -21,7 +21,6 @@ use super::{
     restriction::Restrictions,
     reveal::Commitment,
     strike::Strike,
-    venue::{Auction, Window},
 };
 use crate::{
     error::{api_error, invalid},
@@ -126,6 +125,7 @@ impl Fund {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Page<MethodologyVersion>> {
+        self.of_now("methodologies")?;
         let page = PageArguments::new(first, after)?;
         let rows = service(context)?
             .list_methodologies(&self.0.fund.name, page.after_number()?, page.limit())
@@ -148,6 +148,7 @@ impl Fund {
     /// What stands beside the NAV: what third parties have lately paid for such units, where cash came from, who was paid.
     #[graphql(complexity = "100 + child_complexity")]
     async fn disclosure(&self, context: &Context<'_>) -> Result<Disclosure> {
+        self.of_now("disclosure")?;
         let now = request(context)?.now;
         let told = service(context)?.disclose_fund(&self.0.fund.name, now).await;
         told.map(Disclosure).map_err(api_error)
@@ -157,6 +158,7 @@ impl Fund {
     /// price moves. Null before the seed, and where a price rests on samples whose items cannot be drawn again.
     #[graphql(complexity = "2000 + child_complexity")]
     async fn error_budget(&self, context: &Context<'_>) -> Result<Option<ErrorBudget>> {
+        self.of_now("errorBudget")?;
         let told = service(context)?.fund_error_budget(&self.0.fund.name).await;
         Ok(told.map_err(api_error)?.as_deref().map(ErrorBudget::from))
     }
@@ -169,12 +171,13 @@ impl Fund {
         from: Option<i64>,
         to: Option<i64>,
     ) -> Result<Analytics> {
+        let to = self.until(to)?;
         let told = service(context)?.analyse_fund(&self.0.fund.name, from, to).await;
         told.map(Analytics::from).map_err(api_error)
     }
 
     /// Why NAV moved from one strike to another, out of the ledger; `fromStrike: 0` is the fund's beginning.
-    #[graphql(complexity = "1000 + child_complexity")]
+    #[graphql(complexity = "4000 + child_complexity")]
     async fn attribution(
         &self,
         context: &Context<'_>,
@@ -182,7 +185,8 @@ impl Fund {
         to_strike: i64,
     ) -> Result<Attribution> {
         let name = &self.0.fund.name;
-        let told = service(context)?.attribute_fund(name, from_strike, to_strike).await;
+        let to = self.until(Some(to_strike))?.unwrap_or(to_strike);
+        let told = service(context)?.attribute_fund(name, from_strike, to).await;
         told.map(Attribution).map_err(api_error)
     }
 
@@ -202,6 +206,7 @@ impl Fund {
         context: &Context<'_>,
         shares: ShareQuantity,
     ) -> Result<CreateQuote> {
+        self.of_now("quoteCreate")?;
         let now = request(context)?.now;
         let quote = service(context)?.quote_create(&self.0.fund.name, shares.0, now).await;
         Ok(CreateQuote::from(quote.map_err(api_error)?))
@@ -210,6 +215,7 @@ impl Fund {
     /// When it deals by itself; null where it is struck by hand alone.
     #[graphql(complexity = "20 + child_complexity")]
     async fn calendar(&self, context: &Context<'_>) -> Result<Option<FundCalendar>> {
+        self.of_now("calendar")?;
         let found = service(context)?.find_calendar(&self.0.fund.name).await;
         Ok(found.map_err(api_error)?.map(FundCalendar))
     }
@@ -218,6 +224,7 @@ impl Fund {
     /// the strike that takes what waits.
     #[graphql(complexity = "20")]
     async fn next_cut_off(&self, context: &Context<'_>) -> Result<Option<Time>> {
+        self.of_now("nextCutOff")?;
         let found = service(context)?.find_calendar(&self.0.fund.name).await.map_err(api_error)?;
         let next = found.and_then(|calendar| calendar.next_dealing(request(context).ok()?.now));
         Ok(next.map(|day| Time(day.cut_off)))
@@ -231,6 +238,7 @@ impl Fund {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Page<DealingDay>> {
+        self.of_now("dealingDays")?;
         let page = PageArguments::new(first, after)?;
         let (after, limit) = (page.after_number()?, page.limit());
         let rows = service(context)?.list_dealing_days(&self.0.fund.name, after, limit).await;
@@ -246,6 +254,7 @@ impl Fund {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Option<Page<Dealing>>> {
+        self.of_now("dealingRegister")?;
         let operator = request(context)?.caller.as_ref().filter(|c| c.may(Scope::Operate));
         let Some(caller) = operator else { return Ok(None) };
         let page = PageArguments::new(first, after)?;
@@ -261,18 +270,9 @@ impl Fund {
     /// How the prices of the next strike are bound. Null while they are not.
     #[graphql(complexity = "5 + child_complexity")]
     async fn open_commitment(&self, context: &Context<'_>) -> Result<Option<Commitment>> {
+        self.of_now("openCommitment")?;
         let found = service(context)?.find_open_commitment(&self.0.fund.name).await;
         Ok(found.map_err(api_error)?.map(Commitment::from))
-    }
-
-    /// Its instant window; null where its rules have none.
-    async fn window(&self) -> Option<Window> {
-        self.0.ledger.state.fund(&self.0.fund.name).and_then(Window::of)
-    }
-
-    /// The auction that its rebalances trade in; null where they trade with the counterparties of its rules.
-    async fn auction(&self) -> Option<Auction> {
-        self.0.ledger.state.fund(&self.0.fund.name).and_then(Auction::of)
     }
 
     /// Every official computation of NAV, in order.
@@ -298,11 +298,37 @@ impl Fund {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Page<Rebalance>> {
+        self.of_now("rebalances")?;
         let page = PageArguments::new(first, after)?;
         let rows = service(context)?
             .list_rebalances(&self.0.fund.name, page.after_number()?, page.limit())
             .await;
         page.page(rows, |r| r.number.to_string(), Rebalance::from)
+    }
+}
+
+impl Fund {
+    /// An error where a moment of the past was asked for: this field is told of now alone, and its answer would not stay.
+    fn of_now(&self, field: &'static str) -> Result<()> {
+        match self.0.ledger.known_at {
+            None => Ok(()),
+            Some(_) => Err(invalid(field, "is told of now alone: ask it without asOf and knownAt")),
+        }
+    }
+
+    /// The last strike of a span: as of a moment, none that came after it.
+    fn until(&self, to: Option<i64>) -> Result<Option<i64>> {
+        if self.0.ledger.known_at.is_none() {
+            return Ok(to);
+        }
+        let struck = self.0.ledger.state.fund(&self.0.fund.name).map_or(0, |fund| fund.epoch());
+        let last = i64::try_from(struck).unwrap_or(i64::MAX);
+        match to {
+            Some(to) if to > last => {
+                Err(invalid("to", format!("was not struck by then: {last} was the last")))
+            }
+            to => Ok(Some(to.unwrap_or(last))),
+        }
     }
 }
 

@@ -30,6 +30,5 @@ pub(crate) mod statement;
 pub(crate) mod storage;
 pub(crate) mod strike;
 pub(crate) mod suite;
-pub(crate) mod venue;
 pub(crate) mod version_diff;
 pub(crate) mod webhook;

@@ -91,6 +91,8 @@ impl Strike {
     ) -> Result<Page<Restatement>> {
         let page = PageArguments::new(first, after)?;
         let (service, known_at) = (service(context)?, known_at.map(|at| at.0));
+        // What was asked of the whole answer holds here too.
+        let known_at = known_at.into_iter().chain(self.0.known_at).min();
         let (fund, number) = (&self.0.fund, self.0.number);
         let rows = service
             .list_restatements(fund, number, known_at, page.after_number()?, page.limit())

@@ -166,7 +166,7 @@ pub(crate) async fn note_review(
         strike_number: Some(strike),
         code: None,
         reason: None,
-        recorded_at: ledger.unit.now(),
+        recorded_at: ledger.at(),
         ..owed
     };
     Ok(dealing_day::insert_all(transaction, vec![row]).await?)

@@ -101,7 +101,12 @@ impl Service {
         if self.waits(fund, DealingState::Failed, &date, caller.now).await? {
             return Ok(());
         }
-        match self.strike_fund(caller, &format!("calendar/{fund}/{date}"), fund, false).await {
+        let key = format!("calendar/{fund}/{date}");
+        let struck = match self.close_open_book(caller, &key, fund).await {
+            Ok(()) => self.strike_fund(caller, &key, fund, false).await,
+            Err(error) => Err(error),
+        };
+        match struck {
             Ok(strike) => {
                 kept.strikes += 1;
                 tracing::info!(%fund, date, strike, "struck by the calendar");
@@ -112,6 +117,21 @@ impl Service {
                 self.record_failure(caller, fund, (day, DealingState::Failed), &error).await
             }
         }
+    }
+
+    /// Prices that were bound wait for a closed book: at its cut-off the calendar closes it, so that no commitment keeps anybody in.
+    async fn close_open_book(
+        &self,
+        caller: &Caller,
+        key: &str,
+        fund: &Name,
+    ) -> Result<(), ServiceError> {
+        let ledger = self.ledger().await?;
+        let open = ledger.fund(fund).and_then(FundState::open_commitment);
+        if open.is_none_or(|open| open.book.is_some()) {
+            return Ok(());
+        }
+        self.close_orders(caller, &format!("{key}/close"), fund).await.map(drop)
     }
 
     async fn review_by_calendar(

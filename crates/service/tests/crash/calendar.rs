@@ -24,7 +24,7 @@ fn now() -> Timestamp {
 
 /// What the ledger and the rows about dealing days say.
 async fn told(service: &Service, store: &Store) -> String {
-    let days = service.list_dealings(&name("F"), None, 100).await.unwrap();
+    let days = service.list_dealing_days(&name("F"), None, 100).await.unwrap();
     let days: Vec<String> = days
         .iter()
         .map(|d| format!("{} {} {:?} {:?} {}", d.seq, d.date, d.state, d.strike, d.review))
@@ -53,7 +53,7 @@ async fn the_calendar_is_kept_once() {
     let kept = undisturbed.keep_calendars(now()).await.unwrap();
     assert_eq!((kept.strikes, kept.reviews, kept.failures), (1, 1, 0));
     let expected = told(&undisturbed, &store).await;
-    let days = undisturbed.list_dealings(&name("F"), None, 100).await.unwrap();
+    let days = undisturbed.list_dealing_days(&name("F"), None, 100).await.unwrap();
     let states: Vec<DealingState> = days.iter().map(|day| day.state).collect();
     use DealingState::{Missed, Reviewed, Struck};
     assert_eq!(states, [Missed, Missed, Struck, Reviewed]);

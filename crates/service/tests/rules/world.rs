@@ -166,9 +166,6 @@ impl World {
 
     pub(crate) async fn rebalance(&self, day: i64) {
         let key = self.key();
-        self.service
-            .rebalance_fund(&caller("operator", day), &key, &name("F"), false)
-            .await
-            .unwrap();
+        self.service.rebalance_fund(&caller("operator", day), &key, &name("F")).await.unwrap();
     }
 }

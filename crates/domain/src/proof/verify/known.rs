@@ -1,7 +1,8 @@
 //! What was known when a strike was computed: nobody joined at a price that the log contradicted already (DESIGN 4, Price).
 //!
 //! The test, exactly. All leaves of the log up to the head are in the bundle, in order, and make the head's root, so that none was left out.
-//! Then, for each model of the strike, and of everything before the strike's own leaf:
+//! Then, for each model of the strike, and of everything before the strike's own leaf, or before the leaf of the commitment where prices
+//! were bound to one (what is decided after that gives joiners their money back where it matters, ops/decisions/0039):
 //!
 //! 1. The decision that the strike cites is the last one on the model, and there are as many as the bundle derives. Its pooled estimate is
 //!    what the ask was computed from, so that the ask is at least the price that all reports decided on gave together.
@@ -34,7 +35,7 @@ const LISTED: &str = "listed";
 /// What the whole log showed about a strike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct KnownInformation {
-    /// Leaves before the strike's own.
+    /// Leaves before the strike's own, or before that of its commitment.
     pub leaves: u64,
     /// Of these, leaves whose text is not in the bundle: what they say was not looked at.
     pub hidden: u64,
@@ -85,7 +86,13 @@ pub(super) fn verify(
     let head = &bundle.log.head;
     same("log.entries.length", &(entries.len() as u64), &head.size)?;
     same("log.entries.root", &tree.root(), &head.root)?;
-    let own = own_place(bundle)?;
+    let own = last_place(bundle)?;
+    if bundle.record.facts.commitment.as_ref().is_some_and(|made| made.revealed.is_none()) {
+        // Prices that were bound and not told are none that anybody joined at.
+        let orders = joined(bundle).count() as u64;
+        same("record.facts.fills", &orders, &0)?;
+        return Ok(Some(KnownInformation { leaves: own, ..KnownInformation::default() }));
+    }
     let known = Known::read(&bundle.record.sources, entries.iter().zip(0..own))?;
     let mut told = KnownInformation { leaves: own, hidden: known.hidden, ..Default::default() };
     for (model, source) in &bundle.record.sources {
@@ -111,16 +118,24 @@ pub(super) fn verify(
     Ok(Some(told))
 }
 
-/// The place of the strike's own leaf.
-fn own_place(bundle: &Bundle) -> Result<u64, BundleError> {
+/// The place of the leaf before which everything was known when prices were set: the commitment's, or the strike's own.
+fn last_place(bundle: &Bundle) -> Result<u64, BundleError> {
     let facts = &bundle.record.facts;
-    let own = |entry: &LogEntry| {
-        matches!(entry, LogEntry::Leaf(LeafRecord::Strike { fund, number, .. })
-            if *fund == facts.fund && *number == facts.number)
+    let is_last = |entry: &LogEntry| match (entry, &facts.commitment) {
+        (LogEntry::Leaf(LeafRecord::Commitment { commitment, .. }), Some(made)) => {
+            *commitment == made.digest
+        }
+        (LogEntry::Leaf(LeafRecord::Strike { fund, number, .. }), None) => {
+            *fund == facts.fund && *number == facts.number
+        }
+        _ => false,
     };
-    let place = bundle.log.entries.iter().position(own);
+    let place = bundle.log.entries.iter().position(is_last);
     place.map(|place| place as u64).ok_or_else(|| BundleError::Missing {
-        what: format!("the leaf of strike {} of {} among log.entries", facts.number, facts.fund),
+        what: format!(
+            "the leaf of strike {} of {}, or of its commitment, among log.entries",
+            facts.number, facts.fund
+        ),
     })
 }
 

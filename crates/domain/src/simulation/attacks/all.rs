@@ -59,7 +59,7 @@ pub fn attack_all(
     rules: &Methodology,
     seeds: &std::ops::Range<u64>,
 ) -> Result<Vec<Earned>, AttackError> {
-    // Attacks trade with a counterparty at the mark, which is worse for the fund than any price of an auction inside its band.
+    // These attacks trade with a counterparty at the mark; what a band around it gives is played by the attacks on trades.
     let params = FundParams { auction: None, ..rules.fund_params() };
     let mut found = Vec::with_capacity(ATTACKS.len() + RULE_ATTACKS.len());
     for (name, attack) in ATTACKS {

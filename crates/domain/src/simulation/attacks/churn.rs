@@ -26,8 +26,11 @@ pub fn churn(rules: &Methodology, seed: u64) -> Result<i128, Rejection> {
         auction: None,
         ..rules.fund_params()
     };
+    // In an auction, trades may be made as far from the mark as its band.
+    let band = rules.auction.map_or(0, |auction| auction.band.as_ppb());
+    let spread = rules.spread_ppb.max(band);
     let mut market = invested(&mut random, params)?;
-    let trade = |market: &mut Market| market.rebalance(rules.cash_ppb, rules.spread_ppb, &["LP"]);
+    let trade = |market: &mut Market| market.rebalance(rules.cash_ppb, spread, &["LP"]);
     // The first trades under these rules are the fund's own.
     (0..4).try_for_each(|_| trade(&mut market))?;
     let start = wealth(&market);

@@ -13,7 +13,9 @@ pub(super) fn check_access(seen: &Seen<'_>, fund: &FundState) -> Result<(), Viol
     let share = &seen.cast.assets[SHARE];
     for entry in &seen.batch.entries {
         // Fees ask nobody; an order that is taken back returns what it had.
-        if matches!(entry.kind, Kind::MgmtFee | Kind::PerfFee | Kind::RedCancel) {
+        if matches!(entry.kind, Kind::MgmtFee | Kind::PerfFee | Kind::RedCancel)
+            || matches!(entry.kind, Kind::WindowCancel | Kind::WindowPay)
+        {
             continue;
         }
         for Leg { from, to, amount, .. } in entry.custody.iter().filter(|leg| leg.asset == *share) {

@@ -3,7 +3,7 @@
 use super::{Progressed, Seen, Violation, ensure};
 use crate::{
     fund::{Event, FundState, Kind},
-    simulation::model::math::{ONE18, daily_retention, down, power},
+    simulation::model::math::{LIMIT, ONE18, daily_retention, down, power},
 };
 
 /// A change of rules charges nothing and leaves clock and mark; from then on a day costs what the rules in force say, and before it what
@@ -24,7 +24,8 @@ pub(super) fn check_fees(seen: &Seen<'_>, fund: &FundState) -> Result<(), Violat
     }
     let (Some(old), Some(before)) = (&seen.progressed, &seen.standing) else { return Ok(()) };
     let left = power(retention, fund.day() - old.day);
-    let due = down(before.shares, ONE18 - left, left);
+    // At the bound of the ledger the fee yields, so that strikes and exits go on.
+    let due = down(before.shares, ONE18 - left, left).min(LIMIT - before.shares);
     let fees = seen.batch.entries.iter().filter(|entry| entry.kind == Kind::MgmtFee);
     let made: i128 = fees.flat_map(|fee| &fee.custody).map(|leg| i128::from(leg.amount)).sum();
     ensure(17, made == due, || {

@@ -19,6 +19,7 @@ pub(in crate::simulation) struct Sequence {
     joins: Vec<Waiting>,
     leaves: Vec<Waiting>,
     held: bool,
+    paused: bool,
     committed: Option<u64>,
     /// The cut-off, and whether joiners were held back at it.
     cut_off: Option<(u64, bool)>,
@@ -62,11 +63,12 @@ impl Sequence {
                 remove(&mut self.leaves, *place);
             }
             Event::HoldSubscriptions { held, .. } => self.held = *held,
+            Event::Pause { paused, .. } => self.paused = *paused,
             Event::CommitPrices { .. } => {
                 ensure(26, self.committed.is_none(), || "two commitments are open".to_owned())?;
                 self.committed = Some(self.done);
             }
-            Event::CloseOrders { .. } => self.cut_off = Some((self.done, self.held)),
+            Event::CloseOrders { .. } => self.cut_off = Some((self.done, self.held || self.paused)),
             Event::RevealPrices { .. } => self.revealed = Some(self.done),
             Event::MarkSet { .. } => ensure(26, self.committed.is_none(), || {
                 "prices were set beside a commitment".to_owned()
@@ -97,7 +99,7 @@ impl Sequence {
     }
 
     fn strike(&mut self, strike: &StrikeOutcome) -> Result<(), Violation> {
-        let holds = self.held && !strike.winding;
+        let holds = (self.held || self.paused) && !strike.winding;
         let (last, without) = match self.cut_off {
             Some((last, held)) => (last, held),
             None => (self.done, holds),

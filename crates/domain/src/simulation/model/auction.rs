@@ -40,7 +40,7 @@ impl Model {
         self.rules(fund)?;
         let who = self.person(name)?;
         for bid in bids {
-            self.alive(&bid.model)?;
+            self.listed(&bid.model)?;
             amount(bid.units.as_micro(), 1)?;
             amount(bid.limit.as_nano(), 1)?;
         }

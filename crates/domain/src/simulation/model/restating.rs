@@ -78,6 +78,9 @@ impl Model {
             _ => return Err("irreversible"),
         };
         need(self.facts.corrected.insert(*corrects), "corrected")?;
+        if let Event::Transfer { who, to, asset: Asset::Share(_), .. } = &**event {
+            self.facts.access.may_give(self.person(to)?, self.person(who)?)?;
+        }
         self.post(&[leg])
     }
 
@@ -115,6 +118,9 @@ impl Model {
         }
         need(*from > self.facts.distributed, "exists")?;
         need(*from == self.facts.distributed + 1, "amount")?;
+        for owner in parts.keys() {
+            self.facts.access.may_join(self.person(owner)?)?;
+        }
         need(!legs.is_empty(), "nothing")?;
         self.facts.distributed = *to;
         self.post(&legs)

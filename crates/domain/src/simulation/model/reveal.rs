@@ -60,7 +60,8 @@ impl Model {
 
     pub(super) fn close_orders(&mut self, fund: &Name, day: i64) -> Result<(), Code> {
         self.day(fund, day)?;
-        let joins = if self.facts.held { 0 } else { self.facts.subs.len() };
+        let doubt = self.facts.held || self.facts.access.paused;
+        let joins = if doubt { 0 } else { self.facts.subs.len() };
         let leaves = self.facts.reds.len();
         let open = self.facts.open.as_mut().ok_or("commitment")?;
         need(open.book.is_none(), "commitment")?;

@@ -28,6 +28,10 @@ struct Order {
 impl Model {
     pub(super) fn rebalance(&mut self, event: &Event) -> Result<(), Code> {
         let (order, reserve) = self.read_order(event)?;
+        if self.facts.access.paused {
+            let waiting: Vec<u64> = self.facts.pools.keys().copied().collect();
+            return waiting.into_iter().try_for_each(|epoch| self.close(epoch));
+        }
         let nav = self.nav();
         let invested = down(nav, K - order.cash, K);
         let keep = (down(nav, order.cash, K) / K).max(reserve);

@@ -1,7 +1,5 @@
 //! Where each invariant of the fund (FUND 3) is held: a table of numbers against the lines that assert them, so that none is ever lost.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
-
 use std::{fs, path::Path};
 
 /// A number, the file that asserts it, and what stands there.

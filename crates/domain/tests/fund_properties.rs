@@ -20,6 +20,14 @@ use num_bigint::BigInt;
 use proptest::{prelude::*, sample::Index};
 use serde_json::Value;
 
+/// A price, in most cases one that there may be.
+fn price() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        8 => 500_000_000..2_500_000_000_i64,
+        1 => prop_oneof![Just(0), Just(1), Just(-1), Just(LIMIT), 1..100_000_000_i64],
+    ]
+}
+
 /// One random step; amounts are mostly plausible, sometimes at the edges of `i64`.
 fn events() -> impl Strategy<Value = Event> {
     let amount = || {
@@ -27,12 +35,6 @@ fn events() -> impl Strategy<Value = Event> {
             8 => 1..100_000_000_000_i64,
             2 => 1..1000_i64,
             1 => prop_oneof![Just(0), Just(-1), Just(LIMIT), Just(LIMIT + 1), Just(i64::MAX), Just(i64::MIN)],
-        ]
-    };
-    let price = || {
-        prop_oneof![
-            8 => 500_000_000..2_500_000_000_i64,
-            1 => prop_oneof![Just(0), Just(1), Just(-1), Just(LIMIT), 1..100_000_000_i64],
         ]
     };
     let fund = || prop_oneof![4 => Just("f"), 2 => Just("g"), 1 => Just("none")].prop_map(name);

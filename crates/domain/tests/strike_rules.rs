@@ -1,5 +1,5 @@
 //! Strikes under rules that change, and in funds where not everybody may deal.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
 #[expect(dead_code, reason = "the world is shared with tests that use more of it")]
 mod strikes;

@@ -141,9 +141,8 @@ async fn struck(
             };
             match event {
                 Event::Admit { model, publisher, price, .. } => {
-                    if mark(&model, price).is_some() {
-                        publishers.insert(model, publisher);
-                    }
+                    let is_live = mark(&model, price).is_some();
+                    publishers.extend(is_live.then_some((model, publisher)));
                 }
                 Event::MarkSet { prices, .. } | Event::RevealPrices { prices, .. } => {
                     for (model, price) in prices {

@@ -71,7 +71,7 @@ fn simulation_and_attacks() {
     let (code, out, error) = run(&["attack", "--methodology", rules, "--seeds", "5", "--json"]);
     assert_eq!(code, Some(0), "{error}");
     let found: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((&found["ok"], found["attacks"].as_array().map(Vec::len)), (&true.into(), Some(9)));
+    assert_eq!((&found["ok"], found["attacks"].as_array().map(Vec::len)), (&true.into(), Some(10)));
     // A spread that no levy covers pays whoever trades with the fund, joins and leaves.
     let text = std::fs::read_to_string(rules).unwrap();
     let drained = text.replace("\"spread_ppb\": 0", "\"spread_ppb\": 10000000");

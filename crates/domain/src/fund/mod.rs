@@ -102,11 +102,8 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         }
         Event::Subscribe { fund, who, amount } => orders::subscribe(state, fund, who, *amount),
         Event::Redeem { fund, who, shares } => orders::redeem(state, fund, who, *shares),
-        Event::CancelSubscription { fund, who, place } => {
-            orders::cancel_subscription(state, fund, who, *place)
-        }
-        Event::CancelRedemption { fund, who, place } => {
-            orders::cancel_redemption(state, fund, who, *place)
+        Event::CancelSubscription { .. } | Event::CancelRedemption { .. } => {
+            orders::cancel(state, event)
         }
         Event::HoldSubscriptions { fund, held } => orders::hold_subscriptions(state, fund, *held),
         Event::SetAllowList { .. }
@@ -116,17 +113,15 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         Event::SetEligible { fund, model, eligible } => {
             eligibility::set_eligible(state, fund, model, *eligible)
         }
-        Event::CommitPrices { fund, commitment } => reveal::commit_prices(state, fund, *commitment),
-        Event::CloseOrders { fund, day, salt: _ } => reveal::close_orders(state, fund, *day),
-        Event::ReopenOrders { fund, day } => reveal::reopen_orders(state, fund, *day),
-        Event::RevealPrices { fund, prices, estimates, salt } => {
-            reveal::reveal_prices(state, fund, prices, estimates, salt)
-        }
-        Event::SealBids { fund, who, commitment } => auction::seal(state, fund, who, *commitment),
-        Event::OpenBids { fund, who, bids, salt } => auction::open(state, (fund, who), bids, salt),
-        Event::RequestWindow { fund, who, shares } => window::request(state, fund, who, *shares),
-        Event::CancelWindow { fund, who, place } => window::cancel(state, fund, who, *place),
-        Event::PayWindow { fund, day } => window::pay(state, fund, *day),
+        Event::CommitPrices { .. }
+        | Event::CloseOrders { .. }
+        | Event::ReopenOrders { .. }
+        | Event::RevealPrices { .. } => two_sided(state, event),
+        Event::SealBids { .. }
+        | Event::OpenBids { .. }
+        | Event::RequestWindow { .. }
+        | Event::CancelWindow { .. }
+        | Event::PayWindow { .. } => at_venue(state, event),
         Event::Strike { fund, day } => strike::strike(state, fund, *day),
         Event::InKind { fund, who, shares, day, skip } => {
             let (shares, day) = (*shares, *day);
@@ -153,5 +148,30 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         Event::AdoptMethodology { fund, digest, params } => {
             adopt::adopt_methodology(state, fund, *digest, params)
         }
+    }
+}
+
+/// The events of auction and window.
+fn at_venue(state: &State, event: &Event) -> Result<Batch, Rejection> {
+    match event {
+        Event::SealBids { fund, who, commitment } => auction::seal(state, fund, who, *commitment),
+        Event::OpenBids { fund, who, bids, salt } => auction::open(state, (fund, who), bids, salt),
+        Event::RequestWindow { fund, who, shares } => window::request(state, fund, who, *shares),
+        Event::CancelWindow { fund, who, place } => window::cancel(state, fund, who, *place),
+        Event::PayWindow { fund, day } => window::pay(state, fund, *day),
+        _ => Err(Rejection::Internal("an event of no venue")),
+    }
+}
+
+/// The events of the two-sided strike.
+fn two_sided(state: &State, event: &Event) -> Result<Batch, Rejection> {
+    match event {
+        Event::CommitPrices { fund, commitment } => reveal::commit_prices(state, fund, *commitment),
+        Event::CloseOrders { fund, day, salt: _ } => reveal::close_orders(state, fund, *day),
+        Event::ReopenOrders { fund, day } => reveal::reopen_orders(state, fund, *day),
+        Event::RevealPrices { fund, prices, estimates, salt } => {
+            reveal::reveal_prices(state, fund, prices, estimates, salt)
+        }
+        _ => Err(Rejection::Internal("an event of no commitment")),
     }
 }

@@ -4,6 +4,7 @@ use super::{
     account::{Account, Asset},
     batch::{Batch, Effect, Meta},
     book::{Book, ORDERS_MAX, check_amount, check_cash, check_seeded, find_fund},
+    event::Event,
     kind::Kind,
     outcome::Outcome,
     rejection::Rejection,
@@ -61,7 +62,18 @@ pub(super) fn redeem(
     Ok(book.finish(Outcome::None))
 }
 
-pub(super) fn cancel_subscription(
+/// Takes back an order of either kind.
+pub(super) fn cancel(state: &State, event: &Event) -> Result<Batch, Rejection> {
+    match event {
+        Event::CancelSubscription { fund, who, place } => {
+            cancel_subscription(state, fund, who, *place)
+        }
+        Event::CancelRedemption { fund, who, place } => cancel_redemption(state, fund, who, *place),
+        _ => Err(Rejection::Internal("an event that takes no order back")),
+    }
+}
+
+fn cancel_subscription(
     state: &State,
     fund: &Name,
     who: &Name,
@@ -75,7 +87,7 @@ pub(super) fn cancel_subscription(
     give_back(state, (fund, who), Kind::SubCancel, leg, effect)
 }
 
-pub(super) fn cancel_redemption(
+fn cancel_redemption(
     state: &State,
     fund: &Name,
     who: &Name,

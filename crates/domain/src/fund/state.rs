@@ -266,35 +266,9 @@ impl State {
             Effect::Corrected { sequence } => {
                 self.corrected.insert(*sequence);
             }
-            Effect::Compensated { fund, .. }
-            | Effect::FeesDistributed { fund, .. }
-            | Effect::Priced { fund, .. }
-            | Effect::SubscriptionQueued { fund, .. }
-            | Effect::RedemptionQueued { fund, .. }
-            | Effect::SubscriptionCancelled { fund, .. }
-            | Effect::RedemptionCancelled { fund, .. }
-            | Effect::SubscriptionsHeld { fund, .. }
-            | Effect::EligibilitySet { fund, .. }
-            | Effect::Restricted { fund, .. }
-            | Effect::BidsSealed { fund, .. }
-            | Effect::BidsOpened { fund, .. }
-            | Effect::BidsCleared { fund, .. }
-            | Effect::WindowRequested { fund, .. }
-            | Effect::WindowCancelled { fund, .. }
-            | Effect::WindowSettled { fund }
-            | Effect::CreatedYoung { fund, .. }
-            | Effect::Cleared { fund, .. }
-            | Effect::RedemptionsSettled { fund }
-            | Effect::QueuesSettled { fund }
-            | Effect::PricesCommitted { fund, .. }
-            | Effect::OrdersClosed { fund, .. }
-            | Effect::PricesRevealed { fund }
-            | Effect::CommitmentUsed { fund, .. }
-            | Effect::Progressed { fund, .. }
-            | Effect::PoolSet { fund, .. }
-            | Effect::PoolClosed { fund, .. }
-            | Effect::MethodologyAdopted { fund, .. } => {
-                if let Some(fund) = self.funds.get_mut(fund) {
+            _ => {
+                let fund = fund_of(effect).and_then(|name| self.funds.get_mut(name));
+                if let Some(fund) = fund {
                     fund.take(effect);
                 }
             }
@@ -305,5 +279,45 @@ impl State {
         if let Some(model) = self.models.get_mut(name) {
             change(model);
         }
+    }
+}
+
+/// The fund whose own state an effect changes; none for those of the ledger as a whole.
+const fn fund_of(effect: &Effect) -> Option<&Name> {
+    match effect {
+        Effect::Compensated { fund, .. }
+        | Effect::FeesDistributed { fund, .. }
+        | Effect::Priced { fund, .. }
+        | Effect::SubscriptionQueued { fund, .. }
+        | Effect::RedemptionQueued { fund, .. }
+        | Effect::SubscriptionCancelled { fund, .. }
+        | Effect::RedemptionCancelled { fund, .. }
+        | Effect::SubscriptionsHeld { fund, .. }
+        | Effect::EligibilitySet { fund, .. }
+        | Effect::Restricted { fund, .. }
+        | Effect::BidsSealed { fund, .. }
+        | Effect::BidsOpened { fund, .. }
+        | Effect::BidsCleared { fund, .. }
+        | Effect::WindowRequested { fund, .. }
+        | Effect::WindowCancelled { fund, .. }
+        | Effect::WindowSettled { fund }
+        | Effect::CreatedYoung { fund, .. }
+        | Effect::Cleared { fund, .. }
+        | Effect::RedemptionsSettled { fund }
+        | Effect::QueuesSettled { fund }
+        | Effect::PricesCommitted { fund, .. }
+        | Effect::OrdersClosed { fund, .. }
+        | Effect::PricesRevealed { fund }
+        | Effect::CommitmentUsed { fund, .. }
+        | Effect::Progressed { fund, .. }
+        | Effect::PoolSet { fund, .. }
+        | Effect::PoolClosed { fund, .. }
+        | Effect::MethodologyAdopted { fund, .. } => Some(fund),
+        Effect::FundCreated { .. }
+        | Effect::ModelIssued { .. }
+        | Effect::ModelDelisted { .. }
+        | Effect::TrancheSold { .. }
+        | Effect::TranchesVested { .. }
+        | Effect::Corrected { .. } => None,
     }
 }

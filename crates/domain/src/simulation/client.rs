@@ -1,6 +1,7 @@
 //! The world outside: draws the next request, sends some twice, late or again under the same key.
 
 mod bids;
+mod dealing;
 mod restating;
 mod reveal;
 mod window;
@@ -166,24 +167,8 @@ impl Client {
             Op::Mark => self.marks(model),
             Op::Commit => self.sealed_step(model),
             Op::Crash => self.crash(model),
-            Op::Subscribe => {
-                let most = i64::try_from(model.cell(person(investor), CASH)).unwrap_or(0);
-                let amount = match self.random.below(8) {
-                    0 => self.random.pick([1, 7, 1000]),
-                    1 => most.max(1),
-                    _ => self.random.range(1, (most / 4).clamp(1, 1_000_000_000)),
-                };
-                Event::Subscribe { fund, who, amount: Cash::from_micro(amount) }
-            }
-            Op::Redeem => {
-                let held = i64::try_from(model.cell(person(investor), SHARE)).unwrap_or(0);
-                let shares = match self.random.below(4) {
-                    0 => self.random.magnitude(12),
-                    1 => self.random.pick([1, held.max(1)]),
-                    _ => (held / self.random.range(1, 9)).max(1),
-                };
-                Event::Redeem { fund, who, shares: Shares::from_nano(shares) }
-            }
+            Op::Subscribe => self.joining(model, investor),
+            Op::Redeem => self.leaving(model, investor),
             Op::Cancel => self.cancel(model),
             Op::Hold => Event::HoldSubscriptions {
                 fund,

@@ -184,6 +184,32 @@ fn compare_lists(model: &Model, fund: &FundState) -> Result<(), Violation> {
     Ok(())
 }
 
+/// The window's queue and the auction's bids.
+fn compare_venues(model: &Model, fund: &FundState) -> Result<(), Violation> {
+    let (cast, facts) = (&model.cast, &model.facts);
+    let who = |name: &crate::name::Name| cast.find_person(name);
+    let waits = fund.window().requests().iter();
+    let waits = waits.map(|(name, shares)| (who(name), i128::from(shares.as_nano())));
+    let own = facts.window.iter().map(|(who, shares)| (Some(*who), *shares));
+    same(waits.eq(own), || "requests at the window differ".to_owned())?;
+    let bids = fund.auction().sealed();
+    let sealed = |own: &Sealed| {
+        let theirs = bids.get(&cast.persons[own.0]);
+        theirs.is_some_and(|bids| {
+            let theirs = (bids.commitment, &bids.opened, i128::from(bids.deposit.as_micro()));
+            theirs == (own.1, &own.2, own.3)
+        })
+    };
+    let all = bids.len() == facts.sealed.len() && facts.sealed.iter().all(sealed);
+    same(all, || "sealed bids differ".to_owned())?;
+    for (index, name) in cast.models.iter().enumerate() {
+        let theirs = fund.window().clearing().get(name);
+        let theirs = theirs.map(|c| (c.day, i128::from(c.ratio.as_ppb())));
+        same(theirs == facts.sold[index], || format!("{name} was sold at {theirs:?}"))?;
+    }
+    Ok(())
+}
+
 fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let (cast, facts) = (&model.cast, &model.facts);
     let (theirs, own) = (fund.methodology(), model.adopted);
@@ -213,25 +239,7 @@ fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     });
     let own = facts.open.as_ref().map(|open| (open.digest, open.book, open.told));
     same(open == own, || format!("the commitment is {open:?}, in the model {own:?}"))?;
-    let waits = fund.window().requests().iter();
-    let waits = waits.map(|(name, shares)| (who(name), i128::from(shares.as_nano())));
-    let own = facts.window.iter().map(|(who, shares)| (Some(*who), *shares));
-    same(waits.eq(own), || "requests at the window differ".to_owned())?;
-    let bids = fund.auction().sealed();
-    let sealed = |own: &Sealed| {
-        let theirs = bids.get(&cast.persons[own.0]);
-        theirs.is_some_and(|bids| {
-            let theirs = (bids.commitment, &bids.opened, i128::from(bids.deposit.as_micro()));
-            theirs == (own.1, &own.2, own.3)
-        })
-    };
-    let all = bids.len() == facts.sealed.len() && facts.sealed.iter().all(sealed);
-    same(all, || "sealed bids differ".to_owned())?;
-    for (index, name) in cast.models.iter().enumerate() {
-        let theirs = fund.window().clearing().get(name);
-        let theirs = theirs.map(|c| (c.day, i128::from(c.ratio.as_ppb())));
-        same(theirs == facts.sold[index], || format!("{name} was sold at {theirs:?}"))?;
-    }
+    compare_venues(model, fund)?;
     same(fund.pools().len() == facts.pools.len(), || "open pools differ".to_owned())?;
     for (epoch, own) in &facts.pools {
         let pool = fund.pools().get(epoch);

@@ -183,33 +183,7 @@ impl World {
         };
         world.open(&fund);
         world.strike(&fund);
-        if twist == Twist::Ineligible {
-            let (fund, model) = (fund.clone(), name("m/b"));
-            world.post(Event::SetEligible { fund, model, eligible: false });
-        }
-        if twist == Twist::ChangeBackdated {
-            world.announce(&fund);
-        }
-        if twist.changes() && twist != Twist::ChangeBetween {
-            world.adopt(&fund);
-        }
-        let mut weights = world.watched_weights();
-        if twist == Twist::Weights {
-            weights = [("m/a", 600_000_000), ("m/b", 400_000_000)]
-                .map(|(model, ppb)| (name(model), Ppb::from_ppb(ppb)))
-                .into();
-        }
-        world.post(Event::Rebalance {
-            fund: fund.clone(),
-            weights,
-            cash: Ppb::from_ppb(world.rules.cash_ppb),
-            spread: Ppb::from_ppb(world.rules.spread_ppb),
-            counterparties: world.rules.counterparties.clone(),
-            max_primary: world.rules.max_primary(),
-        });
-        if twist == Twist::ChangeBetween {
-            world.adopt(&fund);
-        }
+        world.first_batch(&fund);
         world.evaluate_round("m/a", 860, [3, 5, 7]);
         world.evaluate("m/b", 651, 4);
         let (bob, amount) = (name("BOB"), Cash::from_micro(77_000_001));
@@ -234,22 +208,58 @@ impl World {
             let (fund, who) = (fund.clone(), name("BOB"));
             world.post(Event::Freeze { fund, who, frozen: true });
         }
-        world.strike(&fund);
-        if twist == Twist::Restricted {
-            world.pause(&fund);
-        }
-        if twist == Twist::Waiting {
-            world.post(Event::HoldSubscriptions { fund: fund.clone(), held: false });
-            world.strike(&fund);
-        }
-        if twist == Twist::Restated {
-            world.correct_some();
-            world.restate(&fund, 1, (11, 10));
-            world.restate(&fund, 2, (12, 10));
-            world.distribute(&fund);
-            world.strike(&fund);
-        }
+        world.second_strike(&fund);
         world
+    }
+
+    /// What comes between the first strike and its orders.
+    fn first_batch(&mut self, fund: &Name) {
+        if self.twist == Twist::Ineligible {
+            let (fund, model) = (fund.clone(), name("m/b"));
+            self.post(Event::SetEligible { fund, model, eligible: false });
+        }
+        if self.twist == Twist::ChangeBackdated {
+            self.announce(fund);
+        }
+        if self.twist.changes() && self.twist != Twist::ChangeBetween {
+            self.adopt(fund);
+        }
+        let mut weights = self.watched_weights();
+        if self.twist == Twist::Weights {
+            weights = [("m/a", 600_000_000), ("m/b", 400_000_000)]
+                .map(|(model, ppb)| (name(model), Ppb::from_ppb(ppb)))
+                .into();
+        }
+        self.post(Event::Rebalance {
+            fund: fund.clone(),
+            weights,
+            cash: Ppb::from_ppb(self.rules.cash_ppb),
+            spread: Ppb::from_ppb(self.rules.spread_ppb),
+            counterparties: self.rules.counterparties.clone(),
+            max_primary: self.rules.max_primary(),
+        });
+        if self.twist == Twist::ChangeBetween {
+            self.adopt(fund);
+        }
+    }
+
+    /// The second strike, and what some twists let follow.
+    fn second_strike(&mut self, fund: &Name) {
+        self.strike(fund);
+        if self.twist == Twist::Restricted {
+            self.pause(fund);
+        }
+        if self.twist == Twist::Waiting {
+            self.post(Event::HoldSubscriptions { fund: fund.clone(), held: false });
+            self.strike(fund);
+        }
+        if self.twist == Twist::Restated {
+            self.correct_some();
+            self.restate(fund, 1, (11, 10));
+            self.restate(fund, 2, (12, 10));
+            self.distribute(fund);
+            self.strike(fund);
+        }
     }
 
     /// Says in the log which version prices a model: the one that was measured last.

@@ -81,6 +81,16 @@ impl Market {
         &self,
         field: &str,
         key: &str,
+        input: Value,
+        selection: &str,
+    ) -> Result<Value, String> {
+        self.mutate_as(&self.lab, (field, key), input, selection).await
+    }
+
+    async fn mutate_as(
+        &self,
+        client: &Client,
+        (field, key): (&str, &str),
         mut input: Value,
         selection: &str,
     ) -> Result<Value, String> {
@@ -89,7 +99,7 @@ impl Market {
         let query = format!(
             "mutation($input: {name}Input!) {{ {field}(input: $input) {{ {selection} }} }}"
         );
-        let answer: Result<Value, _> = self.lab.graphql(&query, json!({ "input": input })).await;
+        let answer: Result<Value, _> = client.graphql(&query, json!({ "input": input })).await;
         answer.map(|mut data| data[field].take()).map_err(|e| e.code().unwrap_or("none").to_owned())
     }
 
@@ -279,12 +289,18 @@ async fn funds_promise_what_is_kept() {
         .unwrap();
     market.publish("v2", LATE).await;
     let order = json!({ "fund": "f", "amount": "50" });
-    let place = |key: &'static str| {
-        market.mutate("subscriptionOrderPlace", key, order.clone(), "order { id }")
+    let cash = json!({ "owner": "ann", "amount": "100" });
+    market.mutate("cashDeposit", "ann's", cash, "account { owner }").await.unwrap();
+    let ann = Client::new(&market.url, Some(token(&market.place, "ann", "invest"))).unwrap();
+    let place = |client, key: &'static str| {
+        let step = ("subscriptionOrderPlace", key);
+        market.mutate_as(client, step, order.clone(), "order { id }")
     };
-    assert_eq!(place("known only to some").await.unwrap_err(), "suspended");
+    assert_eq!(place(&ann, "known only to some").await.unwrap_err(), "suspended");
+    assert_eq!(place(&market.lab, "to its publisher first").await.unwrap_err(), "own_dealing");
     market.evaluate("v2", 1).await;
-    place("known to all").await.unwrap();
+    place(&ann, "known to all").await.unwrap();
+    assert_eq!(place(&market.lab, "no strike knows it").await.unwrap_err(), "own_dealing");
 }
 
 /// Proves that hidden cases stay hidden, and that no body and no page size harms the server.

@@ -253,7 +253,7 @@ async fn exits(
     mutate(operator.0, "fundStrike", strike, "strike { number }").await.unwrap();
     let fees = json!({ "fund": "F" });
     let paid = walk.step(operator, "feesDistribute", fees, "from to receivers shares").await;
-    assert_eq!((&paid["from"], &paid["to"], &paid["receivers"]), (&json!(1), &json!(3), &json!(1)));
+    assert_eq!((&paid["from"], &paid["to"], &paid["receivers"]), (&json!(1), &json!(4), &json!(1)));
     walk.step(operator, "modelDelist", sold, "model").await;
 }
 

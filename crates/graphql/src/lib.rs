@@ -3,9 +3,6 @@
 //! Laws of this crate: every list is a connection with a page limit; money is decimal strings in scalars of its own; a mutation is
 //! noun first, takes one input with an `idempotencyKey` and answers one payload; an error carries a code out of a closed list.
 
-// The mutations are merged objects, one inside the next: their futures nest deeper than the compiler follows by itself.
-#![recursion_limit = "256"]
-
 mod error;
 mod fields;
 mod moment;

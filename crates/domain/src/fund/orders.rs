@@ -102,7 +102,7 @@ fn cancel_redemption(
 }
 
 /// Returns to an owner what an order of his has in escrow.
-fn give_back(
+pub(super) fn give_back(
     state: &State,
     (fund, who): (&Name, &Name),
     kind: Kind,

@@ -19,6 +19,7 @@ use super::{
     fund_state::FundState,
     kind::Kind,
     math::{self, K},
+    orders::give_back,
     outcome::Outcome,
     rejection::Rejection,
     state::State,
@@ -217,14 +218,10 @@ pub(super) fn cancel(
         let what = "cancel: no request of this owner waits at this place";
         return Err(Rejection::Nothing { what });
     };
-    let mut book = Book::over(state);
     let escrow = Account::EscrowRedemptions(fund.name.clone());
-    let share = Asset::Share(fund.name.clone());
-    let leg = (share, escrow, Account::Person(who.clone()), i128::from(shares.as_nano()));
-    let facts = Meta::Request { who: who.clone() };
-    book.post(Kind::WindowCancel, Some(&fund.name), vec![leg], Vec::new(), facts)?;
-    book.effect(Effect::WindowCancelled { fund: fund.name.clone(), place });
-    Ok(book.finish(Outcome::None))
+    let held = (Asset::Share(fund.name.clone()), escrow, i128::from(shares.as_nano()));
+    let effect = Effect::WindowCancelled { fund: fund.name.clone(), place };
+    give_back(state, (&fund.name, who), Kind::WindowCancel, held, effect)
 }
 
 /// One owner at the window.

@@ -5,7 +5,7 @@ use service::{CorrectEntry, RestateNav};
 
 use crate::{
     error::{api_error, invalid},
-    scalars::{Credits, NameText, Price, ShareQuantity, UnitQuantity},
+    scalars::{Credits, NameText, Price, ShareQuantity},
     scope::{caller, service},
     types::{account::Account, order::UnitsOfModel, restatement::Restatement},
 };
@@ -104,13 +104,9 @@ impl CorrectionMutation {
         let given =
             service(context)?.create_in_kind(caller, key, &input.fund.0, input.shares.0).await;
         let given = given.map_err(api_error)?;
-        let units = given.units.into_iter().map(|(model, units)| UnitsOfModel {
-            model: NameText(model),
-            units: UnitQuantity(units),
-        });
         Ok(InKindCreatePayload {
             cash: Credits(given.cash),
-            units: units.collect(),
+            units: UnitsOfModel::list(&given.units),
             account: Account::new(caller.owner.clone()),
         })
     }

@@ -9,7 +9,7 @@ use service::{RedeemInKind, TransferAsset};
 
 use crate::{
     error::{api_error, invalid},
-    scalars::{Credits, NameText, ShareQuantity, UnitQuantity},
+    scalars::{Credits, NameText, ShareQuantity},
     scope::{caller, service},
     types::{
         account::Account,
@@ -202,13 +202,9 @@ impl ExitMutation {
         let received =
             service(context)?.redeem_in_kind(caller, &input.idempotency_key, &wanted).await;
         let received = received.map_err(api_error)?;
-        let units = received.units.into_iter().map(|(model, units)| UnitsOfModel {
-            model: NameText(model),
-            units: UnitQuantity(units),
-        });
         Ok(InKindRedeemPayload {
             cash: Credits(received.cash),
-            units: units.collect(),
+            units: UnitsOfModel::list(&received.units),
             account: Account::new(caller.owner.clone()),
         })
     }

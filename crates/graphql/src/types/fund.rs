@@ -415,16 +415,12 @@ pub(crate) struct ExitQuote {
 
 impl From<QuoteValue> for ExitQuote {
     fn from(quote: QuoteValue) -> Self {
-        let units = quote.units.into_iter().map(|(model, units)| UnitsOfModel {
-            model: NameText(model),
-            units: UnitQuantity(units),
-        });
         Self {
             day: quote.day,
             shares: ShareQuantity(quote.shares),
             supply: ShareQuantity(quote.supply),
             cash: Credits(quote.cash),
-            units: units.collect(),
+            units: UnitsOfModel::list(&quote.units),
             batches: EXIT_BATCHES,
             window_cash: None,
         }

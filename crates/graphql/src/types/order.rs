@@ -1,6 +1,9 @@
 //! Orders of both sides.
 
+use std::collections::BTreeMap;
+
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
+use domain::{amount::Units, name::Name};
 use service::{Order as OrderValue, OrderSize, OrderSlice as SliceValue, OrderState as StateValue};
 
 use super::fund::OrderFill;
@@ -104,11 +107,11 @@ pub(crate) struct OrderSlice {
 
 impl From<&SliceValue> for OrderSlice {
     fn from(slice: &SliceValue) -> Self {
-        let units = slice.units.iter().map(|(model, units)| UnitsOfModel {
-            model: NameText(model.clone()),
-            units: UnitQuantity(*units),
-        });
-        Self { strike: slice.strike, cash: Credits(slice.cash), units: units.collect() }
+        Self {
+            strike: slice.strike,
+            cash: Credits(slice.cash),
+            units: UnitsOfModel::list(&slice.units),
+        }
     }
 }
 
@@ -119,6 +122,17 @@ pub(crate) struct UnitsOfModel {
     pub(crate) model: NameText,
     /// Units.
     pub(crate) units: UnitQuantity,
+}
+
+impl UnitsOfModel {
+    /// One for each model, by name.
+    pub(crate) fn list(units: &BTreeMap<Name, Units>) -> Vec<Self> {
+        let of = |(model, units): (&Name, &Units)| Self {
+            model: NameText(model.clone()),
+            units: UnitQuantity(*units),
+        };
+        units.iter().map(of).collect()
+    }
 }
 
 /// The order of an id, which exists.

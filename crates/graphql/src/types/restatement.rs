@@ -7,7 +7,7 @@ use service::{Restatement as RestatementValue, RestatementPart as PartValue, Sco
 use super::order::UnitsOfModel;
 use crate::{
     pagination::{Page, PageArguments},
-    scalars::{Credits, Decimal9, NameText, Nav, ShareQuantity, Time, UnitQuantity},
+    scalars::{Credits, Decimal9, NameText, Nav, ShareQuantity, Time},
     scope::{request, service},
 };
 
@@ -155,16 +155,12 @@ pub(crate) struct CreateQuote {
 
 impl From<QuoteValue> for CreateQuote {
     fn from(quote: QuoteValue) -> Self {
-        let units = quote.units.into_iter().map(|(model, units)| UnitsOfModel {
-            model: NameText(model),
-            units: UnitQuantity(units),
-        });
         Self {
             day: quote.day,
             shares: ShareQuantity(quote.shares),
             supply: ShareQuantity(quote.supply),
             cash: Credits(quote.cash),
-            units: units.collect(),
+            units: UnitsOfModel::list(&quote.units),
         }
     }
 }

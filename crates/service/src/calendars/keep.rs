@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Service, ServiceError,
-    command::{Begun, Request},
+    command::{Begun, Request, Unit},
     token::{Caller, Scope},
 };
 
@@ -195,19 +195,8 @@ impl Service {
         let times = dealing_day::count_in_state(&self.store, fund.as_str(), state, &date).await?;
         let input = DealingFailed { fund, date, state: state.as_str(), code: error.code() };
         let key = format!("calendar/{fund}/{}/{state}/{}", input.date, times + 1);
-        let request = Request {
-            caller,
-            scope: &[Scope::Operate],
-            key: &key,
-            operation: "dealing_day_fail",
-            input: &input,
-        };
-        let unit = match self.begin::<_, ()>(&request).await? {
-            Begun::Replayed(()) => return Ok(()),
-            Begun::Fresh(unit) => unit,
-        };
-        unit.transaction.lock_ledger().await?;
-        let Some(due) = Due::read(&unit.transaction, fund, caller.now).await? else {
+        let operation = "dealing_day_fail";
+        let Some((unit, due)) = self.begin_dealing(caller, &key, operation, &input).await? else {
             return Ok(());
         };
         // Somebody else may have done meanwhile what was refused here.
@@ -225,6 +214,24 @@ impl Service {
         unit.finish(&format!("{fund}/{}", input.date), ()).await
     }
 
+    /// Begins a note on a dealing day under the ledger's lock, with what is due by then; none where it was written already, or nothing is.
+    async fn begin_dealing(
+        &self,
+        caller: &Caller,
+        key: &str,
+        operation: &'static str,
+        input: &DealingFailed<'_>,
+    ) -> Result<Option<(Unit, Due)>, ServiceError> {
+        let request = Request { caller, scope: &[Scope::Operate], key, operation, input };
+        let unit = match self.begin::<_, ()>(&request).await? {
+            Begun::Replayed(()) => return Ok(None),
+            Begun::Fresh(unit) => unit,
+        };
+        unit.transaction.lock_ledger().await?;
+        let due = Due::read(&unit.transaction, input.fund, caller.now).await?;
+        Ok(due.map(|due| (unit, due)))
+    }
+
     /// A fund that was never seeded has nothing to strike: its days are missed, each once.
     async fn miss_unseeded(&self, caller: &Caller, fund: &Name) -> Result<(), ServiceError> {
         let Some(due) = Due::read(&self.store, fund, caller.now).await? else { return Ok(()) };
@@ -236,19 +243,8 @@ impl Service {
             code: "unseeded",
         };
         let key = format!("calendar/{fund}/{}/missed", last.date);
-        let request = Request {
-            caller,
-            scope: &[Scope::Operate],
-            key: &key,
-            operation: "dealing_day_miss",
-            input: &input,
-        };
-        let unit = match self.begin::<_, ()>(&request).await? {
-            Begun::Replayed(()) => return Ok(()),
-            Begun::Fresh(unit) => unit,
-        };
-        unit.transaction.lock_ledger().await?;
-        let Some(due) = Due::read(&unit.transaction, fund, caller.now).await? else {
+        let operation = "dealing_day_miss";
+        let Some((unit, due)) = self.begin_dealing(caller, &key, operation, &input).await? else {
             return Ok(());
         };
         let reason = "the fund has no shares yet".to_owned();

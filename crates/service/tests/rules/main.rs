@@ -1,6 +1,9 @@
 //! Rules of a methodology that the service keeps: who waits at a strike, what a rebalance aims at, which rules are refused.
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+#[path = "../crash/market.rs"]
+#[expect(dead_code, reason = "the market is shared with tests that use more of it")]
+mod market;
 mod world;
 
 use domain::{

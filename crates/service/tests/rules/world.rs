@@ -2,28 +2,14 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use checkpoint::ObjectStorage;
-use domain::{
-    amount::{Cash, Shares},
-    name::Name,
-    time::Timestamp,
-};
-use service::{AdmitModel, Caller, Scope, Service};
-use store::{
-    AliasMoveRow, ModelRow, ObjectKind, ObjectRow, PriceDecisionRow, ReportRow, Store, VersionRow,
-};
+use domain::amount::{Cash, Shares};
+use service::{AdmitModel, Service};
+use store::{PriceDecisionRow, Store};
+
+pub(crate) use crate::market::{caller, name};
+use crate::market::{price, service};
 
 pub(crate) const DAY: i64 = 86_400_000;
-
-pub(crate) fn name(text: &str) -> Name {
-    text.parse().unwrap()
-}
-
-pub(crate) fn caller(login: &str, day: i64) -> Caller {
-    let now = Timestamp::from_millis(day * DAY + 1);
-    let scopes = Scope::ALL.into();
-    Caller { owner: name(login), scopes, token_id: "t".to_owned(), models: None, now }
-}
 
 pub(crate) struct World {
     _folder: tempfile::TempDir,
@@ -39,11 +25,9 @@ impl World {
         let url = format!("sqlite://{}/modelfolio.db", folder.path().display());
         let store = Store::connect(&url).await.unwrap();
         migrations::run(store.connection()).await.unwrap();
-        let address = folder.path().join("objects").display().to_string();
-        let objects = ObjectStorage::open(&address, &folder.path().join("staging")).unwrap();
-        let service = Service::new(store.clone(), objects);
+        let service = service(store.clone(), folder.path());
         let world = Self { _folder: folder, store, service, keys: AtomicI64::new(0) };
-        world.models().await;
+        price(&world.store).await;
         let (operator, fund) = (caller("operator", 1), name("F"));
         world.service.create_fund(&operator, "create", &fund, methodology).await.unwrap();
         for who in ["operator", "LP", "lab", "ann", "bob"] {
@@ -60,62 +44,6 @@ impl World {
         seeded.await.unwrap();
         world.subscribe("ann", 2_000_000_000, 1).await;
         world
-    }
-
-    async fn models(&self) {
-        let transaction = self.store.begin().await.unwrap();
-        for (digest, kind) in [("checkpoint", ObjectKind::Checkpoint), ("graph", ObjectKind::Graph)]
-        {
-            let uploaded_by = "lab".into();
-            let row =
-                ObjectRow { digest: digest.into(), kind, bytes: 10, uploaded_by, created_at: 1 };
-            store::stored_object::insert(&transaction, row).await.unwrap();
-        }
-        for (id, model) in [("lab-a", "lab/a"), ("lab-b", "lab/b")] {
-            let (publisher, version) = ("lab".to_owned(), format!("{id}-1"));
-            let row = ModelRow { id: id.into(), name: model.into(), publisher, created_at: 1 };
-            store::registered_model::insert(&transaction, row).await.unwrap();
-            let row = VersionRow {
-                id: version.clone(),
-                model_id: id.into(),
-                ordinal: 1,
-                name: "v1".into(),
-                digest: version.clone(),
-                checkpoint_digest: "checkpoint".into(),
-                graph_digest: "graph".into(),
-                published_by: "lab".into(),
-                published_at: 1,
-            };
-            store::model_version::insert(&transaction, row).await.unwrap();
-            let row = AliasMoveRow {
-                model_id: id.into(),
-                alias: "listed".into(),
-                seq: 1,
-                version_id: version.clone(),
-                moved_by: "lab".into(),
-                reason: "first".into(),
-                moved_at: 1,
-            };
-            store::alias_move::insert(&transaction, row).await.unwrap();
-            let row = ReportRow {
-                digest: format!("report-{id}"),
-                version_id: version,
-                suite: "suite".into(),
-                job_id: "job".into(),
-                samples_digest: "samples".into(),
-                evaluator: "e".into(),
-                items: 1,
-                correct: Some(1),
-                price_micro: Some(1),
-                body: "{}".into(),
-                void: false,
-                recorded_at: 1,
-            };
-            store::evaluation_report::insert(&transaction, row).await.unwrap();
-        }
-        transaction.commit().await.unwrap();
-        self.decide("lab-a", "ADMITTED", 90_000_000, 1).await;
-        self.decide("lab-b", "ADMITTED", 90_000_000, 1).await;
     }
 
     /// One more decision on a model's price, at `decided_at`.

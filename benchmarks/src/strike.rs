@@ -3,6 +3,7 @@
 //! The orders are appended to the journal in bulk, by the engine itself, since placing them one by one is not what is measured. Nine of ten
 //! are subscriptions of 1,000 investors, the tenth redeems. The strike is the service's: it replays nothing, holds the ledger, settles,
 //! writes journal, fills, slices and record, and commits durably.
+//! Beside it stands what one more order costs while they wait, against what one costs in an empty queue.
 
 #[path = "../../crates/service/tests/crash/market.rs"]
 #[expect(
@@ -29,6 +30,8 @@ const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 const RUNS: usize = 3;
 const LIMIT_SECONDS: f64 = 10.0;
 const INVESTORS: usize = 1_000;
+/// Orders that are placed one by one, before and behind the others.
+const SINGLE: usize = 20;
 const POSTGRES: &str = "MODELFOLIO_BENCHMARK_POSTGRES";
 
 pub(crate) fn run() -> Result<(), Error> {
@@ -58,18 +61,27 @@ pub(crate) fn run() -> Result<(), Error> {
     }
     for database in ["sqlite", "postgres"] {
         for size in SIZES {
-            let seconds: Vec<f64> = raw
-                .iter()
-                .filter(|row| row["database"] == database && row["orders"] == size)
-                .filter_map(|row| row["seconds"].as_f64())
-                .collect();
+            let of_all = |field: &str| -> Vec<f64> {
+                raw.iter()
+                    .filter(|row| row["database"] == database && row["orders"] == size)
+                    .filter_map(|row| row[field].as_f64())
+                    .collect()
+            };
+            let seconds = of_all("seconds");
             if seconds.is_empty() {
                 continue;
             }
             let (median, most) = (record::quantile(&seconds, 0.5), record::quantile(&seconds, 1.0));
             let each = median / size as f64 * 1e6;
             missed |= most > LIMIT_SECONDS;
-            text += &format!("| {database} | {size} | {median:.3} | {most:.3} | {each:.1} |\n");
+            let alone = record::quantile(&of_all("order_alone_seconds"), 0.5);
+            let behind = record::quantile(&of_all("order_behind_seconds"), 0.5);
+            text += &format!(
+                "| {database} | {size} | {median:.3} | {most:.3} | {each:.1} | {:.2} | {:.2} | {:.2} |\n",
+                alone * 1e3,
+                behind * 1e3,
+                behind / alone,
+            );
         }
     }
     let absent = if server.is_none() {
@@ -82,7 +94,8 @@ pub(crate) fn run() -> Result<(), Error> {
         "# A strike that settles many orders\n\n\
          Two models, {INVESTORS} investors; nine of ten orders are subscriptions. Seconds of the one command that strikes, {RUNS} runs each,\n\
          a fresh database every time, synchronous commits.\n\n\
-         | database | orders | median s | slowest s | microseconds an order |\n| --- | --- | --- | --- | --- |\n{text}\n\
+         | database | orders | median s | slowest s | microseconds an order | ms to place one in an empty queue | ms to place one behind the others | ratio |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |\n{text}\n\
          The limit of {LIMIT_SECONDS} s {}. Peak of this process, which holds the ledger and made the orders: {peak:.0} MiB.\n{absent}",
         if missed { "was MISSED" } else { "held in every run" },
     );
@@ -120,10 +133,13 @@ async fn measure(url: &str, folder: &Path, orders: usize, database: &str) -> Res
     for (number, what) in opening.into_iter().enumerate() {
         step(&service, number, what, &[]).await.map_err(failed)?;
     }
+    let alone = place_singly(&service, "alone").await?;
     let state = service.ledger().await.map_err(failed)?;
     place(&store, (*state).clone(), orders).await?;
+    drop(state);
     // Another process has written: the service takes that over first, and that is not measured.
     service.ledger().await.map_err(failed)?;
+    let behind = place_singly(&service, "behind").await?;
     let start = evaluator::timing::now();
     service
         .strike_fund(&caller("operator", 3), "measured", &name("F"), false)
@@ -134,8 +150,22 @@ async fn measure(url: &str, folder: &Path, orders: usize, database: &str) -> Res
     store.close().await.map_err(failed)?;
     Ok(json!({
         "database": database, "orders": orders, "seconds": seconds,
+        "order_alone_seconds": alone, "order_behind_seconds": behind,
         "nav_femto": strike.nav.to_string(),
     }))
+}
+
+/// Median seconds of placing an order by the command that investors have.
+async fn place_singly(service: &service::Service, key: &str) -> Result<f64, Error> {
+    let mut seconds = Vec::with_capacity(SINGLE);
+    for number in 0..SINGLE {
+        let (amount, key) = (Cash::from_micro(1_000_000), format!("{key} {number}"));
+        let (investor, fund) = (caller("ann", 2), name("F"));
+        let start = evaluator::timing::now();
+        service.place_subscription(&investor, &key, &fund, amount).await.map_err(failed)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok(record::quantile(&seconds, 0.5))
 }
 
 /// Places orders by the engine, in one transaction.

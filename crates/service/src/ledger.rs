@@ -22,6 +22,7 @@ use crate::{
     follow::Followers,
     history::History,
     moment::{LedgerAt, next_after},
+    standby::{Standby, is_kept},
 };
 
 /// Events read from the database at a time.
@@ -31,6 +32,7 @@ const PAGE_EVENTS: u64 = 500;
 #[derive(Debug, Default)]
 pub(crate) struct Cached {
     state: Arc<State>,
+    standby: Standby,
     followers: Followers,
     seq: i64,
     /// When that event was recorded; none before the first.
@@ -48,10 +50,26 @@ pub(crate) struct LedgerUnit<'a> {
     pub(crate) state: Arc<State>,
     /// What the last strike that was posted must say; the reason where nothing follows any more.
     pub(crate) struck: Option<Result<StrikeFacts, String>>,
+    /// What this command has posted, for the standby; none once it was too much to keep.
+    posted: Option<Vec<Batch>>,
     followers: Followers,
     history: &'a History,
     seq: i64,
     at: Timestamp,
+}
+
+impl Cached {
+    /// Moves the live state on by a batch that follows it.
+    fn advance(&mut self, batch: &Batch) {
+        if Arc::get_mut(&mut self.state).is_none()
+            && let Some(own) = self.standby.take(&self.state)
+        {
+            let before = std::mem::replace(&mut self.state, own);
+            self.standby = Standby::new(before, Vec::new());
+        }
+        Arc::make_mut(&mut self.state).commit(batch);
+        self.standby.note(batch);
+    }
 }
 
 impl Service {
@@ -112,7 +130,8 @@ impl Service {
         let (state, followers, seq) = (guard.state.clone(), guard.followers.clone(), guard.seq);
         let at = next_after(&unit.transaction, guard.recorded_at, unit.caller.now).await?;
         unit.records_at(at);
-        Ok(LedgerUnit { guard, unit, state, struck: None, followers, history, seq, at })
+        let posted = Some(Vec::new());
+        Ok(LedgerUnit { guard, unit, state, struck: None, posted, followers, history, seq, at })
     }
 }
 
@@ -130,8 +149,16 @@ impl LedgerUnit<'_> {
         let fund = body.get("fund").and_then(serde_json::Value::as_str).map(str::to_owned);
         let (transaction, followers) = (&self.unit.transaction, &mut self.followers);
         followers.before(transaction, fund.as_deref(), (self.seq, &self.state), event).await?;
+        if self.seq == self.guard.seq {
+            // Only now: a command that is refused leaves the standby where it is.
+            self.state = self.guard.standby.take(&self.state).unwrap_or_else(|| self.state.clone());
+        }
         Arc::make_mut(&mut self.state).commit(&batch);
         self.seq += 1;
+        match &mut self.posted {
+            Some(posted) if is_kept(&batch) => posted.push(batch.clone()),
+            posted => *posted = None,
+        }
         let struck = followers.after(fund.as_deref(), &self.state, event, &batch);
         self.struck = struck.or_else(|| self.struck.take());
         let row = EventRow {
@@ -164,8 +191,10 @@ impl LedgerUnit<'_> {
         self.history.offer(self.seq, &self.state);
         if self.seq != self.guard.seq {
             self.guard.recorded_at = Some(at);
+            let before = std::mem::replace(&mut self.guard.state, self.state);
+            self.guard.standby =
+                self.posted.map_or_else(Standby::default, |posted| Standby::new(before, posted));
         }
-        self.guard.state = self.state;
         self.guard.followers = self.followers;
         self.guard.seq = self.seq;
         Ok(reply)
@@ -217,11 +246,11 @@ async fn catch_up<C: Connection>(
             let batch = apply(&cached.state, &event).map_err(|e| broken(e.to_string()))?;
             let (followers, before) = (&mut cached.followers, (cached.seq, &*cached.state));
             followers.before(connection, row.fund.as_deref(), before, &event).await?;
-            let state = Arc::make_mut(&mut cached.state);
-            state.commit(&batch);
+            cached.advance(&batch);
             cached.seq = row.seq;
             cached.recorded_at = Some(row.recorded_at);
-            followers.after(row.fund.as_deref(), state, &event, &batch);
+            let state = &cached.state;
+            cached.followers.after(row.fund.as_deref(), state, &event, &batch);
             if state.chain().hex() != row.chain {
                 let found = state.chain().hex();
                 // The state that was built cannot be trusted: nothing of it stays.

@@ -76,6 +76,7 @@ mod rotation;
 mod rounds;
 mod sealed;
 mod shards;
+mod standby;
 mod statement;
 mod strikes;
 mod suites;

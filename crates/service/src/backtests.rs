@@ -97,7 +97,7 @@ impl Service {
                 (text.as_deref().map(parse).transpose()?.unwrap_or(live), Some(trail))
             }
         };
-        let run = tokio::task::spawn_blocking(move || match (request.source, trail) {
+        let run = self.turns.compute(move || match (request.source, trail) {
             (BacktestSource::Fund { from, to, .. }, Some(trail)) => {
                 over_fund(&trail, &rules, (from, to), request.capital)
             }
@@ -108,7 +108,7 @@ impl Service {
                 Err(ServiceError::absent("fund", fund.as_str()))
             }
         });
-        run.await.map_err(ServiceError::internal)?
+        run.await?
     }
 }
 

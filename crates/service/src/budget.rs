@@ -73,9 +73,8 @@ impl Service {
                 let mut seed = [0; 8];
                 seed.copy_from_slice(&of.as_bytes()[..8]);
                 let seed = u64::from_le_bytes(seed);
-                let drawn =
-                    tokio::task::spawn_blocking(move || error_budget(cash, shares, &names, seed));
-                drawn.await.map_err(ServiceError::internal)?.map(Arc::new)
+                let drawn = self.turns.compute(move || error_budget(cash, shares, &names, seed));
+                drawn.await?.map(Arc::new)
             }
             None => None,
         };

@@ -77,8 +77,7 @@ impl Service {
         let (_, trail) = self.trail_of(name).await?;
         let (from, to) = (number("fromStrike", Some(from), 0)?, number("toStrike", Some(to), 0)?);
         // Exact fractions over many strikes and names take their time.
-        let told = tokio::task::spawn_blocking(move || attribute(&trail, from, to));
-        let told = told.await.map_err(ServiceError::internal)?;
+        let told = self.turns.compute(move || attribute(&trail, from, to)).await?;
         told.map_err(|error| ServiceError::invalid("strikes", error))
     }
 

@@ -161,8 +161,8 @@ pub enum ServiceError {
         /// The last event of the moment.
         of: i64,
     },
-    /// Too many questions about the past wait for each other.
-    #[error("{limit} questions about the past wait already; send the same question again")]
+    /// Too many questions of the kind wait for each other.
+    #[error("{limit} questions of this kind wait already; send the same question again")]
     Crowded {
         /// How many may wait.
         limit: usize,

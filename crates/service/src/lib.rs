@@ -82,6 +82,7 @@ mod strikes;
 mod suites;
 mod suspension;
 mod token;
+mod turns;
 mod uploads;
 mod versions;
 mod visibility;
@@ -181,6 +182,8 @@ pub struct Service {
     accounts: accounts::Accounts,
     /// The last error budget of each fund.
     budgets: budget::Budgets,
+    /// Whose question is computed.
+    turns: turns::Turns,
     /// Signs the heads of the log; none in a process that leaves them to another.
     log_key: Option<LogKey>,
 }
@@ -195,8 +198,8 @@ impl Service {
             quota_default: None,
         };
         let (ledger, history) = Default::default();
-        let budgets = budget::Budgets::default();
-        Self { store, objects, ledger, history, accounts, budgets, log_key: None }
+        let (budgets, turns) = Default::default();
+        Self { store, objects, ledger, history, accounts, budgets, turns, log_key: None }
     }
 
     /// Lets this process sign the heads of the log.

@@ -119,6 +119,8 @@ function fundCard(fund) {
   const facts = make('dl', { class: 'facts' },
     fact('NAV per share', decimal(fund.navPerShare, 9), true),
     fact('NAV', decimal(fund.nav, 2, 4)),
+    fact('NAV at what units sold for', decimal(fund.disclosure?.realisableNav, 2, 4)),
+    fact('batch days to liquidate', fund.disclosure ? (fund.disclosure.daysToLiquidate ?? 'unknown: not all was sold lately') : ABSENT),
     fact('shares', decimal(fund.shares, 2, 4)),
     fact('index level', decimal(fund.level, 2, 4)),
     fact('σ of ln NAV, at most', significant(fund.sigmaLnBound)),

@@ -1,5 +1,7 @@
 //! The model's own integers: quotients of non-negative numbers, wide inside.
 
+use std::sync::OnceLock;
+
 use num_bigint::BigUint;
 use ruint::aliases::U256;
 
@@ -9,13 +11,16 @@ pub(in crate::simulation) const K: i128 = 1_000_000_000;
 pub(in crate::simulation) const ONE18: i128 = K * K;
 /// The largest amount of anything.
 pub(in crate::simulation) const LIMIT: i128 = 9 * ONE18;
-/// Retentions at 1e18 of the annual fees that lives use, from `ref_engine.daily_retention`; each is checked before it is used.
+/// Retentions at 1e18 of the annual fees that lives use, from `ref_engine.daily_retention`; each is checked before it is used first.
 const KNOWN: [(i128, i128); 4] = [
     (10_000_000, 999_972_465_212_367_303),
     (20_000_000, 999_944_651_648_714_820),
     (100_000_000, 999_711_382_710_977_688),
     (500_000_000, 998_102_768_651_594_635),
 ];
+
+/// Whether each of them was found to be right: powers of thousands of digits, and every strike asks.
+static IS_RIGHT: [OnceLock<bool>; KNOWN.len()] = [const { OnceLock::new() }; KNOWN.len()];
 
 fn wide(x: i128) -> U256 {
     U256::from(x.max(0).unsigned_abs())
@@ -60,16 +65,15 @@ pub(super) fn split(total: i128, parts: &[(usize, i128)]) -> Vec<(usize, i128)> 
 /// What a day leaves of one at 1e18: the least `r` with `r^365 ≥ (1-a)·1e18^365`, exactly.
 pub(in crate::simulation) fn daily_retention(annual: i128) -> i128 {
     let big = |x: i128| BigUint::from(x.max(0).unsigned_abs());
-    let target = big(K - annual) * big(ONE18).pow(365);
-    let reaches = |r: i128| big(r).pow(365) * big(K) >= target;
+    let reaches = |r: i128| big(r).pow(365) * big(K) >= big(K - annual) * big(ONE18).pow(365);
     if annual == 0 {
         return ONE18;
     }
-    if let Some((_, known)) = KNOWN.iter().find(|(fee, _)| *fee == annual)
-        && reaches(*known)
-        && !reaches(known - 1)
-    {
-        return *known;
+    if let Some(place) = KNOWN.iter().position(|(fee, _)| *fee == annual) {
+        let known = KNOWN[place].1;
+        if *IS_RIGHT[place].get_or_init(|| reaches(known) && !reaches(known - 1)) {
+            return known;
+        }
     }
     let (mut low, mut high) = (0, ONE18);
     while low < high {

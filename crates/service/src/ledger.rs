@@ -7,13 +7,12 @@
 use std::sync::Arc;
 
 use domain::{
-    disclosure::Trail,
     fund::{Batch, Event, State, apply},
     name::Name,
     proof::{Restated, StrikeFacts},
     time::Timestamp,
 };
-use store::{Connection, EntryRow, EventRow, LegRow, LineRow, ledger};
+use store::{Connection, EntryRow, EventRow, LegRow, LineRow, ledger, ledger_note};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
@@ -21,7 +20,7 @@ use crate::{
     command::Unit,
     follow::Followers,
     history::History,
-    moment::{LedgerAt, next_after},
+    moment::{LedgerAt, next_after, note},
 };
 
 /// Events read from the database at a time.
@@ -65,24 +64,18 @@ impl Service {
         Ok(cached.state.clone())
     }
 
-    /// The same state with what stands beside the NAV of a fund; none before the fund was created.
-    pub(crate) async fn ledger_with_trail(
-        &self,
-        fund: &Name,
-    ) -> Result<(Arc<State>, Option<Arc<Trail>>), ServiceError> {
-        let mut cached = self.ledger.lock().await;
-        catch_up(&self.store, &mut cached, Some(&self.history), |_| ()).await?;
-        Ok((cached.state.clone(), cached.followers.disclosures.trail(fund).cloned()))
-    }
-
     /// The whole journal's ledger, as it is at `now`.
     pub(crate) async fn live_ledger(&self, now: Timestamp) -> Result<LedgerAt, ServiceError> {
+        // Before the journal: whatever was noted by then is older than what the journal is read to.
+        let noted_at = ledger_note::latest(&self.store).await?;
         let mut cached = self.ledger.lock().await;
         catch_up(&self.store, &mut cached, Some(&self.history), |_| ()).await?;
         Ok(LedgerAt {
             state: cached.state.clone(),
+            trails: Arc::new(cached.followers.disclosures.clone()),
             seq: cached.seq,
-            recorded_at: cached.recorded_at.map(Timestamp::from_millis),
+            marked_at: cached.recorded_at.map(Timestamp::from_millis),
+            recorded_at: cached.recorded_at.max(noted_at).map(Timestamp::from_millis),
             as_of: now,
             known_at: None,
         })
@@ -160,8 +153,12 @@ impl LedgerUnit<'_> {
         reply: R,
     ) -> Result<R, ServiceError> {
         let at = self.at();
+        if self.seq == self.guard.seq {
+            // What it wrote is told from this moment on all the same.
+            note(&self.unit.transaction, at).await?;
+        }
         let reply = self.unit.finish(subject, reply).await?;
-        self.history.offer(self.seq, &self.state);
+        self.history.offer(self.seq, &self.state, &self.followers.disclosures);
         if self.seq != self.guard.seq {
             self.guard.recorded_at = Some(at);
         }
@@ -231,7 +228,7 @@ async fn catch_up<C: Connection>(
             seen(batch);
         }
         if let Some(history) = history {
-            history.offer(cached.seq, &cached.state);
+            history.offer(cached.seq, &cached.state, &cached.followers.disclosures);
         }
         if last_page {
             return Ok(());

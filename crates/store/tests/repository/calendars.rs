@@ -97,7 +97,7 @@ pub(crate) async fn dealing_days_are_settled_once(store: Store) {
     assert_eq!(dealing_day::count_in_state(&store, "f", Failed, "2026-01-07").await.unwrap(), 2);
     assert_eq!(dealing_day::last_seq(&store, "f").await.unwrap(), Some(8));
     assert_eq!(dealing_day::last_seq(&store, "g").await.unwrap(), None);
-    assert_eq!(dealing_day::list(&store, "f", Some(6), 9).await.unwrap(), rows[6..]);
+    assert_eq!(dealing_day::list_by(&store, "f", i64::MAX, Some(6), 9).await.unwrap(), rows[6..]);
     for bad in [
         day(9, "2026-01-09", Struck, false, None),
         DealingRow { code: Some("x".into()), ..day(9, "2026-01-09", Struck, false, Some(1)) },

@@ -1,6 +1,6 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
 //!
-//! `cargo run --release -p benchmarks -- backtest|control|dedup|evaluation|load|loop|strike|transfer|verify` measures and writes a folder under `benchmarks/runs`.
+//! `cargo run --release -p benchmarks -- backtest|control|dedup|evaluation|load|loop|strike|transfer|travel|verify` measures and writes a folder under `benchmarks/runs`.
 //! No claim about speed stands anywhere without such a folder.
 
 mod backtest;
@@ -15,6 +15,7 @@ mod record;
 mod strike;
 mod timing_loop;
 mod transfer;
+mod travel;
 mod verify;
 
 use std::process::{Command, ExitCode};
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         ["load"] => load::run(),
         ["strike"] => strike::run(),
         ["transfer"] => transfer::run(),
+        ["travel"] => travel::run(),
         ["verify"] => verify::run(),
         [backtest::CHILD, side, models, days, prices] => {
             backtest::child(side, models, days, prices)
@@ -70,7 +72,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: benchmarks backtest|control|dedup|evaluation|load|loop|strike|transfer|verify"
+                "usage: benchmarks backtest|control|dedup|evaluation|load|loop|strike|transfer|travel|verify"
             );
             return ExitCode::from(2);
         }

@@ -70,13 +70,15 @@ impl Service {
         let noted_at = ledger_note::latest(&self.store).await?;
         let mut cached = self.ledger.lock().await;
         catch_up(&self.store, &mut cached, Some(&self.history), |_| ()).await?;
+        let recorded_at = cached.recorded_at.max(noted_at).map(Timestamp::from_millis);
         Ok(LedgerAt {
             state: cached.state.clone(),
             trails: Arc::new(cached.followers.disclosures.clone()),
             seq: cached.seq,
             marked_at: cached.recorded_at.map(Timestamp::from_millis),
-            recorded_at: cached.recorded_at.max(noted_at).map(Timestamp::from_millis),
-            as_of: now,
+            recorded_at,
+            // What was recorded some milliseconds ahead of the clock has happened.
+            as_of: recorded_at.map_or(now, |at| at.max(now)),
             known_at: None,
         })
     }

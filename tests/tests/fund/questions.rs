@@ -42,7 +42,7 @@ const ABOUT_FUNDS: [&str; 5] = ["Account", "Backtest", "Fund", "Order", "Strike"
 const DEPTH_MAX: usize = 12;
 
 /// A question of one field, with everything inside it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Question {
     /// The document; its variables are `asOf`, `knownAt`, and those that it uses of `order` and `from`.
     pub(crate) text: String,

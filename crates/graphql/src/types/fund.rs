@@ -175,7 +175,6 @@ impl Fund {
         from: Option<i64>,
         to: Option<i64>,
     ) -> Result<Analytics> {
-        let to = self.until(to)?;
         let ledger = &self.0.ledger;
         let told = service(context)?.analyse_fund(&self.0.fund.name, from, to, ledger);
         told.map(Analytics::from).map_err(api_error)
@@ -190,8 +189,8 @@ impl Fund {
         to_strike: i64,
     ) -> Result<Attribution> {
         let name = &self.0.fund.name;
-        let to = self.until(Some(to_strike))?.unwrap_or(to_strike);
-        let told = service(context)?.attribute_fund(name, from_strike, to, &self.0.ledger).await;
+        let told =
+            service(context)?.attribute_fund(name, from_strike, to_strike, &self.0.ledger).await;
         told.map(Attribution).map_err(api_error)
     }
 
@@ -311,21 +310,6 @@ impl Fund {
     async fn find_calendar(&self, context: &Context<'_>) -> Result<Option<CalendarValue>> {
         let (name, ledger) = (&self.0.fund.name, &self.0.ledger);
         service(context)?.find_calendar(name, ledger).await.map_err(api_error)
-    }
-
-    /// The last strike of a span: as of a moment, none that came after it.
-    fn until(&self, to: Option<i64>) -> Result<Option<i64>> {
-        if self.0.ledger.known_at.is_none() {
-            return Ok(to);
-        }
-        let struck = self.0.ledger.state.fund(&self.0.fund.name).map_or(0, |fund| fund.epoch());
-        let last = i64::try_from(struck).unwrap_or(i64::MAX);
-        match to {
-            Some(to) if to > last => {
-                Err(invalid("to", format!("was not struck by then: {last} was the last")))
-            }
-            to => Ok(Some(to.unwrap_or(last))),
-        }
     }
 }
 

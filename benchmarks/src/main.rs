@@ -8,6 +8,13 @@ mod control;
 mod dedup;
 mod evaluation;
 mod load;
+#[path = "../../crates/service/tests/crash/market.rs"]
+#[expect(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "the market is shared with a test, which uses more of it and stops where it fails"
+)]
+mod market;
 mod noise;
 mod onnx_graphs;
 mod peer;

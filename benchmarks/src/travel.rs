@@ -4,14 +4,6 @@
 //! NAV, and an account. About now, about a moment that nobody asked for yet, and about one that was asked for a moment ago, one after the
 //! other. `MODELFOLIO_BENCHMARK_EVENTS` sets another length, for a check that it runs; such a run is no claim.
 
-#[path = "../../crates/service/tests/crash/market.rs"]
-#[expect(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "the market is shared with a test, which uses more of it and stops where it fails"
-)]
-mod market;
-
 use std::path::Path;
 
 use domain::{
@@ -20,12 +12,15 @@ use domain::{
     name::Name,
     time::Timestamp,
 };
-use market::{MODELS, Step, name, price, run as step, service};
 use serde_json::{Value, json};
 use service::{Moment, Service};
 use store::{EventRow, Store, ledger};
 
-use crate::{Error, record};
+use crate::{
+    Error,
+    market::{MODELS, Step, name, price, run as step, service},
+    record,
+};
 
 const EVENTS: &str = "MODELFOLIO_BENCHMARK_EVENTS";
 const EVENTS_USUAL: i64 = 100_000;

@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// What the life that is told must have shown at some moment, so that its questions are about something.
-const SHOWN: [&str; 17] = [
+const SHOWN: [&str; 18] = [
+    "\"owner\":\"cy\"",
     "\"openCommitment\":{",
     "\"bookRoot\":\"sha256:",
     "\"calendar\":{",
@@ -250,8 +251,12 @@ async fn deal(market: &Market, asker: &Asker, told: &mut Vec<Told>) {
     mutate(operator, "clockAdvance", input, "clock { now }").await.unwrap();
     asker.tell(market, told).await;
     set_calendar(market, Some("20:00")).await;
+    let freeze = json!({ "fund": "F", "owner": "cy", "frozen": true });
+    mutate(operator, "ownerFreeze", freeze, "fund { name }").await.unwrap();
     asker.tell(market, told).await;
     set_calendar(market, None).await;
+    let free = json!({ "fund": "F", "owner": "cy", "frozen": false });
+    mutate(operator, "ownerFreeze", free, "fund { name }").await.unwrap();
     asker.tell(market, told).await;
 }
 

@@ -1,6 +1,6 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
 //!
-//! `cargo run --release -p benchmarks -- backtest|control|dedup|evaluation|load|loop|strike|transfer|verify` measures and writes a folder under `benchmarks/runs`.
+//! `cargo run --release -p benchmarks -- backtest|control|dedup|evaluation|load|loop|strike|transfer|travel|verify` measures and writes a folder under `benchmarks/runs`.
 //! No claim about speed stands anywhere without such a folder.
 
 mod backtest;
@@ -8,6 +8,13 @@ mod control;
 mod dedup;
 mod evaluation;
 mod load;
+#[path = "../../crates/service/tests/crash/market.rs"]
+#[expect(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "the market is shared with a test, which uses more of it and stops where it fails"
+)]
+mod market;
 mod noise;
 mod onnx_graphs;
 mod peer;
@@ -15,6 +22,7 @@ mod record;
 mod strike;
 mod timing_loop;
 mod transfer;
+mod travel;
 mod verify;
 
 use std::process::{Command, ExitCode};
@@ -61,6 +69,7 @@ fn main() -> ExitCode {
         ["load"] => load::run(),
         ["strike"] => strike::run(),
         ["transfer"] => transfer::run(),
+        ["travel"] => travel::run(),
         ["verify"] => verify::run(),
         [backtest::CHILD, side, models, days, prices] => {
             backtest::child(side, models, days, prices)
@@ -70,7 +79,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: benchmarks backtest|control|dedup|evaluation|load|loop|strike|transfer|verify"
+                "usage: benchmarks backtest|control|dedup|evaluation|load|loop|strike|transfer|travel|verify"
             );
             return ExitCode::from(2);
         }

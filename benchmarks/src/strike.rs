@@ -5,14 +5,6 @@
 //! writes journal, fills, slices and record, and commits durably.
 //! Beside it stands what one more order costs while they wait, against what one costs in an empty queue.
 
-#[path = "../../crates/service/tests/crash/market.rs"]
-#[expect(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "the market is shared with a test, which uses more of it and stops where it fails"
-)]
-mod market;
-
 use std::{path::Path, process::Command};
 
 use domain::{
@@ -20,11 +12,14 @@ use domain::{
     fund::{Event, State, apply},
     name::Name,
 };
-use market::{MODELS, Step, caller, name, price, run as step, service};
 use serde_json::{Value, json};
 use store::{EventRow, OrderRow, OrderSide, Store, fund_order, ledger};
 
-use crate::{Error, record};
+use crate::{
+    Error,
+    market::{MODELS, Step, caller, name, price, run as step, service},
+    record,
+};
 
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 const RUNS: usize = 3;

@@ -36,6 +36,7 @@ mod m0039_dealing_days;
 mod m0040_commitments;
 mod m0042_restatements;
 mod m0043_waiting_orders;
+mod m0049_ledger_notes;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -92,6 +93,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0034_dealing_windows::Migration),
             Box::new(m0040_commitments::Migration),
             Box::new(m0043_waiting_orders::Migration),
+            Box::new(m0049_ledger_notes::Migration),
         ]
     }
 }

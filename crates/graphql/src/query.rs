@@ -318,15 +318,26 @@ impl Query {
         page.page(rows, |f| f.fund.name.to_string(), Fund)
     }
 
-    /// What rules would have done over prices, by the functions of the live strike and rebalance. It changes nothing. Null if there is no
-    /// such fund.
-    #[graphql(complexity = "1000 + child_complexity")]
+    /// What rules would have done over prices, by the functions of the live strike and rebalance. It changes nothing. As of a moment the
+    /// prices of a fund end with the last strike by then, and its own rules are those in force then. Null if there is no such fund.
+    #[graphql(
+        complexity = "crate::moment::cost(as_of.as_ref(), known_at.as_ref(), 1000 + child_complexity)"
+    )]
     async fn backtest(
         &self,
         context: &Context<'_>,
         input: BacktestInput,
+        #[graphql(
+            desc = "The moment: what was recorded by then. Without it, that of `knownAt`, or now."
+        )]
+        as_of: Option<Time>,
+        #[graphql(
+            desc = "What was recorded by then about it. Without it, that of `asOf`, or everything."
+        )]
+        known_at: Option<Time>,
     ) -> Result<Option<Backtest>> {
-        found(service(context)?.run_backtest(input.try_into()?).await.map(Backtest))
+        let ledger = ledger_at(context, as_of, known_at).await?;
+        found(service(context)?.run_backtest(input.try_into()?, &ledger).await.map(Backtest))
     }
 
     /// The log that proofs rest on.

@@ -15,7 +15,8 @@ use domain::{
 
 use crate::{
     Service, ServiceError,
-    disclosures::{last, number},
+    disclosures::{last, number, trail_of},
+    moment::LedgerAt,
 };
 
 /// Prices to run over.
@@ -81,20 +82,28 @@ pub struct BacktestRun {
 }
 
 impl Service {
-    /// Runs rules over prices, by the functions of the live strike and rebalance. It changes nothing.
+    /// Runs rules over prices, by the functions of the live strike and rebalance. It changes nothing. The prices of a fund are those up to a
+    /// ledger, and its own rules those that were in force then.
     ///
     /// # Errors
     /// [`ServiceError::Absent`] for the fund; [`ServiceError::Invalid`] for rules, prices or strikes that give no backtest.
-    pub async fn run_backtest(&self, request: RunBacktest) -> Result<BacktestRun, ServiceError> {
+    pub async fn run_backtest(
+        &self,
+        request: RunBacktest,
+        ledger: &LedgerAt,
+    ) -> Result<BacktestRun, ServiceError> {
         let (rules, trail) = match (&request.source, &request.methodology) {
             (BacktestSource::Csv { .. }, None) => {
                 return Err(ServiceError::invalid("methodology", "is needed with given prices"));
             }
             (BacktestSource::Csv { .. }, Some(text)) => (parse(text)?, None),
             (BacktestSource::Fund { fund, .. }, text) => {
-                let live = self.get_fund(fund).await?.methodology;
-                let (_, trail) = self.trail_of(fund).await?;
-                (text.as_deref().map(parse).transpose()?.unwrap_or(live), Some(trail))
+                let trail = trail_of(fund, ledger)?.clone();
+                let rules = match text {
+                    Some(text) => parse(text)?,
+                    None => self.view_fund(fund, ledger).await?.fund.methodology,
+                };
+                (rules, Some(trail))
             }
         };
         let run = self.turns.compute(move || match (request.source, trail) {

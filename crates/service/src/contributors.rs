@@ -16,6 +16,7 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     models::Model,
+    moment::next_moment,
     roles::Right,
     token::{Caller, Scope},
 };
@@ -121,6 +122,9 @@ impl Service {
             Begun::Replayed(_) => return Ok(model),
             Begun::Fresh(unit) => unit.about(&model),
         };
+        // A moment of its own: who may know of a version is told as of every moment.
+        unit.transaction.lock_ledger().await?;
+        let set_at = next_moment(&unit.transaction, caller.now).await?.as_millis();
         let last = model_contributor::last_revision(&unit.transaction, &model.id).await?;
         let revision = last.unwrap_or(0) + 1;
         let row = |(position, part): (usize, &Contributor)| ContributorRow {
@@ -130,7 +134,7 @@ impl Service {
             login: part.login.to_string(),
             share_ppb: part.share_ppb,
             set_by: unit.owner().to_owned(),
-            set_at: unit.now(),
+            set_at,
         };
         let rows = input.parts.iter().enumerate().map(row).collect();
         model_contributor::insert_all(&unit.transaction, rows).await?;

@@ -4,7 +4,6 @@ use domain::{
     amount::{Cash, Shares, Units},
     fund::{Account, Asset, CreateQuote, Event, Kind, quote_create},
     name::Name,
-    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,6 +14,7 @@ use crate::{
     dealing::check_own_dealing,
     exits::fund_day,
     funds::ledger_command,
+    moment::LedgerAt,
     token::{Caller, Scope},
 };
 
@@ -77,18 +77,20 @@ impl Service {
         ledger.finish(fund.as_str(), given).await
     }
 
-    /// What so many shares cost in kind today. A trade of the fund before it gives another slice; a mark does not.
+    /// What so many shares cost in kind on the day of a ledger. A trade of the fund before it gives another slice; a mark does not.
     ///
     /// # Errors
     /// [`ServiceError::Absent`] for the fund, [`ServiceError::Rejected`] with the ledger's code.
-    pub async fn quote_create(
+    pub fn quote_create(
         &self,
         fund: &Name,
         shares: Shares,
-        now: Timestamp,
+        ledger: &LedgerAt,
     ) -> Result<CreateQuote, ServiceError> {
-        self.get_fund(fund).await?;
-        let state = self.ledger().await?;
-        Ok(quote_create(&state, fund, shares, fund_day(&state, fund, now))?)
+        let state = &*ledger.state;
+        if state.fund(fund).is_none() {
+            return Err(ServiceError::absent("fund", fund.as_str()));
+        }
+        Ok(quote_create(state, fund, shares, fund_day(state, fund, ledger.as_of))?)
     }
 }

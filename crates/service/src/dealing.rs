@@ -48,7 +48,8 @@ pub(crate) async fn check_own_dealing(
     owner: &Name,
 ) -> Result<(), ServiceError> {
     let Some(state) = ledger.state.fund(fund) else { return Ok(()) };
-    let now = ledger.unit.caller.now;
+    // The moment at which the dealing would be recorded: roles have moments of the same order.
+    let now = Timestamp::from_millis(ledger.at());
     for name in live_models(ledger, state) {
         let transaction = &ledger.unit.transaction;
         let row = registered_model::find_by_name(transaction, name.as_str()).await?;

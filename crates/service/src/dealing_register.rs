@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use domain::{
     dealing::{Dealing, Insider, RegisterEntry, Window, dealings_of, register},
-    fund::{Event, Outcome, State, StrikeOutcome},
+    fund::{Event, Outcome, StrikeOutcome},
     name::Name,
     time::Timestamp,
 };
@@ -16,6 +16,7 @@ use store::{
 use crate::{
     Service, ServiceError,
     dealing::{insiders_of, window},
+    moment::LedgerAt,
     token::{Caller, Scope},
 };
 
@@ -65,7 +66,8 @@ impl Strikes<'_> {
 }
 
 impl Service {
-    /// What insiders of a fund did with its shares, in the order of the journal, after an entry's event and place, at most `limit`.
+    /// What insiders of a fund had done with its shares on a ledger, in the order of the journal, after an entry's event and place, at most
+    /// `limit`.
     ///
     /// # Errors
     /// [`ServiceError::Scope`] without scope `operate`, [`ServiceError::Absent`] for the fund.
@@ -75,12 +77,12 @@ impl Service {
         fund: &Name,
         after: Option<(i64, u64)>,
         limit: u64,
+        ledger: &LedgerAt,
     ) -> Result<Vec<RegisteredDealing>, ServiceError> {
         if !caller.may(Scope::Operate) {
             return Err(Scope::Operate.into());
         }
-        let state = self.ledger().await?;
-        let (insiders, windows) = self.insiders_and_windows(&state, fund).await?;
+        let (insiders, windows) = self.insiders_and_windows(ledger, fund).await?;
         let mut strikes = Strikes { service: self, fund, rows: VecDeque::new(), last: None };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let (mut found, mut seen) = (Vec::new(), 0);
@@ -88,10 +90,11 @@ impl Service {
         let mut cursor = after.map(|(event, _)| event - 1);
         while found.len() < limit && seen < EVENTS_MAX {
             let rows = ledger::list_events(&self.store, cursor, PAGE_EVENTS).await?;
-            let is_last = (rows.len() as u64) < PAGE_EVENTS;
-            seen += rows.len();
             cursor = rows.last().map(|row| row.seq).or(cursor);
-            for row in rows {
+            let is_last =
+                (rows.len() as u64) < PAGE_EVENTS || cursor.is_some_and(|last| last >= ledger.seq);
+            seen += rows.len();
+            for row in rows.into_iter().take_while(|row| row.seq <= ledger.seq) {
                 let dealings = dealings_in(&mut strikes, fund, &row).await?;
                 let entries = register(&insiders, &windows, &dealings);
                 let entries = entries.into_iter().zip(0..);
@@ -110,9 +113,10 @@ impl Service {
     /// Who may know more than the marks of a fund, and when: over all models that it lists or listed.
     async fn insiders_and_windows(
         &self,
-        state: &State,
+        ledger: &LedgerAt,
         fund: &Name,
     ) -> Result<(Vec<Insider>, Vec<Window>), ServiceError> {
+        let state = &*ledger.state;
         let found = state.fund(fund).ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
         let admitted = self.admissions(fund).await?;
         let (mut insiders, mut windows) = (Vec::new(), Vec::new());
@@ -131,13 +135,17 @@ impl Service {
                 .await?;
                 let is_last = (page.len() as u64) < PAGE_ROWS;
                 for moment in page {
+                    after = Some(moment.version_id.clone());
+                    // Published after the last event: it opens nothing by then.
+                    if moment.after_event >= ledger.seq {
+                        continue;
+                    }
                     let opened = moment.after_event.max(admitted.get(name).copied().unwrap_or(0));
                     let version = moment.version_id.as_str();
-                    let window = self.window_of(fund, name, version, opened).await?;
+                    let window = self.window_of(fund, name, version, (opened, ledger.seq)).await?;
                     // A delisting ended what was open: what came after it opens nothing.
                     let is_over = |w: &Window| state.is_delisted(name) && w.ended_by.is_none();
                     windows.extend(window.filter(|window| !is_over(window)));
-                    after = Some(moment.version_id);
                 }
                 if is_last {
                     break;
@@ -172,7 +180,7 @@ impl Service {
         fund: &Name,
         model: &Name,
         version_id: &str,
-        opened_after: i64,
+        (opened_after, last): (i64, i64),
     ) -> Result<Option<Window>, ServiceError> {
         let Some(version) = model_version::find_by_id(&self.store, version_id).await? else {
             return Ok(None);
@@ -181,7 +189,9 @@ impl Service {
         let yanked = version_moment::find(&self.store, version_id, Moment::Yanked).await?;
         // A yank stands between two events: the next one is outside.
         let ends = [ended.map(|row| row.event_seq), yanked.map(|row| row.after_event + 1)];
-        let ended_by = ends.into_iter().flatten().min().map(i64::unsigned_abs);
+        // What ended it later was not known.
+        let ends = ends.into_iter().flatten().filter(|event| *event <= last);
+        let ended_by = ends.min().map(i64::unsigned_abs);
         window(model, &version, opened_after.unsigned_abs(), ended_by).map(Some)
     }
 }

@@ -1,16 +1,15 @@
-//! What stands beside a fund's NAV, and why it moved: `domain::disclosure` over the journal that this process has followed.
+//! What stands beside a fund's NAV, and why it moved: `domain::disclosure` over the journal up to the moment that is asked about.
 
 use std::sync::Arc;
 
 use domain::{
     disclosure::{Analysis, Attribution, Disclosure, Trail, analyse, attribute},
-    fund::State,
     name::Name,
     time::Timestamp,
 };
 use store::{price_decision, registered_model};
 
-use crate::{Service, ServiceError, exits::fund_day};
+use crate::{Service, ServiceError, exits::fund_day, moment::LedgerAt};
 
 /// What stands beside a NAV, with what the journal does not know.
 #[derive(Clone, Debug)]
@@ -24,24 +23,25 @@ pub struct FundDisclosure {
 }
 
 impl Service {
-    /// What stands beside the NAV of a fund at this moment.
+    /// What stands beside the NAV of a fund on a ledger.
     ///
     /// # Errors
     /// [`ServiceError::Absent`] for the fund.
     pub async fn disclose_fund(
         &self,
         name: &Name,
-        now: Timestamp,
+        ledger: &LedgerAt,
     ) -> Result<FundDisclosure, ServiceError> {
-        let (state, trail) = self.trail_of(name).await?;
+        let (state, now) = (&*ledger.state, ledger.as_of);
+        let trail = trail_of(name, ledger)?;
         let fund = state.fund(name).ok_or_else(|| ServiceError::absent("fund", name.as_str()))?;
-        let day = fund_day(&state, name, now);
-        let numbers = Disclosure::of(&trail, &state, fund, day).map_err(ServiceError::internal)?;
-        let mut oldest: Option<Timestamp> = None;
+        let day = fund_day(state, name, now);
+        let numbers = Disclosure::of(trail, state, fund, day).map_err(ServiceError::internal)?;
+        let (mut oldest, known_to) = (None::<Timestamp>, ledger.known_to());
         for held in numbers.models.iter().filter(|held| held.units.as_micro() > 0) {
             let row = registered_model::find_by_name(&self.store, held.model.as_str()).await?;
             let Some(row) = row else { continue };
-            let stood = price_decision::latest_standing(&self.store, &row.id).await?;
+            let stood = price_decision::latest_standing_by(&self.store, &row.id, known_to).await?;
             let at = stood.map(|decision| Timestamp::from_millis(decision.decided_at));
             oldest = [oldest, at].into_iter().flatten().min();
         }
@@ -53,15 +53,16 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::Absent`] for the fund; [`ServiceError::Invalid`] for strikes that give none.
-    pub async fn analyse_fund(
+    pub fn analyse_fund(
         &self,
         name: &Name,
         from: Option<i64>,
         to: Option<i64>,
+        ledger: &LedgerAt,
     ) -> Result<Analysis, ServiceError> {
-        let (_, trail) = self.trail_of(name).await?;
-        let (from, to) = (number("from", from, 1)?, number("to", to, last(&trail))?);
-        analyse(&trail, from, to).map_err(|error| ServiceError::invalid("strikes", error))
+        let trail = trail_of(name, ledger)?;
+        let (from, to) = (number("from", from, 1)?, number("to", to, last(trail))?);
+        analyse(trail, from, to).map_err(|error| ServiceError::invalid("strikes", error))
     }
 
     /// Why NAV moved from one strike to another; from 0 on is from the fund's beginning.
@@ -73,22 +74,22 @@ impl Service {
         name: &Name,
         from: i64,
         to: i64,
+        ledger: &LedgerAt,
     ) -> Result<Attribution, ServiceError> {
-        let (_, trail) = self.trail_of(name).await?;
+        let trail = trail_of(name, ledger)?.clone();
         let (from, to) = (number("fromStrike", Some(from), 0)?, number("toStrike", Some(to), 0)?);
         // Exact fractions over many strikes and names take their time.
         let told = self.turns.compute(move || attribute(&trail, from, to)).await?;
         told.map_err(|error| ServiceError::invalid("strikes", error))
     }
+}
 
-    /// The ledger, and the trail of a fund on it.
-    pub(crate) async fn trail_of(
-        &self,
-        name: &Name,
-    ) -> Result<(Arc<State>, Arc<Trail>), ServiceError> {
-        let (state, trail) = self.ledger_with_trail(name).await?;
-        Ok((state, trail.ok_or_else(|| ServiceError::absent("fund", name.as_str()))?))
-    }
+/// The trail of a fund on a ledger.
+pub(crate) fn trail_of<'a>(
+    name: &Name,
+    ledger: &'a LedgerAt,
+) -> Result<&'a Arc<Trail>, ServiceError> {
+    ledger.trails.trail(name).ok_or_else(|| ServiceError::absent("fund", name.as_str()))
 }
 
 pub(crate) fn last(trail: &Trail) -> u64 {

@@ -99,10 +99,10 @@ impl Service {
     }
 
     async fn view(&self, row: FundRow, ledger: &LedgerAt) -> Result<FundView, ServiceError> {
-        let (state, recorded_at) = (&*ledger.state, ledger.recorded_at);
+        let (state, recorded_at) = (&*ledger.state, ledger.marked_at);
         let name: Name = row.name.parse().map_err(ServiceError::internal)?;
         let books = state.fund(&name).ok_or_else(|| ServiceError::absent("fund", name.as_str()))?;
-        let rules = in_force_by(&self.store, &row, books.methodology()).await?;
+        let rules = in_force_by(&self.store, &row, ledger.seq).await?;
         let fund = Fund::under(row, rules)?;
         let nav = books.nav(state);
         let shares = books.shares(state);

@@ -6,7 +6,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::fund::{Event, FundState, State, apply};
+use domain::{
+    disclosure::Disclosures,
+    fund::{Event, FundState, State, apply},
+};
 use store::{Connection, EventRow, ledger};
 use tokio::sync::Semaphore;
 
@@ -50,12 +53,19 @@ pub(crate) struct History {
     limits: Limits,
 }
 
-/// The state after an event.
+/// The state after an event, and what stands beside the NAVs.
 #[derive(Clone, Debug)]
 struct Kept {
     seq: i64,
     cells: usize,
     state: Arc<State>,
+    trails: Disclosures,
+}
+
+impl Kept {
+    fn new(seq: i64, state: Arc<State>, trails: Disclosures) -> Self {
+        Self { seq, cells: cells(&state, &trails), state, trails }
+    }
 }
 
 #[derive(Debug)]
@@ -90,18 +100,18 @@ impl History {
     }
 
     /// Shows a committed state on the way through the journal; it is kept if it is far enough from the one before.
-    pub(crate) fn offer(&self, seq: i64, state: &Arc<State>) {
+    pub(crate) fn offer(&self, seq: i64, state: &Arc<State>, trails: &Disclosures) {
         let is_wanted = {
             let shelf = self.shelf();
             seq >= shelf.rungs.last().map_or(0, |rung| rung.seq).saturating_add(shelf.spacing)
         };
         if is_wanted {
-            let kept = Kept { seq, cells: cells(state), state: state.clone() };
+            let kept = Kept::new(seq, state.clone(), trails.clone());
             self.shelf().climb(kept, &self.limits);
         }
     }
 
-    /// The state after the event `seq`, which the journal has.
+    /// The state after the event `seq`, which the journal has, and what stands beside the NAVs then.
     ///
     /// # Errors
     /// [`ServiceError::Replaying`] when more lies between than one question replays, [`ServiceError::Crowded`] when too many wait.
@@ -109,15 +119,16 @@ impl History {
         &self,
         connection: &C,
         seq: i64,
-    ) -> Result<Arc<State>, ServiceError> {
+    ) -> Result<(Arc<State>, Disclosures), ServiceError> {
         if let Some(kept) = self.shelf().nearest(seq).filter(|kept| kept.seq == seq) {
-            return Ok(kept.state);
+            return Ok((kept.state, kept.trails));
         }
         let limit = self.limits.queue_max;
         let place = self.queue.try_acquire().map_err(|_| ServiceError::Crowded { limit })?;
         let turn = self.turn.lock().await;
         let nearest = self.shelf().nearest(seq);
-        let (mut at, mut state) = nearest.map_or_else(Default::default, |k| (k.seq, k.state));
+        let (mut at, mut state, mut trails) =
+            nearest.map_or_else(Default::default, |k| (k.seq, k.state, k.trails));
         let mut entries = 0;
         while at < seq && entries < self.limits.replay_entries_max {
             let page = PAGE_EVENTS.min((seq - at).unsigned_abs());
@@ -126,17 +137,21 @@ impl History {
                 return Err(ServiceError::internal(format!("no ledger event follows {at}")));
             }
             for row in rows {
-                entries += replay(Arc::make_mut(&mut state), at, &row)?;
+                entries += replay((Arc::make_mut(&mut state), &mut trails), at, &row)?;
                 at = row.seq;
                 if entries >= self.limits.replay_entries_max {
                     break;
                 }
             }
         }
-        let kept = Kept { seq: at, cells: cells(&state), state: state.clone() };
+        let kept = Kept::new(at, state.clone(), trails.clone());
         self.shelf().remember(kept, &self.limits);
         drop((turn, place));
-        if at < seq { Err(ServiceError::Replaying { done: at, of: seq }) } else { Ok(state) }
+        if at < seq {
+            Err(ServiceError::Replaying { done: at, of: seq })
+        } else {
+            Ok((state, trails))
+        }
     }
 }
 
@@ -191,19 +206,31 @@ impl Shelf {
     }
 }
 
-/// What a state holds, in cells.
-fn cells(state: &State) -> usize {
+/// What a state holds, in cells. Of what stands beside it strikes and rows are shared: only the lists of them count.
+fn cells(state: &State, trails: &Disclosures) -> usize {
     let fund = |fund: &FundState| {
         let leavers: usize = fund.pools().values().map(|pool| pool.owners.len()).sum();
         let orders = fund.pending_subscriptions().len() + fund.pending_redemptions().len();
         2 * fund.prices().len() + fund.gl_accounts().count() + orders + leavers
     };
     let models = state.models().map(|(_, m)| m.contributors().len() + m.sales().len());
-    state.balances().count() + state.funds().map(fund).sum::<usize>() + models.sum::<usize>()
+    let trail = |fund: &FundState| {
+        // Two pointers a strike, one for its row, and what lies beside them: lots, sales, models.
+        trails.trail(fund.name()).map_or(0, |trail| trail.strikes().len() / 4 + 64)
+    };
+    let beside: usize = state.funds().map(trail).sum();
+    beside
+        + state.balances().count()
+        + state.funds().map(fund).sum::<usize>()
+        + models.sum::<usize>()
 }
 
 /// Applies the event of a row to the state after event `before`; the number of entries that it made.
-fn replay(state: &mut State, before: i64, row: &EventRow) -> Result<usize, ServiceError> {
+fn replay(
+    (state, trails): (&mut State, &mut Disclosures),
+    before: i64,
+    row: &EventRow,
+) -> Result<usize, ServiceError> {
     let broken = |why: String| ServiceError::internal(format!("ledger event {}: {why}", row.seq));
     if row.seq != before + 1 {
         return Err(broken(format!("follows event {before}")));
@@ -211,6 +238,7 @@ fn replay(state: &mut State, before: i64, row: &EventRow) -> Result<usize, Servi
     let event: Event = serde_json::from_str(&row.body).map_err(|e| broken(e.to_string()))?;
     let batch = apply(state, &event).map_err(|e| broken(e.to_string()))?;
     state.commit(&batch);
+    trails.follow(&event, &batch);
     if state.chain().hex() != row.chain {
         let found = state.chain().hex();
         return Err(broken(format!("replays to chain {found}, recorded is {}", row.chain)));
@@ -223,7 +251,7 @@ mod tests {
     use super::*;
 
     fn kept(seq: i64, cells: usize) -> Kept {
-        Kept { seq, cells, state: Arc::default() }
+        Kept { cells, ..Kept::new(seq, Arc::default(), Disclosures::new()) }
     }
 
     /// Proves that the ladder holds its bounds however long the journal is and however large its states are, that rungs stand in order

@@ -7,13 +7,12 @@
 use std::sync::Arc;
 
 use domain::{
-    disclosure::Trail,
     fund::{Batch, Event, State, apply},
     name::Name,
     proof::{Restated, StrikeFacts},
     time::Timestamp,
 };
-use store::{Connection, EntryRow, EventRow, LegRow, LineRow, ledger};
+use store::{Connection, EntryRow, EventRow, LegRow, LineRow, ledger, ledger_note};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
@@ -21,7 +20,7 @@ use crate::{
     command::Unit,
     follow::Followers,
     history::History,
-    moment::{LedgerAt, next_after},
+    moment::{LedgerAt, next_after, note},
     standby::{Standby, is_kept},
 };
 
@@ -83,25 +82,21 @@ impl Service {
         Ok(cached.state.clone())
     }
 
-    /// The same state with what stands beside the NAV of a fund; none before the fund was created.
-    pub(crate) async fn ledger_with_trail(
-        &self,
-        fund: &Name,
-    ) -> Result<(Arc<State>, Option<Arc<Trail>>), ServiceError> {
-        let mut cached = self.ledger.lock().await;
-        catch_up(&self.store, &mut cached, Some(&self.history), |_| ()).await?;
-        Ok((cached.state.clone(), cached.followers.disclosures.trail(fund).cloned()))
-    }
-
     /// The whole journal's ledger, as it is at `now`.
     pub(crate) async fn live_ledger(&self, now: Timestamp) -> Result<LedgerAt, ServiceError> {
+        // Before the journal: whatever was noted by then is older than what the journal is read to.
+        let noted_at = ledger_note::latest(&self.store).await?;
         let mut cached = self.ledger.lock().await;
         catch_up(&self.store, &mut cached, Some(&self.history), |_| ()).await?;
+        let recorded_at = cached.recorded_at.max(noted_at).map(Timestamp::from_millis);
         Ok(LedgerAt {
             state: cached.state.clone(),
+            trails: Arc::new(cached.followers.disclosures.clone()),
             seq: cached.seq,
-            recorded_at: cached.recorded_at.map(Timestamp::from_millis),
-            as_of: now,
+            marked_at: cached.recorded_at.map(Timestamp::from_millis),
+            recorded_at,
+            // What was recorded some milliseconds ahead of the clock has happened.
+            as_of: recorded_at.map_or(now, |at| at.max(now)),
             known_at: None,
         })
     }
@@ -187,8 +182,12 @@ impl LedgerUnit<'_> {
         reply: R,
     ) -> Result<R, ServiceError> {
         let at = self.at();
+        if self.seq == self.guard.seq {
+            // What it wrote is told from this moment on all the same.
+            note(&self.unit.transaction, at).await?;
+        }
         let reply = self.unit.finish(subject, reply).await?;
-        self.history.offer(self.seq, &self.state);
+        self.history.offer(self.seq, &self.state, &self.followers.disclosures);
         if self.seq != self.guard.seq {
             self.guard.recorded_at = Some(at);
             let before = std::mem::replace(&mut self.guard.state, self.state);
@@ -260,7 +259,7 @@ async fn catch_up<C: Connection>(
             seen(batch);
         }
         if let Some(history) = history {
-            history.offer(cached.seq, &cached.state);
+            history.offer(cached.seq, &cached.state, &cached.followers.disclosures);
         }
         if last_page {
             return Ok(());

@@ -20,6 +20,7 @@ use crate::{
     log::NewLeaf,
     methodology_comparison::{MethodologyComparison, compare},
     methodology_gate,
+    moment::LedgerAt,
     token::{Caller, Scope},
 };
 
@@ -135,29 +136,33 @@ pub(crate) async fn in_force<C: Connection>(
     connection: &C,
     row: &FundRow,
 ) -> Result<InForce, ServiceError> {
-    let Some(adopted) = methodology_end::latest_adopted(connection, &row.name).await? else {
+    let adopted = methodology_end::latest_adopted(connection, &row.name).await?;
+    rules_of(connection, row, adopted).await
+}
+
+/// The rules that were in force after an event of the ledger: those of the last adoption by then, or of the fund's creation. Not those of
+/// a digest, which the same rules have again when they are proposed a second time.
+pub(crate) async fn in_force_by<C: Connection>(
+    connection: &C,
+    row: &FundRow,
+    event_seq: i64,
+) -> Result<InForce, ServiceError> {
+    let adopted = methodology_end::latest_adopted_by(connection, &row.name, event_seq).await?;
+    rules_of(connection, row, adopted).await
+}
+
+async fn rules_of<C: Connection>(
+    connection: &C,
+    row: &FundRow,
+    adopted: Option<MethodologyEndRow>,
+) -> Result<InForce, ServiceError> {
+    let Some(adopted) = adopted else {
         let (text, digest) = (row.methodology.clone(), row.methodology_digest.clone());
         return Ok(InForce { version: 1, text, digest });
     };
     let version = adopted.version;
     let found = fund_methodology::find(connection, &row.name, version).await?;
     let MethodologyRow { body, digest, .. } =
-        found.ok_or_else(|| ServiceError::internal("rules in force that nobody proposed"))?;
-    Ok(InForce { version, text: body, digest })
-}
-
-/// The rules that were in force on a ledger: those of a digest, or of the fund's creation.
-pub(crate) async fn in_force_by<C: Connection>(
-    connection: &C,
-    row: &FundRow,
-    digest: Option<Digest>,
-) -> Result<InForce, ServiceError> {
-    let Some(digest) = digest.map(|digest| digest.hex()) else {
-        let (text, digest) = (row.methodology.clone(), row.methodology_digest.clone());
-        return Ok(InForce { version: 1, text, digest });
-    };
-    let found = fund_methodology::find_by_digest(connection, &row.name, &digest).await?;
-    let MethodologyRow { version, body, digest, .. } =
         found.ok_or_else(|| ServiceError::internal("rules in force that nobody proposed"))?;
     Ok(InForce { version, text: body, digest })
 }
@@ -327,7 +332,7 @@ impl Service {
         ledger.finish(&subject, version).await
     }
 
-    /// The rules of a fund after version `after`, at most `limit`.
+    /// The rules that a fund had or was proposed on a ledger after version `after`, at most `limit`, with what had become of them by then.
     ///
     /// # Errors
     /// [`ServiceError::Absent`] if there is no such fund.
@@ -336,22 +341,9 @@ impl Service {
         fund: &Name,
         after: Option<i64>,
         limit: u64,
+        ledger: &LedgerAt,
     ) -> Result<Vec<MethodologyVersion>, ServiceError> {
-        let row = fund::find(&self.store, fund.as_str()).await?;
-        let row = row.ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
-        let in_force = in_force(&self.store, &row).await?.version;
-        let mut versions = Vec::new();
-        if after.is_none_or(|after| after < 1) {
-            versions.push(MethodologyVersion::creation(&row, in_force)?);
-        }
-        let limit = limit.saturating_sub(versions.len() as u64);
-        let rows = fund_methodology::list(&self.store, fund.as_str(), after, limit).await?;
-        let ends = methodology_end::list(&self.store, fund.as_str(), after, limit).await?;
-        for row in rows {
-            let end = ends.iter().find(|end| end.version == row.version);
-            versions.push(MethodologyVersion::read(row, end, in_force)?);
-        }
-        Ok(versions)
+        self.methodologies_by(fund, after, limit, (ledger.known_to(), ledger.seq)).await
     }
 
     /// One version of a fund's rules.
@@ -363,9 +355,37 @@ impl Service {
         fund: &Name,
         version: i64,
     ) -> Result<MethodologyVersion, ServiceError> {
-        let found = self.list_methodologies(fund, Some(version.saturating_sub(1)), 1).await?;
+        let (after, now) = (Some(version.saturating_sub(1)), (i64::MAX, i64::MAX));
+        let found = self.methodologies_by(fund, after, 1, now).await?;
         let found = found.into_iter().find(|found| found.version == version);
         found.ok_or_else(|| ServiceError::absent("rules", rules_subject(fund, version)))
+    }
+
+    /// What was recorded by a moment and an event about a fund's rules.
+    async fn methodologies_by(
+        &self,
+        fund: &Name,
+        after: Option<i64>,
+        limit: u64,
+        (known_to, event_seq): (i64, i64),
+    ) -> Result<Vec<MethodologyVersion>, ServiceError> {
+        let row = fund::find(&self.store, fund.as_str()).await?;
+        let row = row.ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
+        let in_force = in_force_by(&self.store, &row, event_seq).await?.version;
+        let mut versions = Vec::new();
+        if after.is_none_or(|after| after < 1) {
+            versions.push(MethodologyVersion::creation(&row, in_force)?);
+        }
+        let limit = limit.saturating_sub(versions.len() as u64);
+        let rows = fund_methodology::list(&self.store, fund.as_str(), after, limit).await?;
+        let mut ends = methodology_end::list(&self.store, fund.as_str(), after, limit).await?;
+        ends.retain(|end| end.recorded_at <= known_to);
+        // Versions stand in the order in which they were proposed.
+        for row in rows.into_iter().take_while(|row| row.proposed_at <= known_to) {
+            let end = ends.iter().find(|end| end.version == row.version);
+            versions.push(MethodologyVersion::read(row, end, in_force)?);
+        }
+        Ok(versions)
     }
 
     /// The versions that were in force from a fund's creation up to a strike, in the order of coming into force, with their rules.

@@ -3,11 +3,15 @@
 //! The ledger as of a moment is what the events make that were recorded by then. Every command records at a moment of its own, later
 //! than all before it, so that such a state is a prefix of the journal that ends between two commands. A moment is answered once it is
 //! closed: something was recorded at it or after it, or the horizon passed it, which no later command records behind.
+//!
+//! What is told beside the state and is no event (a calendar, a word about a dealing day, proposed rules, a price) is recorded in the
+//! same way, under the ledger's lock at a moment of its own, and noted ([`note`]). So everything about funds has one order, and what is
+//! told as of a moment follows from the last thing in it.
 
 use std::sync::Arc;
 
-use domain::{fund::State, name::Name, time::Timestamp};
-use store::{Connection, StoreTransaction, ledger, ledger_horizon, strike};
+use domain::{disclosure::Disclosures, fund::State, name::Name, time::Timestamp};
+use store::{Connection, StoreTransaction, ledger, ledger_horizon, ledger_note, strike};
 
 use crate::{Service, ServiceError};
 
@@ -58,14 +62,25 @@ impl Moment {
 pub struct LedgerAt {
     /// The state after its last event.
     pub state: Arc<State>,
+    /// What stood beside the NAV of each fund after that event.
+    pub trails: Arc<Disclosures>,
     /// The number of its last event; 0 before the first.
     pub seq: i64,
-    /// When the last event was recorded; none before the first. Asked for as a moment, it gives this prefix again.
+    /// When the last event was recorded; none before the first.
+    pub marked_at: Option<Timestamp>,
+    /// When the last event or note was recorded; none before the first. Asked for as a moment, it gives the same answers again.
     pub recorded_at: Option<Timestamp>,
     /// The moment itself.
     pub as_of: Timestamp,
     /// What was recorded later than this about an earlier moment is not known; none where everything is.
     pub known_at: Option<Timestamp>,
+}
+
+impl LedgerAt {
+    /// What was recorded later than this, in milliseconds, is not part of any answer about this ledger.
+    pub(crate) fn known_to(&self) -> i64 {
+        self.recorded_at.map_or(i64::MIN, Timestamp::as_millis)
+    }
 }
 
 impl Service {
@@ -79,20 +94,41 @@ impl Service {
         let Some(Asked { as_of, known_at, until }) = moment.asked else { return Ok(live) };
         self.close(until, live.recorded_at, moment.now).await?;
         // What was recorded after either is not part of the answer.
-        let until = as_of.min(known_at);
-        let event = ledger::latest_event_by(&self.store, until.as_millis()).await?;
-        let seq = event.as_ref().map_or(0, |event| event.seq);
+        let until = as_of.min(known_at).as_millis();
+        let event = ledger::latest_event_by(&self.store, until).await?;
+        let (seq, event_at) = event.map_or((0, None), |event| (event.seq, Some(event.recorded_at)));
+        let noted_at = ledger_note::latest_by(&self.store, until).await?;
+        let (state, trails) = match seq {
+            0 => Default::default(),
+            seq if seq == live.seq => (live.state, live.trails),
+            seq => {
+                let (state, trails) = self.history.state_at(&self.store, seq).await?;
+                (state, Arc::new(trails))
+            }
+        };
         Ok(LedgerAt {
-            state: match seq {
-                0 => Arc::default(),
-                seq if seq == live.seq => live.state,
-                seq => self.history.state_at(&self.store, seq).await?,
-            },
+            state,
+            trails,
             seq,
-            recorded_at: event.map(|event| Timestamp::from_millis(event.recorded_at)),
+            marked_at: event_at.map(Timestamp::from_millis),
+            recorded_at: event_at.max(noted_at).map(Timestamp::from_millis),
             as_of,
             known_at: Some(known_at),
         })
+    }
+
+    /// Sees to it that a moment is over, so that what was known at it stays what it was.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotYet`] for a moment that is not over.
+    pub async fn close_moment(
+        &self,
+        field: &'static str,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let live = self.live_ledger(now).await?;
+        self.close((field, at), live.recorded_at, now).await
     }
 
     /// The moment of a strike: what was right after the command that struck. None where there is no such strike.
@@ -146,6 +182,21 @@ impl Service {
     }
 }
 
+/// Notes that something was recorded at a moment of its own without an event; under the ledger's lock.
+pub(crate) async fn note(transaction: &StoreTransaction, at: i64) -> Result<(), ServiceError> {
+    Ok(ledger_note::append(transaction, at).await?)
+}
+
+/// A moment of its own for what is no event, and its note; under the ledger's lock.
+pub(crate) async fn noted_moment(
+    transaction: &StoreTransaction,
+    now: Timestamp,
+) -> Result<i64, ServiceError> {
+    let at = next_moment(transaction, now).await?.as_millis();
+    note(transaction, at).await?;
+    Ok(at)
+}
+
 /// The first moment, from `now` on, that is later than everything that was recorded or closed; under the ledger's lock.
 pub(crate) async fn next_moment(
     transaction: &StoreTransaction,
@@ -162,6 +213,7 @@ pub(crate) async fn next_after<C: Connection>(
     now: Timestamp,
 ) -> Result<Timestamp, ServiceError> {
     let horizon = ledger_horizon::latest(connection).await?;
-    let later = last.into_iter().chain(horizon).max().map(|at| at.saturating_add(1));
+    let noted = ledger_note::latest(connection).await?;
+    let later = last.into_iter().chain(horizon).chain(noted).max().map(|at| at.saturating_add(1));
     Ok(later.map_or(now, |later| now.max(Timestamp::from_millis(later))))
 }

@@ -24,7 +24,7 @@ use crate::{
     jobs::queued_row,
     log::{NewLeaf, append_leaf},
     models::Model,
-    moment::next_moment,
+    moment::noted_moment,
     rotation::{SuiteStage, stage_of},
     rounds::insert_confirmation,
     versions::{LISTED, list_version},
@@ -205,7 +205,7 @@ pub(crate) async fn decide_price(
     };
     let seq = latest.map_or(1, |row| row.seq + 1);
     // After everything that the ledger has: whoever asks for a moment that is over never finds it there.
-    let decided_at = next_moment(transaction, *now).await?.as_millis();
+    let decided_at = noted_moment(transaction, *now).await?;
     let row = PriceDecisionRow {
         model_id: version.model_id.clone(),
         seq,

@@ -12,7 +12,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use store::{BasketRow, index_basket};
 
-use crate::{Service, ServiceError, ledger::LedgerUnit};
+use crate::{Service, ServiceError, ledger::LedgerUnit, moment::LedgerAt};
 
 /// What the row of a basket holds: the level, and beside it the plan that made it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ pub struct Rebalance {
 }
 
 impl Service {
-    /// Rebalances of a fund in order.
+    /// Rebalances that a fund had on a ledger, in order.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
@@ -100,6 +100,7 @@ impl Service {
         fund: &Name,
         after: Option<i64>,
         limit: u64,
+        ledger: &LedgerAt,
     ) -> Result<Vec<Rebalance>, ServiceError> {
         let rows = index_basket::list(&self.store, fund.as_str(), after, limit).await?;
         let read = |row: BasketRow| {
@@ -112,6 +113,7 @@ impl Service {
                 recorded_at: Timestamp::from_millis(row.recorded_at),
             })
         };
-        rows.into_iter().map(read).collect()
+        let known = rows.into_iter().take_while(|row| row.recorded_at <= ledger.known_to());
+        known.map(read).collect()
     }
 }

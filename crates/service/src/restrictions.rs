@@ -10,6 +10,7 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     funds::ledger_command,
+    moment::LedgerAt,
     token::{Caller, Scope},
 };
 
@@ -137,23 +138,24 @@ impl Service {
         ledger.finish(fund.as_str(), fund.to_string()).await
     }
 
-    /// Owners on a list of a fund, by name after `after`, at most `limit`; only the operator reads it.
+    /// Owners on a list of a fund on a ledger, by name after `after`, at most `limit`; only the operator reads it.
     ///
     /// # Errors
     /// [`ServiceError::Scope`], [`ServiceError::Absent`].
-    pub async fn list_restricted(
+    pub fn list_restricted(
         &self,
         caller: &Caller,
         fund: &Name,
         list: OwnerList,
         after: Option<&str>,
         limit: u64,
+        ledger: &LedgerAt,
     ) -> Result<Vec<Name>, ServiceError> {
         if !caller.may(Scope::Operate) {
             return Err(Scope::Operate.into());
         }
-        let state = self.ledger().await?;
-        let found = state.fund(fund).ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
+        let found =
+            ledger.state.fund(fund).ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
         let owners = match list {
             OwnerList::Allowed => found.restrictions().allowed(),
             OwnerList::Frozen => found.restrictions().frozen(),

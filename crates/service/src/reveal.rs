@@ -28,6 +28,7 @@ use crate::{
     funds::{Fund, ModelMark, accepted_marks, ledger_command},
     ledger::LedgerUnit,
     log::NewLeaf,
+    moment::LedgerAt,
     orders::waiting,
     proofs::strike_subject,
     strikes::FundOnly,
@@ -210,15 +211,20 @@ impl Service {
         ledger.finish(&format!("{fund}/{number}"), root.root).await
     }
 
-    /// The commitment of a fund that no strike has used up.
+    /// The commitment of a fund that no strike had used up on a ledger. What was told of it later is not told: neither a cut-off that came
+    /// after, nor ever a price.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
     pub async fn find_open_commitment(
         &self,
         fund: &Name,
+        ledger: &LedgerAt,
     ) -> Result<Option<StrikeCommitment>, ServiceError> {
-        price_commitment::find_open(&self.store, fund.as_str()).await?.map(read).transpose()
+        let row = price_commitment::find_open_by(&self.store, fund.as_str(), ledger.seq).await?;
+        let Some(row) = row else { return Ok(None) };
+        let closed_by = row.closed_by.filter(|closed_by| *closed_by <= ledger.seq);
+        read(PriceCommitmentRow { closed_by, used_by: None, revealed_at: None, ..row }).map(Some)
     }
 
     /// How the prices of a strike were bound; none where nobody committed to them before its cut-off.

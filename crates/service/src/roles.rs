@@ -11,6 +11,7 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     models::Model,
+    moment::next_moment,
     token::{Caller, Scope},
     visibility::Reader,
 };
@@ -119,13 +120,16 @@ impl Service {
             }
         }
         if granted != in_force {
+            // A moment of its own: who may know of a version is told as of every moment.
+            transaction.lock_ledger().await?;
+            let set_at = next_moment(transaction, caller.now).await?.as_millis();
             let row = MaintainerRow {
                 model_id: model.id.clone(),
                 login: login.to_string(),
                 seq: current.map_or(1, |row| row.seq + 1),
                 granted,
                 set_by: unit.owner().to_owned(),
-                set_at: unit.now(),
+                set_at,
             };
             model_maintainer::insert(transaction, row).await?;
         }

@@ -70,6 +70,18 @@ pub async fn last_seq<C: Connection>(
     record::greatest::<DealingRow, C>(connection, of_fund, "seq").await
 }
 
+/// The settled day of the greatest date, struck or missed, that was written down at a moment or before it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn last_settled_by<C: Connection>(
+    connection: &C,
+    fund: &str,
+    recorded_at: i64,
+) -> Result<Option<DealingRow>, StoreError> {
+    record::last(connection, settled(fund).add(recorded_by(recorded_at)), "date").await
+}
+
 /// The settled day of the greatest date, struck or missed; with `review_due`, among those with a review and a strike.
 ///
 /// # Errors
@@ -79,10 +91,7 @@ pub async fn last_settled<C: Connection>(
     fund: &str,
     review_due: bool,
 ) -> Result<Option<DealingRow>, StoreError> {
-    let settled = Condition::any()
-        .add(equal("state", DealingState::Struck.as_str()))
-        .add(equal("state", DealingState::Missed.as_str()));
-    let mut condition = Condition::all().add(equal("fund", fund)).add(settled);
+    let mut condition = settled(fund);
     if review_due {
         condition =
             condition.add(equal("review", 1_i64)).add(Expr::col("strike_number").is_not_null());
@@ -116,18 +125,30 @@ pub async fn count_in_state<C: Connection>(
     record::count::<DealingRow, C>(connection, of_state(fund, state, Some(date))).await
 }
 
-/// A page of a fund's rows, oldest first.
+/// A page of a fund's rows that were written down at a moment or before it, oldest first.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list<C: Connection>(
+pub async fn list_by<C: Connection>(
     connection: &C,
     fund: &str,
+    recorded_at: i64,
     after_seq: Option<i64>,
     limit: u64,
 ) -> Result<Vec<DealingRow>, StoreError> {
-    let of_fund = equal("fund", fund).into_condition();
-    record::page(connection, of_fund, "seq", after_seq.map(Into::into), limit).await
+    let known = equal("fund", fund).into_condition().add(recorded_by(recorded_at));
+    record::page(connection, known, "seq", after_seq.map(Into::into), limit).await
+}
+
+fn settled(fund: &str) -> Condition {
+    let settled = Condition::any()
+        .add(equal("state", DealingState::Struck.as_str()))
+        .add(equal("state", DealingState::Missed.as_str()));
+    Condition::all().add(equal("fund", fund)).add(settled)
+}
+
+fn recorded_by(recorded_at: i64) -> Expr {
+    Expr::col("recorded_at").lte(Expr::val(recorded_at))
 }
 
 fn of_state(fund: &str, state: DealingState, date: Option<&str>) -> Condition {

@@ -43,6 +43,19 @@ pub async fn current<C: Connection>(
     record::last(connection, equal("fund", fund), "seq").await
 }
 
+/// The last calendar of a fund that was set at a moment or before it; none when there was none by then.
+///
+/// # Errors
+/// Those of the database.
+pub async fn current_by<C: Connection>(
+    connection: &C,
+    fund: &str,
+    set_at: i64,
+) -> Result<Option<CalendarRow>, StoreError> {
+    let by = Expr::col("set_at").lte(Expr::val(set_at));
+    record::last(connection, Condition::all().add(equal("fund", fund)).add(by), "seq").await
+}
+
 /// A page of the funds that have a calendar now, by name, each with it.
 ///
 /// # Errors

@@ -31,6 +31,7 @@ pub mod idempotent_reply;
 pub mod index_basket;
 pub mod ledger;
 pub mod ledger_horizon;
+pub mod ledger_note;
 pub mod likeness_review;
 pub mod log_head;
 pub mod log_leaf;

@@ -1,6 +1,6 @@
 //! What became of a proposal of rules: adopted or withdrawn, once and for ever.
 
-use sea_orm::sea_query::{Condition, IntoCondition};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoCondition};
 
 use crate::record::{self, equal, record};
 use crate::{Connection, StoreError, StoreTransaction};
@@ -58,6 +58,20 @@ pub async fn latest_adopted<C: Connection>(
     fund: &str,
 ) -> Result<Option<MethodologyEndRow>, StoreError> {
     let condition = Condition::all().add(equal("fund", fund)).add(equal("kind", "adopted"));
+    record::last(connection, condition, "version").await
+}
+
+/// The last adoption of a fund by an event of the ledger or one before it; null while the rules of its creation were in force.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_adopted_by<C: Connection>(
+    connection: &C,
+    fund: &str,
+    event_seq: i64,
+) -> Result<Option<MethodologyEndRow>, StoreError> {
+    let by = Expr::col("event_seq").lte(Expr::val(event_seq));
+    let condition = Condition::all().add(equal("fund", fund)).add(equal("kind", "adopted")).add(by);
     record::last(connection, condition, "version").await
 }
 

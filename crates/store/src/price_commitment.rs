@@ -63,6 +63,25 @@ pub async fn find_open<C: Connection>(
     record::first(connection, statement).await
 }
 
+/// The commitment of a fund that was made by an event of the ledger or one before it, and that nothing had used up by then.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_open_by<C: Connection>(
+    connection: &C,
+    fund: &str,
+    event_seq: i64,
+) -> Result<Option<PriceCommitmentRow>, StoreError> {
+    let used = Expr::col("used_by");
+    let open = used.clone().is_null().or(used.gt(Expr::val(event_seq)));
+    let made = Expr::col("event_seq").lte(Expr::val(event_seq));
+    let statement = record::select::<PriceCommitmentRow>()
+        .cond_where(equal("fund", fund).into_condition().add(open).add(made))
+        .order_by("event_seq", Order::Desc)
+        .take();
+    record::first(connection, statement).await
+}
+
 /// The commitment that an event used up.
 ///
 /// # Errors

@@ -60,6 +60,19 @@ pub async fn latest<C: Connection>(
     record::last(connection, equal("model_id", model_id), "seq").await
 }
 
+/// The last decision on a model that was made at a moment or before it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_by<C: Connection>(
+    connection: &C,
+    model_id: &str,
+    decided_at: i64,
+) -> Result<Option<PriceDecisionRow>, StoreError> {
+    let by = Expr::col("decided_at").lte(Expr::val(decided_at));
+    record::last(connection, equal("model_id", model_id).into_condition().add(by), "seq").await
+}
+
 /// The last decision that set a model's price: status `ADMITTED` or `ACCEPTED`.
 ///
 /// # Errors
@@ -74,7 +87,7 @@ pub async fn latest_accepted<C: Connection>(
     record::last(connection, condition, "seq").await
 }
 
-/// The last decision by which a model's price was set or found to stand: status `ADMITTED`, `ACCEPTED` or `DEADBAND`.
+/// The last decision by which a model's price was set or found to stand.
 ///
 /// # Errors
 /// Those of the database.
@@ -82,9 +95,23 @@ pub async fn latest_standing<C: Connection>(
     connection: &C,
     model_id: &str,
 ) -> Result<Option<PriceDecisionRow>, StoreError> {
+    latest_standing_by(connection, model_id, i64::MAX).await
+}
+
+/// The last decision, made at a moment or before it, by which a model's price was set or found to stand: status `ADMITTED`, `ACCEPTED` or
+/// `DEADBAND`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest_standing_by<C: Connection>(
+    connection: &C,
+    model_id: &str,
+    decided_at: i64,
+) -> Result<Option<PriceDecisionRow>, StoreError> {
     let condition = equal("model_id", model_id)
         .into_condition()
-        .add(Expr::col("status").is_in(["ADMITTED", "ACCEPTED", "DEADBAND"]));
+        .add(Expr::col("status").is_in(["ADMITTED", "ACCEPTED", "DEADBAND"]))
+        .add(Expr::col("decided_at").lte(Expr::val(decided_at)));
     record::last(connection, condition, "seq").await
 }
 

@@ -26,7 +26,11 @@ pub(crate) struct Market {
 
 impl Market {
     pub(crate) async fn open() -> Self {
-        let world = World::new();
+        Self::inside(World::new()).await
+    }
+
+    /// The same in a world that is there.
+    pub(crate) async fn inside(world: World) -> Self {
         let [ann, bob] = ["ann", "bob"]
             .map(|owner| world.anybody.with_token(token(&world.place, owner, "invest")));
         let suite = world.register_suite().await;

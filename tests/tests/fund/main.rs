@@ -15,6 +15,7 @@ mod disclosure;
 mod exits;
 mod methodologies;
 mod proofs;
+mod questions;
 mod restrictions;
 mod reveal;
 mod rules;

@@ -45,7 +45,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let place = Place::sqlite();
+        Self::at(Place::sqlite())
+    }
+
+    /// The same where the caller says.
+    pub(crate) fn at(place: Place) -> Self {
         let (server, url) = serve(&place);
         let anybody = Client::new(&url, None).unwrap();
         let [lab_token, stranger_token, operator_token] =

@@ -10,7 +10,7 @@ use service::LedgerAt;
 
 use super::statement::Statement;
 use crate::{
-    error::api_error,
+    error::{api_error, invalid},
     moment::{ledger_at, ledger_now},
     scalars::{Credits, NameText, ShareQuantity, Time, UnitQuantity},
     scope::{request, service},
@@ -56,8 +56,8 @@ impl Account {
         NameText(self.owner.clone())
     }
 
-    /// When the last event of the ledger that this answer knows was recorded. Asked as `asOf`, it gives this answer again, whatever is
-    /// recorded later; null on an empty ledger.
+    /// When the last thing that this answer knows was recorded: an event of the ledger, a price, a calendar, a word about a dealing day,
+    /// proposed rules. Asked as `asOf`, it gives this answer again, whatever is recorded later; null on an empty ledger.
     async fn recorded_at(&self, context: &Context<'_>) -> Result<Option<Time>> {
         Ok(self.ledger(context).await?.recorded_at.map(Time))
     }
@@ -75,7 +75,7 @@ impl Account {
     }
 
     /// From one moment to another: opening balances, every posting, closing balances. Without `to` it ends now, or at the moment of the
-    /// account.
+    /// account, and never later than that.
     #[graphql(complexity = "crate::moment::cost(Some(&from), to.as_ref(), child_complexity)")]
     async fn statement(
         &self,
@@ -85,7 +85,14 @@ impl Account {
     ) -> Result<Statement> {
         let now = request(context)?.now;
         let to = match to {
-            Some(_) => ledger_at(context, to, None).await?,
+            Some(_) => {
+                let to = ledger_at(context, to, None).await?;
+                let asked = self.ledger.as_ref().filter(|asked| asked.known_at.is_some());
+                if asked.is_some_and(|asked| asked.seq < to.seq) {
+                    return Err(invalid("to", "is later than the moment of the account"));
+                }
+                to
+            }
             None => self.ledger(context).await?,
         };
         let statement = service(context)?.statement(&self.owner, from.0, to, now).await;

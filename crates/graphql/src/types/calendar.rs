@@ -1,57 +1,58 @@
 //! When a fund deals, and what became of its dealing days.
 
-use async_graphql::{Context, Enum, Object, Result, SimpleObject};
-use domain::time::Date as DateValue;
+use async_graphql::{Enum, Object, Result, SimpleObject};
+use domain::time::{Date as DateValue, Timestamp};
 use service::{Dealing, DealingState as StateValue, FundCalendar as CalendarValue};
 
 use crate::{
     pagination::{Page, PageArguments},
     scalars::{Date, Sha256, Time},
-    scope::request,
 };
 
 /// When a fund deals: at each cut-off it is struck without anybody asking.
 #[derive(Clone, Debug)]
-pub(crate) struct FundCalendar(pub(crate) CalendarValue);
+pub(crate) struct FundCalendar {
+    pub(crate) value: CalendarValue,
+    /// The moment that is told of.
+    pub(crate) at: Timestamp,
+}
 
 /// When a fund deals: at each cut-off it is struck without anybody asking.
 #[Object]
 impl FundCalendar {
     /// The rules, canonical JSON.
     async fn json(&self) -> &str {
-        self.0.calendar.text()
+        self.value.calendar.text()
     }
 
     /// SHA-256 over the canonical JSON.
     async fn digest(&self) -> Sha256 {
-        Sha256(self.0.calendar.digest())
+        Sha256(self.value.calendar.digest())
     }
 
     /// The IANA name of the time zone in which dates and times of day are meant.
     async fn time_zone(&self) -> &str {
-        self.0.calendar.time_zone()
+        self.value.calendar.time_zone()
     }
 
     /// The login that set it.
     async fn set_by(&self) -> &str {
-        &self.0.set_by
+        &self.value.set_by
     }
 
     /// When it was set; it holds from the first cut-off after that.
     async fn set_at(&self) -> Time {
-        Time(self.0.set_at)
+        Time(self.value.set_at)
     }
 
     /// The next cut-off; null at the end of the calendar.
-    async fn next_cut_off(&self, context: &Context<'_>) -> Result<Option<Time>> {
-        let next = self.0.next_dealing(request(context)?.now);
-        Ok(next.map(|day| Time(day.cut_off)))
+    async fn next_cut_off(&self) -> Option<Time> {
+        self.value.next_dealing(self.at).map(|day| Time(day.cut_off))
     }
 
     /// The next cut-off that a review of the weights follows; null where the calendar has none.
-    async fn next_review(&self, context: &Context<'_>) -> Result<Option<Time>> {
-        let next = self.0.next_review(request(context)?.now);
-        Ok(next.map(|day| Time(day.cut_off)))
+    async fn next_review(&self) -> Option<Time> {
+        self.value.next_review(self.at).map(|day| Time(day.cut_off))
     }
 
     /// Dealing days by these rules, from one date to another, both included: what is planned, not what happened.
@@ -66,11 +67,11 @@ impl FundCalendar {
         let page = PageArguments::new(first, after)?;
         let last: Option<DateValue> = page.after_text()?;
         let from = last.map_or(from.0, |last| from.0.max(last.plus_days(1)));
-        let days = self.0.calendar.dealing_days(from, to.0);
+        let days = self.value.calendar.dealing_days(from, to.0);
         let rows = days.take(page.limit() as usize).map(|day| CalendarDay {
             date: Date(day.date),
             cut_off: Time(day.cut_off),
-            is_review: self.0.calendar.is_review(day.date),
+            is_review: self.value.calendar.is_review(day.date),
         });
         page.page(Ok(rows.collect()), |day: &CalendarDay| day.date.0.to_string(), |day| day)
     }

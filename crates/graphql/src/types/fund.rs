@@ -5,7 +5,9 @@ use domain::{
     amount::PriceNano,
     fund::{EXIT_BATCHES, ExitQuote as QuoteValue},
 };
-use service::{FundView, Holding as HoldingValue, OrderFill as FillValue, Scope};
+use service::{
+    FundCalendar as CalendarValue, FundView, Holding as HoldingValue, OrderFill as FillValue, Scope,
+};
 
 use super::{
     analysis::Analytics,
@@ -41,8 +43,8 @@ impl Fund {
         NameText(self.0.fund.name.clone())
     }
 
-    /// When the last event of the ledger that this answer knows was recorded. Asked as `asOf`, it gives this answer again, whatever is
-    /// recorded later; null on an empty ledger.
+    /// When the last thing that this answer knows was recorded: an event of the ledger, a price, a calendar, a word about a dealing day,
+    /// proposed rules. Asked as `asOf`, it gives this answer again, whatever is recorded later; null on an empty ledger.
     async fn recorded_at(&self) -> Option<Time> {
         self.0.ledger.recorded_at.map(Time)
     }
@@ -59,7 +61,8 @@ impl Fund {
 
     /// Who may receive its shares, and what waits or is paused.
     async fn restrictions(&self) -> Restrictions {
-        Restrictions { fund: self.0.fund.name.clone(), value: self.0.restrictions }
+        let ledger = self.0.ledger.clone();
+        Restrictions { fund: self.0.fund.name.clone(), value: self.0.restrictions, ledger }
     }
 
     /// Shares there are.
@@ -125,10 +128,14 @@ impl Fund {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Page<MethodologyVersion>> {
-        self.of_now("methodologies")?;
         let page = PageArguments::new(first, after)?;
         let rows = service(context)?
-            .list_methodologies(&self.0.fund.name, page.after_number()?, page.limit())
+            .list_methodologies(
+                &self.0.fund.name,
+                page.after_number()?,
+                page.limit(),
+                &self.0.ledger,
+            )
             .await;
         page.page(rows, |version| version.version.to_string(), MethodologyVersion)
     }
@@ -148,9 +155,7 @@ impl Fund {
     /// What stands beside the NAV: what third parties have lately paid for such units, where cash came from, who was paid.
     #[graphql(complexity = "100 + child_complexity")]
     async fn disclosure(&self, context: &Context<'_>) -> Result<Disclosure> {
-        self.of_now("disclosure")?;
-        let now = request(context)?.now;
-        let told = service(context)?.disclose_fund(&self.0.fund.name, now).await;
+        let told = service(context)?.disclose_fund(&self.0.fund.name, &self.0.ledger).await;
         told.map(Disclosure).map_err(api_error)
     }
 
@@ -158,8 +163,7 @@ impl Fund {
     /// price moves. Null before the seed, and where a price rests on samples whose items cannot be drawn again.
     #[graphql(complexity = "2000 + child_complexity")]
     async fn error_budget(&self, context: &Context<'_>) -> Result<Option<ErrorBudget>> {
-        self.of_now("errorBudget")?;
-        let told = service(context)?.fund_error_budget(&self.0.fund.name).await;
+        let told = service(context)?.fund_error_budget(&self.0.fund.name, &self.0.ledger).await;
         Ok(told.map_err(api_error)?.as_deref().map(ErrorBudget::from))
     }
 
@@ -171,8 +175,8 @@ impl Fund {
         from: Option<i64>,
         to: Option<i64>,
     ) -> Result<Analytics> {
-        let to = self.until(to)?;
-        let told = service(context)?.analyse_fund(&self.0.fund.name, from, to).await;
+        let ledger = &self.0.ledger;
+        let told = service(context)?.analyse_fund(&self.0.fund.name, from, to, ledger);
         told.map(Analytics::from).map_err(api_error)
     }
 
@@ -185,8 +189,8 @@ impl Fund {
         to_strike: i64,
     ) -> Result<Attribution> {
         let name = &self.0.fund.name;
-        let to = self.until(Some(to_strike))?.unwrap_or(to_strike);
-        let told = service(context)?.attribute_fund(name, from_strike, to).await;
+        let told =
+            service(context)?.attribute_fund(name, from_strike, to_strike, &self.0.ledger).await;
         told.map(Attribution).map_err(api_error)
     }
 
@@ -199,34 +203,31 @@ impl Fund {
         Ok(ExitQuote::from(quote.map_err(api_error)?))
     }
 
-    /// What so many shares cost in kind today: a part of everything, rounded up, at no mark. A trade of the fund gives another part.
+    /// What so many shares cost in kind on the day of the moment that was asked for: a part of everything, rounded up, at no mark. A trade of
+    /// the fund gives another part.
     #[graphql(complexity = "100 + child_complexity")]
     async fn quote_create(
         &self,
         context: &Context<'_>,
         shares: ShareQuantity,
     ) -> Result<CreateQuote> {
-        self.of_now("quoteCreate")?;
-        let now = request(context)?.now;
-        let quote = service(context)?.quote_create(&self.0.fund.name, shares.0, now).await;
+        let quote = service(context)?.quote_create(&self.0.fund.name, shares.0, &self.0.ledger);
         Ok(CreateQuote::from(quote.map_err(api_error)?))
     }
 
     /// When it deals by itself; null where it is struck by hand alone.
     #[graphql(complexity = "20 + child_complexity")]
     async fn calendar(&self, context: &Context<'_>) -> Result<Option<FundCalendar>> {
-        self.of_now("calendar")?;
-        let found = service(context)?.find_calendar(&self.0.fund.name).await;
-        Ok(found.map_err(api_error)?.map(FundCalendar))
+        let found = self.find_calendar(context).await?;
+        Ok(found.map(|value| FundCalendar { value, at: self.0.ledger.as_of }))
     }
 
     /// When orders are next cut off by the calendar; null without one. Orders that come later, but before the strike, are in it: it is
     /// the strike that takes what waits.
     #[graphql(complexity = "20")]
     async fn next_cut_off(&self, context: &Context<'_>) -> Result<Option<Time>> {
-        self.of_now("nextCutOff")?;
-        let found = service(context)?.find_calendar(&self.0.fund.name).await.map_err(api_error)?;
-        let next = found.and_then(|calendar| calendar.next_dealing(request(context).ok()?.now));
+        let found = self.find_calendar(context).await?;
+        let next = found.and_then(|calendar| calendar.next_dealing(self.0.ledger.as_of));
         Ok(next.map(|day| Time(day.cut_off)))
     }
 
@@ -238,10 +239,10 @@ impl Fund {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Page<DealingDay>> {
-        self.of_now("dealingDays")?;
         let page = PageArguments::new(first, after)?;
         let (after, limit) = (page.after_number()?, page.limit());
-        let rows = service(context)?.list_dealing_days(&self.0.fund.name, after, limit).await;
+        let (name, ledger) = (&self.0.fund.name, &self.0.ledger);
+        let rows = service(context)?.list_dealing_days(name, after, limit, ledger).await;
         page.page(rows, |dealing| dealing.seq.to_string(), DealingDay::from)
     }
 
@@ -254,7 +255,6 @@ impl Fund {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Option<Page<Dealing>>> {
-        self.of_now("dealingRegister")?;
         let operator = request(context)?.caller.as_ref().filter(|c| c.may(Scope::Operate));
         let Some(caller) = operator else { return Ok(None) };
         let page = PageArguments::new(first, after)?;
@@ -262,16 +262,16 @@ impl Fund {
             read_cursor(text).ok_or_else(|| invalid("after", "is no cursor of this list"))
         };
         let after = page.after.as_ref().map(read).transpose()?;
-        let (fund, limit) = (&self.0.fund.name, page.limit());
-        let rows = service(context)?.list_dealings(caller, fund, after, limit).await;
+        let (fund, limit, ledger) = (&self.0.fund.name, page.limit(), &self.0.ledger);
+        let rows = service(context)?.list_dealings(caller, fund, after, limit, ledger).await;
         page.page(rows, cursor, Dealing).map(Some)
     }
 
     /// How the prices of the next strike are bound. Null while they are not.
     #[graphql(complexity = "5 + child_complexity")]
     async fn open_commitment(&self, context: &Context<'_>) -> Result<Option<Commitment>> {
-        self.of_now("openCommitment")?;
-        let found = service(context)?.find_open_commitment(&self.0.fund.name).await;
+        let (name, ledger) = (&self.0.fund.name, &self.0.ledger);
+        let found = service(context)?.find_open_commitment(name, ledger).await;
         Ok(found.map_err(api_error)?.map(Commitment::from))
     }
 
@@ -298,37 +298,18 @@ impl Fund {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Page<Rebalance>> {
-        self.of_now("rebalances")?;
         let page = PageArguments::new(first, after)?;
         let rows = service(context)?
-            .list_rebalances(&self.0.fund.name, page.after_number()?, page.limit())
+            .list_rebalances(&self.0.fund.name, page.after_number()?, page.limit(), &self.0.ledger)
             .await;
         page.page(rows, |r| r.number.to_string(), Rebalance::from)
     }
 }
 
 impl Fund {
-    /// An error where a moment of the past was asked for: this field is told of now alone, and its answer would not stay.
-    fn of_now(&self, field: &'static str) -> Result<()> {
-        match self.0.ledger.known_at {
-            None => Ok(()),
-            Some(_) => Err(invalid(field, "is told of now alone: ask it without asOf and knownAt")),
-        }
-    }
-
-    /// The last strike of a span: as of a moment, none that came after it.
-    fn until(&self, to: Option<i64>) -> Result<Option<i64>> {
-        if self.0.ledger.known_at.is_none() {
-            return Ok(to);
-        }
-        let struck = self.0.ledger.state.fund(&self.0.fund.name).map_or(0, |fund| fund.epoch());
-        let last = i64::try_from(struck).unwrap_or(i64::MAX);
-        match to {
-            Some(to) if to > last => {
-                Err(invalid("to", format!("was not struck by then: {last} was the last")))
-            }
-            to => Ok(Some(to.unwrap_or(last))),
-        }
+    async fn find_calendar(&self, context: &Context<'_>) -> Result<Option<CalendarValue>> {
+        let (name, ledger) = (&self.0.fund.name, &self.0.ledger);
+        service(context)?.find_calendar(name, ledger).await.map_err(api_error)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object, Result};
 use domain::name::Name;
-use service::{FundRestrictions, OwnerList, Scope};
+use service::{FundRestrictions, LedgerAt, OwnerList, Scope};
 
 use crate::{
     pagination::{Page, PageArguments},
@@ -15,6 +15,8 @@ use crate::{
 pub(crate) struct Restrictions {
     pub(crate) fund: Name,
     pub(crate) value: FundRestrictions,
+    /// The ledger that is told of.
+    pub(crate) ledger: LedgerAt,
 }
 
 /// Who may receive shares of a fund, and what waits or is paused. None of it keeps anybody from leaving.
@@ -68,7 +70,8 @@ impl Restrictions {
         let operator = request(context)?.caller.as_ref().filter(|c| c.may(Scope::Operate));
         let Some(caller) = operator else { return Ok(None) };
         let (after, limit) = (page.after.as_deref(), page.limit());
-        let rows = service(context)?.list_restricted(caller, &self.fund, list, after, limit).await;
+        let (fund, ledger) = (&self.fund, &self.ledger);
+        let rows = service(context)?.list_restricted(caller, fund, list, after, limit, ledger);
         page.page(rows, ToString::to_string, RestrictedOwner).map(Some)
     }
 }

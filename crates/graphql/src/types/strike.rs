@@ -91,6 +91,11 @@ impl Strike {
     ) -> Result<Page<Restatement>> {
         let page = PageArguments::new(first, after)?;
         let (service, known_at) = (service(context)?, known_at.map(|at| at.0));
+        if let (Some(at), None) = (known_at, self.0.known_at) {
+            // What is told of a moment stays: it has to be over.
+            let now = request(context)?.now;
+            service.close_moment("knownAt", at, now).await.map_err(api_error)?;
+        }
         // What was asked of the whole answer holds here too.
         let known_at = known_at.into_iter().chain(self.0.known_at).min();
         let (fund, number) = (&self.0.fund, self.0.number);

@@ -34,10 +34,19 @@ pub(super) async fn current<C: Connection>(
     connection: &C,
     fund: &Name,
 ) -> Result<Option<FundCalendar>, ServiceError> {
-    let Some(row) = fund_calendar::current(connection, fund.as_str()).await? else {
+    current_by(connection, fund, i64::MAX).await
+}
+
+/// The calendar that was in force at a moment.
+pub(super) async fn current_by<C: Connection>(
+    connection: &C,
+    fund: &Name,
+    known_to: i64,
+) -> Result<Option<FundCalendar>, ServiceError> {
+    let Some(row) = fund_calendar::current_by(connection, fund.as_str(), known_to).await? else {
         return Ok(None);
     };
-    let settled = dealing_day::last_settled(connection, fund.as_str(), false).await?;
+    let settled = dealing_day::last_settled_by(connection, fund.as_str(), known_to).await?;
     let settled = settled.map(|row| date_of(&row)).transpose()?;
     FundCalendar::read(row, settled)
 }
@@ -59,12 +68,12 @@ impl Due {
         Ok(Some(Self { calendar, days }))
     }
 
-    /// Appends rows; the transaction holds the ledger's lock.
+    /// Appends rows of a moment of their own; the transaction holds the ledger's lock.
     pub(super) async fn write(
         &self,
         transaction: &StoreTransaction,
         outcomes: Vec<Outcome>,
-        now: Timestamp,
+        recorded_at: i64,
     ) -> Result<(), ServiceError> {
         let fund = &self.calendar.fund;
         let last = dealing_day::last_seq(transaction, fund.as_str()).await?.unwrap_or(0);
@@ -80,7 +89,7 @@ impl Due {
                 strike_number: outcome.strike,
                 code,
                 reason,
-                recorded_at: now.as_millis(),
+                recorded_at,
             }
         });
         Ok(dealing_day::insert_all(transaction, rows.collect()).await?)
@@ -121,7 +130,7 @@ pub(crate) async fn settle(
         let state = if late { DealingState::Missed } else { DealingState::Struck };
         outcomes.push(Outcome { day: *day, state, strike: Some(strike), refusal });
     }
-    due.write(transaction, outcomes, now).await
+    due.write(transaction, outcomes, ledger.at()).await
 }
 
 /// Whether it is the calendar that asks for a strike, and somebody else settled what was due before it had the ledger: then there is

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Service, ServiceError,
     command::{Begun, Request, Unit},
+    moment::noted_moment,
     token::{Caller, Scope},
 };
 
@@ -176,7 +177,9 @@ impl Service {
         let last = dealing_day::last_in_state(&self.store, name, state, Some(date)).await?;
         let Some(last) = last else { return Ok(false) };
         let failures = dealing_day::count_in_state(&self.store, name, state, date).await?;
-        Ok(now.as_millis() < last.recorded_at.saturating_add(pause_ms(failures)))
+        // A moment of its own may lie some milliseconds beyond the clock; pauses are whole seconds.
+        let since = last.recorded_at - last.recorded_at.rem_euclid(1_000);
+        Ok(now.as_millis() < since.saturating_add(pause_ms(failures)))
     }
 
     /// Writes down a refusal with its code. A server that was only busy tries again at once and says nothing.
@@ -210,7 +213,8 @@ impl Service {
         let reason = error.to_string().chars().take(REASON_CHARS_MAX).collect();
         let refusal = Some((error.code().to_owned(), reason));
         let outcome = Outcome { day, state, strike: None, refusal };
-        due.write(&unit.transaction, vec![outcome], caller.now).await?;
+        let at = noted_moment(&unit.transaction, caller.now).await?;
+        due.write(&unit.transaction, vec![outcome], at).await?;
         unit.finish(&format!("{fund}/{}", input.date), ()).await
     }
 
@@ -254,7 +258,8 @@ impl Service {
             strike: None,
             refusal: Some((input.code.to_owned(), reason.clone())),
         });
-        due.write(&unit.transaction, missed.collect(), caller.now).await?;
+        let at = noted_moment(&unit.transaction, caller.now).await?;
+        due.write(&unit.transaction, missed.collect(), at).await?;
         unit.finish(&format!("{fund}/{}", input.date), ()).await
     }
 }

@@ -21,6 +21,7 @@ pub(crate) use due::{is_settled_for, note_review, settle};
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    moment::{LedgerAt, noted_moment},
     token::{Caller, Scope},
 };
 use due::{Due, Outcome};
@@ -163,13 +164,14 @@ impl Service {
         store::fund::find(&unit.transaction, fund.as_str())
             .await?
             .ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
+        let set_at = noted_moment(&unit.transaction, caller.now).await?;
         if let Some(due) = Due::read(&unit.transaction, fund, caller.now).await? {
             let reason = "the calendar was changed before it was struck".to_owned();
             let open = due.days.iter().map(|day| {
                 let refusal = Some((CHANGED.to_owned(), reason.clone()));
                 Outcome { day: *day, state: DealingState::Missed, strike: None, refusal }
             });
-            due.write(&unit.transaction, open.collect(), caller.now).await?;
+            due.write(&unit.transaction, open.collect(), set_at).await?;
         }
         let last = fund_calendar::current(&unit.transaction, fund.as_str()).await?;
         let seq = last.map_or(1, |row| row.seq + 1);
@@ -179,7 +181,7 @@ impl Service {
             calendar: calendar.as_ref().map(|calendar| calendar.text().to_owned()),
             digest: calendar.as_ref().map(|calendar| calendar.digest().hex()),
             set_by: unit.owner().to_owned(),
-            set_at: unit.now(),
+            set_at,
         };
         fund_calendar::insert(&unit.transaction, row).await?;
         let digest = calendar.map(|calendar| calendar.digest().to_string());
@@ -187,15 +189,19 @@ impl Service {
         unit.finish(&format!("{fund} {digest}"), seq).await
     }
 
-    /// The calendar of a fund; none if it is struck by hand.
+    /// The calendar that a fund had on a ledger; none if it was struck by hand.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
-    pub async fn find_calendar(&self, fund: &Name) -> Result<Option<FundCalendar>, ServiceError> {
-        due::current(&self.store, fund).await
+    pub async fn find_calendar(
+        &self,
+        fund: &Name,
+        ledger: &LedgerAt,
+    ) -> Result<Option<FundCalendar>, ServiceError> {
+        due::current_by(&self.store, fund, ledger.known_to()).await
     }
 
-    /// What became of the dealing days of a fund, in the order in which it became known.
+    /// What had become of the dealing days of a fund on a ledger, in the order in which it became known.
     ///
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
@@ -204,8 +210,10 @@ impl Service {
         fund: &Name,
         after: Option<i64>,
         limit: u64,
+        ledger: &LedgerAt,
     ) -> Result<Vec<Dealing>, ServiceError> {
-        let rows = dealing_day::list(&self.store, fund.as_str(), after, limit).await?;
+        let (fund, known_to) = (fund.as_str(), ledger.known_to());
+        let rows = dealing_day::list_by(&self.store, fund, known_to, after, limit).await?;
         rows.into_iter().map(Dealing::read).collect()
     }
 }

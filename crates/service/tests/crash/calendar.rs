@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::time::{DAY_MS, Timestamp};
-use service::{DealingState, Service};
+use service::{DealingState, Moment, Service};
 use store::{Faults, Store};
 
 use crate::{
@@ -24,7 +24,8 @@ fn now() -> Timestamp {
 
 /// What the ledger and the rows about dealing days say.
 async fn told(service: &Service, store: &Store) -> String {
-    let days = service.list_dealing_days(&name("F"), None, 100).await.unwrap();
+    let ledger = service.ledger_at(&Moment::now(now())).await.unwrap();
+    let days = service.list_dealing_days(&name("F"), None, 100, &ledger).await.unwrap();
     let days: Vec<String> = days
         .iter()
         .map(|d| format!("{} {} {:?} {:?} {}", d.seq, d.date, d.state, d.strike, d.review))
@@ -53,7 +54,8 @@ async fn the_calendar_is_kept_once() {
     let kept = undisturbed.keep_calendars(now()).await.unwrap();
     assert_eq!((kept.strikes, kept.reviews, kept.failures), (1, 1, 0));
     let expected = told(&undisturbed, &store).await;
-    let days = undisturbed.list_dealing_days(&name("F"), None, 100).await.unwrap();
+    let ledger = undisturbed.ledger_at(&Moment::now(now())).await.unwrap();
+    let days = undisturbed.list_dealing_days(&name("F"), None, 100, &ledger).await.unwrap();
     let states: Vec<DealingState> = days.iter().map(|day| day.state).collect();
     use DealingState::{Missed, Reviewed, Struck};
     assert_eq!(states, [Missed, Missed, Struck, Reviewed]);

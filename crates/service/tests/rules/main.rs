@@ -10,9 +10,10 @@ use domain::{
     amount::Shares,
     fund::{Event, Methodology, Note, State, apply},
     proof::Watch,
+    time::Timestamp,
 };
 use serde_json::json;
-use service::{OrderState, RedeemInKind, Service};
+use service::{Moment, OrderState, RedeemInKind, Service};
 use world::{DAY, World, caller, name};
 
 const DEMO: &str = include_str!("../../../cli/demo/methodology.json");
@@ -106,7 +107,8 @@ async fn a_rebalance_keeps_and_tells_its_plan() {
         world.strike(day).await;
         world.rebalance(day).await;
     }
-    let list = world.service.list_rebalances(&name("F"), None, 10).await.unwrap();
+    let ledger = world.service.ledger_at(&Moment::now(Timestamp::from_millis(0))).await.unwrap();
+    let list = world.service.list_rebalances(&name("F"), None, 10, &ledger).await.unwrap();
     assert_eq!(
         list.iter().map(|r| (r.number, r.strike)).collect::<Vec<_>>(),
         [(1, 1), (2, 2), (3, 3)]
@@ -124,7 +126,8 @@ async fn a_rebalance_keeps_and_tells_its_plan() {
     // Then it fell by a third to one half of the basket, and its price asks for four sevenths: a twentieth is gone.
     assert_eq!(plans[2].turnover.as_ppb(), 50_000_000, "{:?}", plans[2]);
     assert!(plans[2].wanted > plans[2].turnover);
-    assert_eq!(world.service.list_rebalances(&name("F"), Some(2), 10).await.unwrap().len(), 1);
+    let after = world.service.list_rebalances(&name("F"), Some(2), 10, &ledger).await.unwrap();
+    assert_eq!(after.len(), 1);
     let (fund, rules) = (name("F"), Methodology::parse(&text).unwrap());
     let (mut watch, mut state) = (Watch::new(fund.clone(), rules), State::new());
     let mut bought = 0;

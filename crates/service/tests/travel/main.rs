@@ -1,7 +1,6 @@
 //! Questions about the past: what was answered once is answered for ever, on SQLite and on PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
-mod costs;
 #[path = "../crash/market.rs"]
 mod market;
 mod statements;
@@ -55,6 +54,7 @@ async fn told(service: &Service, ledger: &LedgerAt) -> String {
     let plain = |view: FundView| FundView {
         ledger: LedgerAt {
             state: Arc::default(),
+            trails: Arc::default(),
             as_of: Timestamp::from_millis(0),
             known_at: None,
             ..view.ledger
@@ -68,7 +68,11 @@ async fn told(service: &Service, ledger: &LedgerAt) -> String {
         let strikes = service.list_strikes(&fund, None, 100, ledger).await.unwrap();
         let strikes: Vec<Strike> =
             strikes.into_iter().map(|strike| Strike { known_at: None, ..strike }).collect();
-        said.push(format!("{:?}\n{quote:?}\n{strikes:?}", plain(view)));
+        let disclosed = service.disclose_fund(&fund, ledger).await;
+        let disclosed = disclosed.map_err(|error| error.to_string());
+        let moves = service.attribute_fund(&fund, 0, 2, ledger).await;
+        let moves = moves.map_err(|error| error.to_string());
+        said.push(format!("{:?}\n{quote:?}\n{strikes:?}\n{disclosed:?}\n{moves:?}", plain(view)));
     }
     for owner in ["ann", "bob"] {
         let orders = service.list_orders(&name(owner), None, 100, ledger).await.unwrap();

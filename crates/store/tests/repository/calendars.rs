@@ -59,6 +59,10 @@ pub(crate) async fn the_last_calendar_is_in_force(store: Store) {
     let current = fund_calendar::current(&store, "b").await.unwrap();
     assert_eq!(current, Some(calendar("b", 2, None)));
     assert_eq!(fund_calendar::current(&store, "d").await.unwrap(), None);
+    for (moment, seq) in [(0, None), (1, Some(1)), (2, Some(2)), (9, Some(2))] {
+        let found = fund_calendar::current_by(&store, "b", moment).await.unwrap();
+        assert_eq!(found.map(|row| row.seq), seq, "the calendar by {moment}");
+    }
     let transaction = store.begin().await.unwrap();
     let again = fund_calendar::insert(&transaction, calendar("b", 2, Some("{}"))).await;
     assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
@@ -97,7 +101,13 @@ pub(crate) async fn dealing_days_are_settled_once(store: Store) {
     assert_eq!(dealing_day::count_in_state(&store, "f", Failed, "2026-01-07").await.unwrap(), 2);
     assert_eq!(dealing_day::last_seq(&store, "f").await.unwrap(), Some(8));
     assert_eq!(dealing_day::last_seq(&store, "g").await.unwrap(), None);
-    assert_eq!(dealing_day::list(&store, "f", Some(6), 9).await.unwrap(), rows[6..]);
+    assert_eq!(dealing_day::list_by(&store, "f", i64::MAX, Some(6), 9).await.unwrap(), rows[6..]);
+    for (moment, known, settled) in [(2_000, 0, None), (2_003, 3, Some(1)), (2_007, 7, Some(7))] {
+        let found = dealing_day::list_by(&store, "f", moment, None, 9).await.unwrap();
+        assert_eq!(found, rows[..known], "what was known by {moment}");
+        let found = dealing_day::last_settled_by(&store, "f", moment).await.unwrap();
+        assert_eq!(found.map(|row| row.seq), settled, "the last day settled by {moment}");
+    }
     for bad in [
         day(9, "2026-01-09", Struck, false, None),
         DealingRow { code: Some("x".into()), ..day(9, "2026-01-09", Struck, false, Some(1)) },

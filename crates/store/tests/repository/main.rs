@@ -82,6 +82,7 @@ on_both_databases! {
     log::a_strike_has_one_record,
     methodologies::a_proposal_ends_once,
     moments::moments_find_the_last_by_then,
+    moments::notes_and_horizon_are_the_last,
     orders::orders_wait_until_they_are_closed,
     orders::windows_open_and_end,
     orders::commitments_are_used_up_once,

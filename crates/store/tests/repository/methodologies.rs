@@ -68,6 +68,10 @@ pub(crate) async fn a_proposal_ends_once(store: Store) {
     let adopted = Some(end(2, "adopted", Some(1)));
     assert_eq!(methodology_end::latest_adopted(&store, "f").await.unwrap(), adopted);
     assert_eq!(methodology_end::latest_adopted(&store, "g").await.unwrap(), None);
+    for (seq, version) in [(0, None), (1, Some(2)), (9, Some(2))] {
+        let found = methodology_end::latest_adopted_by(&store, "f", seq).await.unwrap();
+        assert_eq!(found.map(|row| row.version), version, "what was in force after event {seq}");
+    }
     let all = methodology_end::list_adopted(&store, "f", None, 9).await.unwrap();
     assert_eq!(all.len(), 1);
     let ops = ["strike", "mark_set"];

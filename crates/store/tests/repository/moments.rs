@@ -6,7 +6,7 @@ use store::{BasketRow, EventRow, Store, StoreError};
 use crate::rows::{decision, event, fund, publish, report};
 
 /// Proves that event, basket and accepted price of a moment are the last that were recorded by then, also where several were recorded at
-/// once or out of order; that a model's first price stands in where none was decided by then; and that the horizon is the greatest.
+/// once or out of order, and that a model's first price stands in where none was decided by then.
 pub(crate) async fn moments_find_the_last_by_then(store: Store) {
     publish(&store, 1).await;
     let transaction = store.begin().await.unwrap();
@@ -53,6 +53,35 @@ pub(crate) async fn moments_find_the_last_by_then(store: Store) {
     }
     let none = store::price_decision::latest_accepted_by(&store, "n", 99).await.unwrap();
     assert_eq!(none, None);
+
+    for (moment, decided, stood) in [
+        (4, None, None),
+        (5, Some(1), None),
+        (11, Some(2), Some(2)),
+        (13, Some(3), Some(3)),
+        (99, Some(4), Some(4)),
+    ] {
+        let found = store::price_decision::latest_by(&store, "m", moment).await.unwrap();
+        assert_eq!(found.map(|row| row.seq), decided, "the decision by {moment}");
+        let found = store::price_decision::latest_standing_by(&store, "m", moment).await.unwrap();
+        assert_eq!(found.map(|row| row.seq), stood, "the price that stood at {moment}");
+    }
+}
+
+/// Proves that the last note of a moment is the last by then, and that the horizon is the greatest that was set.
+pub(crate) async fn notes_and_horizon_are_the_last(store: Store) {
+    // What the step found in other tables would be noted; here it found nothing.
+    assert_eq!(store::ledger_note::latest(&store).await.unwrap(), None);
+    let transaction = store.begin().await.unwrap();
+    for at in [12, 30] {
+        store::ledger_note::append(&transaction, at).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    for (moment, note) in [(11, None), (12, Some(12)), (29, Some(12)), (30, Some(30))] {
+        let found = store::ledger_note::latest_by(&store, moment).await.unwrap();
+        assert_eq!(found, note, "the note by {moment}");
+    }
+    assert_eq!(store::ledger_note::latest(&store).await.unwrap(), Some(30));
 
     assert_eq!(store::ledger_horizon::latest(&store).await.unwrap(), None);
     for (closed_to, fits) in [(5, true), (9, true), (9, false), (7, true)] {

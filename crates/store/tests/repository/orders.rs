@@ -283,6 +283,12 @@ pub(crate) async fn commitments_are_used_up_once(store: Store) {
     let used = price_commitment::find_used_by(&store, 7).await.unwrap().unwrap();
     assert_eq!((used.closed_by, used.book_count, used.revealed_at), (Some(5), Some(1), Some(8)));
     assert_eq!(price_commitment::find_open(&store, "f").await.unwrap(), Some(row(8, 3)));
+    for (seq, made) in
+        [(3, None), (4, Some(4)), (6, Some(4)), (7, None), (8, Some(8)), (9, Some(8))]
+    {
+        let found = price_commitment::find_open_by(&store, "f", seq).await.unwrap();
+        assert_eq!(found.map(|row| row.event_seq), made, "what was open after event {seq}");
+    }
     let change = "UPDATE price_commitment SET sealed = sealed";
     let error = store.connection().execute_unprepared(change).await.unwrap_err();
     assert!(error.to_string().contains("insert-only"), "{error}");

@@ -35,6 +35,7 @@ mod m0038_calendars;
 mod m0039_dealing_days;
 mod m0040_commitments;
 mod m0042_restatements;
+mod m0048_balance_seeds;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -90,6 +91,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0039_dealing_days::Migration),
             Box::new(m0034_dealing_windows::Migration),
             Box::new(m0040_commitments::Migration),
+            Box::new(m0048_balance_seeds::Migration),
         ]
     }
 }

@@ -334,6 +334,7 @@ fn an_operator_cannot_prove_what_he_should_not_do() {
         (Twist::ChangeBetween, "journal: event 15: a methodology is adopted, but not right "),
         (Twist::ChangeWithdrawn, "log.methodology_withdrawal: the bundle says the announcement "),
         (Twist::ChangeOther, "log.entries.methodology_adoption[0]: "),
+        (Twist::TwoStrikes, "log.entries.strikes: the bundle says 2, "),
         (Twist::OtherBalance, "record.balances.root: "),
     ] {
         let bundle = World::new(twist).bundle(2);

@@ -124,6 +124,14 @@ impl BalanceEvidence {
     /// The version of the form that this program writes.
     pub const VERSION: u32 = 1;
 
+    /// The file as canonical JSON: the same evidence has the same bytes.
+    ///
+    /// # Errors
+    /// [`CanonicalError`] for a number beyond 2^53 − 1, which neither time nor count reaches.
+    pub fn to_canonical(&self) -> Result<String, CanonicalError> {
+        canonical::to_string(self)
+    }
+
     /// Checks that the balance is under the root, the root in the strike's leaf, the leaf in the log and the log signed.
     ///
     /// # Errors
@@ -146,6 +154,14 @@ impl BalanceEvidence {
 impl OrderEvidence {
     /// The version of the form that this program writes.
     pub const VERSION: u32 = 1;
+
+    /// The file as canonical JSON: the same evidence has the same bytes.
+    ///
+    /// # Errors
+    /// [`CanonicalError`] for a number beyond 2^53 − 1, which neither time nor count reaches.
+    pub fn to_canonical(&self) -> Result<String, CanonicalError> {
+        canonical::to_string(self)
+    }
 
     /// Checks that the order is in the book, the book's root in the leaf of the cut-off, the leaf in the log and the log signed.
     ///

@@ -8,8 +8,8 @@
 //! The rules in force are those of the creation until the journal adopts others; each was announced in the log, days before.
 //! What stays attested: times, answers and hidden cases behind the samples; the samples themselves where they are not in the bundle;
 //! the standing that gives an evaluator its weight; which items a report without samples got right; that no later decision was kept out
-//! of the strike, where the bundle does not have the whole log; and that the log has no second strike of that number, which whoever reads
-//! it sees.
+//! of the strike, where the bundle does not have the whole log; and that no leaf behind the head, or anywhere where the bundle does not
+//! have the whole log, is a second strike of that number, which whoever reads the log sees.
 
 mod balances;
 mod known;

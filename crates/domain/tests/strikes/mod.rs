@@ -102,6 +102,8 @@ pub(crate) enum Twist {
     ChangeWithdrawn,
     /// Tells the log that other rules are in force.
     ChangeOther,
+    /// Has two leaves of the second strike, for two records.
+    TwoStrikes,
     /// Signs a root over balances, one of which is a nano-share more than the journal says.
     OtherBalance,
     /// Strikes at the price before, although a further report was decided on.
@@ -456,6 +458,10 @@ impl World {
         let balances = record.balances.map(|root| canonical::digest_of(&root).unwrap());
         let fund = fund.clone();
         self.log(LeafRecord::Strike { at, fund, number, record: digest, balances });
+        if self.twist == Twist::TwoStrikes && number == 2 {
+            let (fund, record) = (name("main"), Digest::of(b"another record"));
+            self.log(LeafRecord::Strike { at, fund, number, record, balances });
+        }
         self.records.push(record);
         self.heads.push(self.sign(at));
     }

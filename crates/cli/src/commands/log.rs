@@ -9,7 +9,7 @@ use client::{Client, ClientError};
 use domain::{
     digest::Digest,
     evaluation::PublicKey,
-    proof::{KeptHead, LogKey, SignedHead},
+    proof::{KeptHead, SignedHead},
 };
 use serde::Serialize;
 use server::KeyError;
@@ -78,9 +78,11 @@ pub(crate) async fn run(command: LogCommand) -> Result<(), Failure> {
 
 async fn follow(arguments: FollowArguments) -> Result<(), Failure> {
     let FollowArguments { url, keep, key, cosign } = arguments;
-    let own = cosign.as_deref().map(server::load_log_key).transpose().map_err(
-        |error: KeyError| Failure::input(error),
-    )?;
+    let own = cosign
+        .as_deref()
+        .map(server::load_log_key)
+        .transpose()
+        .map_err(|error: KeyError| Failure::input(error))?;
     let client = Client::new(&url, None).map_err(Failure::environment)?;
     let newer = client.log_head().await.map_err(super::transfer::failure)?;
     let newer =
@@ -106,9 +108,9 @@ async fn follow(arguments: FollowArguments) -> Result<(), Failure> {
         Some(from) if from == size => "no leaf more than before, and the same ones".to_owned(),
         Some(from) => format!("begins with the {from} leaves that were kept before"),
     };
-    let signed = taken.cosignature.map_or_else(String::new, |cosignature| {
-        format!("cosigned   {}\n", cosignature.public_key)
-    });
+    let signed = taken
+        .cosignature
+        .map_or_else(String::new, |cosignature| format!("cosigned   {}\n", cosignature.public_key));
     let (log, root, public_key) = (&taken.head.log, taken.head.root, taken.head.public_key);
     print(&format!(
         "log        {log}, {size} leaves\nroot       {root}\nkey        {public_key}\nhistory    {said}\n{signed}"
@@ -168,7 +170,10 @@ fn fork(
         Ok(()) => format!("both heads are in {}", beside.display()),
         Err(error) => format!("{} was not written: {error}", beside.display()),
     };
-    Failure::Input(format!("the log is not the one that {} keeps: {reason}; {saved}", keep.display()))
+    Failure::Input(format!(
+        "the log is not the one that {} keeps: {reason}; {saved}",
+        keep.display()
+    ))
 }
 
 fn read(file: &Path) -> Result<KeptHead, Failure> {
@@ -183,8 +188,8 @@ fn write(file: &Path, kept: &KeptHead) -> Result<(), Failure> {
         |error: std::io::Error| Failure::Environment(format!("{}: {error}", file.display()));
     let text = serde_json::to_string_pretty(kept).map_err(Failure::environment)?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut new = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
-        .map_err(failed)?;
+    let mut new =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
     new.write_all(text.as_bytes()).and_then(|()| new.write_all(b"\n")).map_err(failed)?;
     new.as_file().sync_all().map_err(failed)?;
     new.persist(file).map(drop).map_err(|error| failed(error.error))
@@ -192,6 +197,8 @@ fn write(file: &Path, kept: &KeptHead) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use domain::proof::LogKey;
+
     use super::*;
 
     /// Proves that a kept head comes back from its file as it was, cosigned or not, and that a file of another form is refused by name.

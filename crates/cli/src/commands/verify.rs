@@ -134,9 +134,9 @@ async fn evidence(arguments: &VerifyArguments) -> Result<Option<Evidence>, Failu
     let found = verify_evidence::parse(report, &text)?;
     let given = [("--samples", samples), ("--suite", suite), ("--attestation", attestation)];
     match given.into_iter().find(|(_, given)| given.is_some()).filter(|_| found.is_some()) {
-        Some((option, _)) => Err(Failure::Input(format!(
-            "{report}: {option} is for a report, which this is not"
-        ))),
+        Some((option, _)) => {
+            Err(Failure::Input(format!("{report}: {option} is for a report, which this is not")))
+        }
         None => Ok(found),
     }
 }

@@ -66,17 +66,16 @@ pub(super) async fn fetch(address: &str, token: Option<&str>) -> Result<Option<V
         return Ok(None);
     }
     let (whole, query) = address.split_once('?').unwrap_or((address, ""));
-    let client = |base: &str| {
-        Client::new(base, token.map(str::to_owned)).map_err(Failure::environment)
-    };
+    let client =
+        |base: &str| Client::new(base, token.map(str::to_owned)).map_err(Failure::environment);
     let name = |text: &str| text.replace("%2F", "/").parse::<Name>().ok();
     let strike = whole.split_once("/v1/strikes/").and_then(|(base, rest)| {
         let (fund, number) = rest.strip_suffix("/balance")?.rsplit_once('/')?;
         Some((base, name(fund)?, number.parse::<u64>().ok()?))
     });
-    let order = whole.split_once("/v1/orders/").and_then(|(base, rest)| {
-        Some((base, rest.strip_suffix("/proof")?.parse::<i64>().ok()?))
-    });
+    let order = whole
+        .split_once("/v1/orders/")
+        .and_then(|(base, rest)| Some((base, rest.strip_suffix("/proof")?.parse::<i64>().ok()?)));
     let fetched = match (strike, order) {
         (Some((base, fund, number)), _) => {
             let owner = query.split('&').find_map(|pair| name(pair.strip_prefix("owner=")?));
@@ -160,7 +159,9 @@ fn order_in_words(evidence: &OrderEvidence, trusted: bool) -> String {
         order.who, order.sequence, proof.strike, proof.fund, proof.index
     );
     out.push_str(&log_in_words(leaf.index, head, trusted));
-    out.push_str("verified   the order is under the root in the leaf of the cut-off, the leaf in the log\n");
+    out.push_str(
+        "verified   the order is under the root in the leaf of the cut-off, the leaf in the log\n",
+    );
     let _ = writeln!(out, "attested   {}", ATTESTED.join("; "));
     out
 }

@@ -50,7 +50,9 @@ pub(crate) struct BalanceProofAnswer {
 }
 
 impl BalanceProofAnswer {
-    pub(crate) fn new(found: Result<BalanceEvidence, NoBalanceProof>) -> async_graphql::Result<Self> {
+    pub(crate) fn new(
+        found: Result<BalanceEvidence, NoBalanceProof>,
+    ) -> async_graphql::Result<Self> {
         Ok(match found {
             Ok(evidence) => Self { proof: Some(BalanceProof::new(evidence)?), missing: None },
             Err(missing) => Self { proof: None, missing: Some(missing.into()) },
@@ -132,7 +134,8 @@ impl From<PartValue> for BalancePart {
 
 impl BalanceProof {
     fn new(evidence: BalanceEvidence) -> async_graphql::Result<Self> {
-        let (file, leaf) = (text(evidence.to_canonical())?, text(evidence.leaf.leaf.to_canonical())?);
+        let (file, leaf) =
+            (text(evidence.to_canonical())?, text(evidence.leaf.leaf.to_canonical())?);
         let BalanceEvidence { proof, root, leaf: place, head, .. } = evidence;
         Ok(Self {
             free: ShareQuantity(proof.free),
@@ -178,7 +181,8 @@ pub(crate) struct OrderProof {
 
 impl OrderProof {
     pub(crate) fn new(evidence: OrderEvidence) -> async_graphql::Result<Self> {
-        let (file, leaf) = (text(evidence.to_canonical())?, text(evidence.leaf.leaf.to_canonical())?);
+        let (file, leaf) =
+            (text(evidence.to_canonical())?, text(evidence.leaf.leaf.to_canonical())?);
         let OrderEvidence { proof, leaf: place, head, .. } = evidence;
         Ok(Self {
             fund: NameText(proof.fund),

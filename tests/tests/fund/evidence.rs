@@ -73,32 +73,35 @@ async fn owners_take_their_proofs_home() {
     let Struck { market, in_book, late } = struck().await;
     let world = &market.world;
     let [ann, bob, eve] = ["ann", "bob", "eve"].map(|who| token(&world.place, who, "invest"));
-    let operator = world.operator_token.clone();
+    let [ann, bob, eve] = [&ann, &bob, &eve].map(|token| token.as_str());
+    let (operator, lab) = (world.operator_token.clone(), world.lab_token.clone());
+    let (operator, lab) = (operator.as_str(), lab.as_str());
     let balance = "/v1/strikes/F/2/balance";
     let of_ann = "/v1/strikes/F/2/balance?owner=ann";
     let (order, late) = (format!("/v1/orders/{in_book}/proof"), format!("/v1/orders/{late}/proof"));
+    let (order, late) = (order.as_str(), late.as_str());
     for (path, token, status, says) in [
         (balance, "", 401, ""),
-        (balance, ann.as_str(), 200, ""),
-        (of_ann, &operator, 200, ""),
-        (of_ann, &bob, 403, ""),
-        (of_ann, &world.lab_token, 403, ""),
-        (balance, &world.lab_token, 403, "invest"),
-        (balance, &eve, 404, "had no shares after the strike"),
-        ("/v1/strikes/F/1/balance", &bob, 404, "had no shares after the strike"),
-        ("/v1/strikes/F/9/balance", &ann, 404, "no such strike"),
-        ("/v1/strikes/F/x/balance", &ann, 422, ""),
-        (&order, "", 401, ""),
-        (&order, &bob, 200, ""),
-        (&order, &operator, 200, ""),
-        (&order, &ann, 404, ""),
-        (&late, &ann, 404, "in no closed book"),
+        (balance, ann, 200, ""),
+        (of_ann, operator, 200, ""),
+        (of_ann, bob, 403, ""),
+        (of_ann, lab, 403, ""),
+        (balance, lab, 403, "invest"),
+        (balance, eve, 404, "had no shares after the strike"),
+        ("/v1/strikes/F/1/balance", bob, 404, "had no shares after the strike"),
+        ("/v1/strikes/F/9/balance", ann, 404, "no such strike"),
+        ("/v1/strikes/F/x/balance", ann, 422, ""),
+        (order, "", 401, ""),
+        (order, bob, 200, ""),
+        (order, operator, 200, ""),
+        (order, ann, 404, ""),
+        (late, ann, 404, "in no closed book"),
     ] {
         let (found, text) = get(&world.url, path, token).await;
         assert_eq!(found, status, "{path}: {text}");
         assert!(text.contains(says), "{path}: {text}");
     }
-    let files = [(balance, &ann), (of_ann, &operator), (&order, &bob)];
+    let files = [(balance, ann), (of_ann, operator), (order, bob)];
     let mut texts = Vec::new();
     for (path, token) in files {
         texts.push(get(&world.url, path, token).await.1);
@@ -190,12 +193,11 @@ async fn offline(market: &Market, texts: &[String]) {
         "balance: parts[0]: the path leads to root",
         "balance: parts[0]: the path leads to root",
         "balance: parts[0]: the path leads to root",
-        "head: the signature is not one",
+        "log: ",
     ]) {
         let path = written(folder.path(), "lie.json", &serde_json::to_string(lie).unwrap());
         let (ok, said) = verify(&[&path, "--key", key]);
-        let leads = lie.head == honest.head || said.contains("log: ") || said.contains(named);
-        assert!(!ok && leads, "{named}: {said}");
+        assert!(!ok && said.contains(named), "{named}: {said}");
     }
     let mut lie: OrderEvidence = serde_json::from_str(&texts[2]).unwrap();
     lie.proof.order.amount += 1;
@@ -289,7 +291,7 @@ async fn a_witness_catches_a_fork() {
         assert!(code == 1 && said.contains(wanted), "{wanted}: {said}");
         assert_eq!(std::fs::read(&kept).unwrap(), before, "the kept head stays");
     };
-    refused(fork, "cannot come after");
+    refused(fork, "the log is not the one that");
     for key in ["a", "b", "c"] {
         strike(fork, key).await;
     }
@@ -307,7 +309,12 @@ async fn a_witness_catches_a_fork() {
         let (code, said) = log(&["compare", &kept, &theirs, "--server", server]);
         assert!(code == 1 && said.contains("theirs.json"), "{said}");
     }
-    let (_another, elsewhere) = serve(&Place::sqlite());
+    let another = Place::sqlite();
+    let (_another, elsewhere) = serve(&another);
+    let anybody = Client::new(&elsewhere, None).unwrap();
+    while ask(&anybody, "{ log { head { size } } }").await["log"]["head"].is_null() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     refused(&elsewhere, "log is ");
     let (code, said) = log(&["follow", "http://127.0.0.1:9", "--keep", &kept]);
     assert_eq!(code, 3, "{said}");

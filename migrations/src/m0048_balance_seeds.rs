@@ -28,12 +28,14 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         table::create(manager, TABLES).await?;
-        let index = Index::create().name(LEAF_BY_HASH).table("log_leaf").col("leaf_hash").take();
+        let mut index = Index::create();
+        index.name(LEAF_BY_HASH).table("log_leaf").col("leaf_hash");
         manager.create_index(index).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let index = Index::drop().name(LEAF_BY_HASH).table("log_leaf").take();
+        let mut index = Index::drop();
+        index.name(LEAF_BY_HASH).table("log_leaf");
         manager.drop_index(index).await?;
         table::drop(manager, TABLES).await
     }

@@ -246,11 +246,8 @@ async fn proofs(market: &Market) {
         let leaves = leaves.as_array().unwrap().iter().filter(|leaf| leaf["kind"] == kind);
         leaves.map(|leaf| serde_json::from_str(leaf["body"].as_str().unwrap()).unwrap()).collect()
     };
-    let (announced, gone, adopted) = (
-        about("methodology"),
-        about("methodology_withdrawal"),
-        about("methodology_adoption"),
-    );
+    let (announced, gone, adopted) =
+        (about("methodology"), about("methodology_withdrawal"), about("methodology_adoption"));
     assert_eq!((announced.len(), gone.len(), adopted.len()), (3, 1, 1));
     let hash = |at: usize| {
         let kinds = leaves.as_array().unwrap().iter().filter(|leaf| leaf["kind"] == "methodology");

@@ -37,6 +37,7 @@ mod m0040_commitments;
 mod m0042_restatements;
 mod m0043_waiting_orders;
 mod m0049_ledger_notes;
+mod m0048_balance_seeds;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -94,6 +95,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0040_commitments::Migration),
             Box::new(m0043_waiting_orders::Migration),
             Box::new(m0049_ledger_notes::Migration),
+            Box::new(m0048_balance_seeds::Migration),
         ]
     }
 }

@@ -51,6 +51,7 @@ const DOMAIN_OUTSIDE: &[&str] = &[
     "chrono",
     "chrono-tz",
     "ed25519-dalek",
+    "hmac",
     "libm",
     "num-bigint",
     "num-rational",

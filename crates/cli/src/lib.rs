@@ -34,8 +34,11 @@ enum Command {
     Evaluator(commands::evaluator::EvaluatorCommand),
     /// Evaluate a model folder on a suite folder, without any server.
     Evaluate(commands::evaluate::EvaluateArguments),
-    /// Recompute a report, its price included, from its raw samples; no server is trusted for it.
+    /// Recompute a report or a strike from what it rests on, or check one's own balance or order; no server is trusted for it.
     Verify(commands::verify::VerifyArguments),
+    /// Follow the log of a server as a witness: keep the last head that was verified, and hold the next one against it.
+    #[command(subcommand)]
+    Log(commands::log::LogCommand),
     /// Publish a folder (`model.safetensors`, `graph.onnx`) as a version of a model; sends only what the server does not have.
     #[command(disable_version_flag = true)]
     Push(commands::push::PushArguments),
@@ -121,6 +124,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Evaluator(command) => commands::evaluator::run(command),
         Command::Evaluate(arguments) => commands::evaluate::run(arguments).await,
         Command::Verify(arguments) => commands::verify::run(arguments).await,
+        Command::Log(command) => commands::log::run(command).await,
         Command::Push(arguments) => commands::push::run(arguments).await,
         Command::Pull(arguments) => commands::pull::run(arguments).await,
         Command::Pack(arguments) => commands::pack::run(arguments).await,

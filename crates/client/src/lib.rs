@@ -10,6 +10,8 @@
 mod bundle;
 mod description;
 mod error;
+mod evidence;
+mod log;
 mod origin;
 mod publication;
 mod pull;

@@ -1,25 +1,25 @@
-//! The log's records, its signed heads, and balances under salted leaves.
+//! The log's records and its signed heads.
 #![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
-
-mod common;
 
 use std::collections::BTreeSet;
 
-use common::{commit, ledger, name};
 use domain::{
-    amount::Shares,
     digest::Digest,
     evaluation::{PublicKey, Status},
-    fund::{Account, Asset, Event, State},
+    name::Name,
     proof::{
-        AcceptedPrice, BalanceError, Balances, HeadError, LeafRecord, LogKey, MerkleError,
-        SignedHead, Tree, merkle::leaf_hash,
+        AcceptedPrice, HeadError, LeafRecord, LogKey, MerkleError, SignedHead, Tree,
+        merkle::leaf_hash,
     },
     time::Timestamp,
 };
 use serde_json::Value;
 
 const AT: Timestamp = Timestamp::from_millis(1_767_571_200_000);
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
 
 fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
@@ -73,7 +73,33 @@ fn leaves() -> Vec<LeafRecord> {
             fund: name("main"),
             methodology: digest("rules"),
         },
-        LeafRecord::Strike { at, fund: name("main"), number: 7, record: digest("record") },
+        LeafRecord::Strike {
+            at,
+            fund: name("main"),
+            number: 7,
+            record: digest("record"),
+            balances: None,
+        },
+        LeafRecord::Strike {
+            at,
+            fund: name("main"),
+            number: 8,
+            record: digest("record"),
+            balances: Some(digest("root")),
+        },
+        LeafRecord::MethodologyAdoption {
+            at,
+            fund: name("main"),
+            announcement: digest("leaf"),
+            methodology: digest("rules"),
+            strike: 3,
+        },
+        LeafRecord::MethodologyWithdrawal {
+            at,
+            fund: name("main"),
+            announcement: digest("leaf"),
+            methodology: digest("rules"),
+        },
     ]
 }
 
@@ -113,7 +139,7 @@ fn leaf_text() {
         assert!(serde_json::from_str::<LeafRecord>(&more).is_err(), "{more}");
     }
     let kinds: BTreeSet<&str> = leaves().iter().map(LeafRecord::kind).collect();
-    assert_eq!(kinds.len(), 7);
+    assert_eq!(kinds.len(), 9);
     for other in ["\"+100000000\"", "\"0100000000\"", "100000000", "\"1e8\"", "\" 1\""] {
         let text = texts[4].replace("\"100000000\"", other);
         assert!(serde_json::from_str::<LeafRecord>(&text).is_err(), "{other}");
@@ -226,84 +252,4 @@ fn heads_follow() {
         newer.follows(&forged, &path),
         Err(HeadError::Inconsistent(MerkleError::Root { tree: "the older log", .. }))
     ));
-}
-
-fn salt(owner: &Account) -> [u8; 32] {
-    *digest(&format!("secret {owner}")).as_bytes()
-}
-
-fn struck() -> State {
-    let mut state = ledger();
-    let (fund, who) = (name("f"), name("ANN"));
-    for to in ["BEN", "CAT", "DAN"] {
-        let asset = Asset::Share(fund.clone());
-        let transfer = Event::Transfer { who: who.clone(), to: name(to), asset, amount: 1_000 };
-        commit(&mut state, &transfer).unwrap();
-    }
-    state
-}
-
-/// Proves that each holder proves his own balance, that no other amount, owner, strike or salt passes, and that all balances are there.
-#[test]
-fn balances() {
-    let (state, fund) = (struck(), name("f"));
-    let all = Balances::of(&state, &fund, 1, salt);
-    let root = all.root();
-    let share = Asset::Share(fund.clone());
-    let holders: Vec<_> = state.accounts_of(&share).filter(|(_, shares)| *shares > 0).collect();
-    assert_eq!(root.holders, holders.len() as u64);
-    assert!(holders.len() >= 6, "{holders:?}");
-    for (owner, shares) in holders {
-        let proof = all.prove(owner).unwrap();
-        assert_eq!(proof.shares.as_nano(), shares);
-        assert_eq!(proof.verify(&root), Ok(()));
-        let text = serde_json::to_string(&proof).unwrap();
-        assert_eq!(serde_json::from_str::<domain::proof::BalanceProof>(&text).unwrap(), proof);
-        let mut changed = vec![proof.clone(); 6];
-        changed[0].shares = Shares::from_nano(shares + 1);
-        changed[1].owner = Account::Person(name("EVE"));
-        changed[2].strike = 2;
-        changed[3].salt = digest("guess").hex();
-        changed[4].index = (proof.index + 1) % root.holders;
-        changed[5].fund = name("g");
-        for proof in changed {
-            assert!(matches!(proof.verify(&root), Err(BalanceError::Path { .. })), "{proof:?}");
-        }
-    }
-    assert_eq!(all.prove(&Account::Person(name("EVE"))), None);
-    assert_eq!(all.prove(&Account::Issue), None);
-}
-
-/// Proves that a proof tells nothing of others: their names, amounts and salts stand nowhere in it, a leaf cannot be guessed without its
-/// salt, and neither leaves nor places repeat from strike to strike.
-#[test]
-fn a_proof_tells_nothing_of_others() {
-    let (state, fund) = (struck(), name("f"));
-    let first = Balances::of(&state, &fund, 1, salt);
-    let ben = Account::Person(name("BEN"));
-    let proof = first.prove(&ben).unwrap();
-    let text = serde_json::to_string(&proof).unwrap();
-    for other in ["ANN", "CAT", "DAN", "SPONSOR", "LOCKED"] {
-        assert!(!text.contains(other), "{text}");
-    }
-    // CAT and DAN have what BEN has; nobody who knows that finds their leaves in the path.
-    for other in ["CAT", "DAN"] {
-        let guess = Balances::of(&state, &fund, 1, |_| [0; 32]);
-        let guess = guess.prove(&Account::Person(name(other))).unwrap();
-        assert!(!proof.path.contains(&guess.path[0]));
-    }
-    let second = Balances::of(&state, &fund, 2, salt);
-    let again = second.prove(&ben).unwrap();
-    assert!(proof.path.iter().all(|hash| !again.path.contains(hash)));
-    assert_ne!(first.root().root, second.root().root);
-    let places = |all: &Balances| {
-        ["ANN", "BEN", "CAT", "DAN"]
-            .map(|who| all.prove(&Account::Person(name(who))).unwrap().index)
-    };
-    let names_in_order = {
-        let mut sorted = places(&first);
-        sorted.sort_unstable();
-        sorted == places(&first) && places(&first) == places(&second)
-    };
-    assert!(!names_in_order, "places follow the names");
 }

@@ -82,6 +82,14 @@ pub fn load_key(path: &Path) -> Result<EvaluatorKey, KeyError> {
     load(path, EvaluatorKey::parse)
 }
 
+/// Reads such a key to sign heads of a log with: a witness's.
+///
+/// # Errors
+/// See [`KeyError`].
+pub fn load_log_key(path: &Path) -> Result<LogKey, KeyError> {
+    load(path, LogKey::parse)
+}
+
 fn load<K>(
     path: &Path,
     parse: impl FnOnce(&str) -> Result<K, AttestationError>,
@@ -116,7 +124,7 @@ pub(crate) fn own_log_key(data: &Path) -> Result<LogKey, KeyError> {
     let path = data.join("log.key");
     match make_secret(&path) {
         Ok(secret) => Ok(LogKey::from_secret(&secret)),
-        Err(KeyError::Exists { .. }) => load(&path, LogKey::parse),
+        Err(KeyError::Exists { .. }) => load_log_key(&path),
         Err(error) => Err(error),
     }
 }

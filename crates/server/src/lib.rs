@@ -20,7 +20,7 @@ mod work;
 pub use clock::{Clock, UnknownClock};
 pub use garbage::{GarbageError, GarbageOptions, collect_garbage};
 pub use installation::{Installation, OpenError, mint_token};
-pub use key::{KeyError, load_key, make_key};
+pub use key::{KeyError, load_key, load_log_key, make_key};
 pub use serve::{ServeError, ServeOptions, serve};
 pub use work::{WorkOptions, work};
 

@@ -19,6 +19,7 @@ use store::{
 
 use crate::{
     Service, ServiceError,
+    balances::find_seed,
     log::{consistency, decision_subject, inclusion, read_head},
     methodologies::rules_subject,
     prices::Items,
@@ -118,6 +119,7 @@ impl Service {
                 self.gather_report(&mut gathered, report).await?;
             }
         }
+        let balance_seed = find_seed(&self.store, fund, number).await?;
         let journal = self.journal_to(facts.sequence).await?;
         let book = self.head_of_book(book, (ends.0, head.size)).await?;
         let leaves = self.with_paths(gathered.leaves, &head).await?;
@@ -129,6 +131,7 @@ impl Service {
             reports: gathered.reports.into_values().collect(),
             decisions: gathered.decisions,
             log: LogEvidence { head, leaves, older, entries: known.entries, book },
+            balance_seed,
             record,
         })
     }

@@ -8,6 +8,7 @@ mod accounts;
 mod aliases;
 mod audit;
 mod backtests;
+mod balances;
 mod budget;
 mod bundle;
 mod calendars;
@@ -45,6 +46,7 @@ mod hub_xet;
 mod inspect;
 mod inspect_folder;
 mod jobs;
+mod kept;
 mod known_leaves;
 mod ledger;
 mod likeness;
@@ -52,6 +54,7 @@ mod likeness_review;
 mod lineage;
 mod log;
 mod log_gap;
+mod log_lookup;
 mod methodologies;
 mod methodology_comparison;
 pub mod methodology_gate;
@@ -60,6 +63,7 @@ mod moment;
 mod nonfinite;
 mod objects;
 mod old_objects;
+mod order_proof;
 mod orders;
 mod prices;
 mod proofs;
@@ -101,6 +105,7 @@ pub use access::{CreateToken, TokenView};
 pub use aliases::{AliasMove, MoveAlias, Pin};
 pub use audit::{AuditEntry, AuditSearch};
 pub use backtests::{BacktestRow, BacktestRun, BacktestSource, RunBacktest};
+pub use balances::NoBalanceProof;
 pub use calendars::{Dealing, DealingState, FundCalendar, Kept};
 pub use cards::{Card, Search, WriteCard};
 pub use collector::{Collected, Collection};
@@ -184,6 +189,9 @@ pub struct Service {
     budgets: budget::Budgets,
     /// Whose question is computed.
     turns: turns::Turns,
+    /// The last trees over balances and orders that somebody asked for a path of.
+    balances: balances::KeptBalances,
+    books: order_proof::KeptBooks,
     /// Signs the heads of the log; none in a process that leaves them to another.
     log_key: Option<LogKey>,
 }
@@ -198,8 +206,9 @@ impl Service {
             quota_default: None,
         };
         let (ledger, history) = Default::default();
-        let (budgets, turns) = Default::default();
-        Self { store, objects, ledger, history, accounts, budgets, turns, log_key: None }
+        let (budgets, turns, balances, books) = Default::default();
+        let log_key = None;
+        Self { store, objects, ledger, history, accounts, budgets, turns, balances, books, log_key }
     }
 
     /// Lets this process sign the heads of the log.

@@ -45,7 +45,7 @@ impl NewLeaf {
         Self { record, subject, model_id: Some(model_id.to_owned()), evidence: None, at }
     }
 
-    fn of_fund(record: LeafRecord, subject: String, at: Timestamp) -> Self {
+    pub(crate) fn of_fund(record: LeafRecord, subject: String, at: Timestamp) -> Self {
         Self { record, subject, model_id: None, evidence: None, at }
     }
 
@@ -164,10 +164,15 @@ impl NewLeaf {
         Self::of_fund(record, subject, at)
     }
 
-    /// A fund was struck.
-    pub(crate) fn strike(fund: &Name, number: u64, record: Digest, at: Timestamp) -> Self {
-        let subject = format!("{fund}/{number}");
-        Self::of_fund(LeafRecord::Strike { at, fund: fund.clone(), number, record }, subject, at)
+    /// A fund was struck; behind the record's digest stands that of its root over balances.
+    pub(crate) fn strike(
+        fund: &Name,
+        number: u64,
+        (record, balances): (Digest, Option<Digest>),
+        at: Timestamp,
+    ) -> Self {
+        let (subject, fund) = (format!("{fund}/{number}"), fund.clone());
+        Self::of_fund(LeafRecord::Strike { at, fund, number, record, balances }, subject, at)
     }
 
     /// A strike was restated; `at` is when it was known.

@@ -4,11 +4,13 @@ use domain::{
     digest::Digest,
     fund::{Event, Methodology, NOTICE_DAYS, apply},
     name::Name,
+    proof::LeafRecord,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    Connection, FundRow, MethodologyEndRow, MethodologyRow, fund, fund_methodology, methodology_end,
+    Connection, FundRow, MethodologyEndRow, MethodologyRow, fund, fund_methodology, log_leaf,
+    methodology_end,
 };
 
 use crate::{
@@ -213,7 +215,34 @@ pub(crate) async fn adopt_due(
         recorded_by: ledger.unit.owner().to_owned(),
         recorded_at: ledger.at(),
     };
-    Ok(methodology_end::insert(&ledger.unit.transaction, row).await?)
+    methodology_end::insert(&ledger.unit.transaction, row).await?;
+    let strike = strike.unsigned_abs();
+    let (of, at) = ((fund, open.version), ledger.unit.caller.now);
+    let Some((announcement, methodology)) = announcement(ledger, of).await? else { return Ok(()) };
+    let record = LeafRecord::MethodologyAdoption {
+        at,
+        fund: fund.clone(),
+        announcement,
+        methodology,
+        strike,
+    };
+    let leaf = NewLeaf::of_fund(record, rules_subject(fund, open.version), at);
+    ledger.unit.append_leaf(leaf).await
+}
+
+/// Hash of the leaf that announced a version's rules, and their digest; none for what is older than the log.
+async fn announcement(
+    ledger: &LedgerUnit<'_>,
+    (fund, version): (&Name, i64),
+) -> Result<Option<(Digest, Digest)>, ServiceError> {
+    let subject = rules_subject(fund, version);
+    let leaf = log_leaf::latest(&ledger.unit.transaction, "methodology", &subject).await?;
+    let Some(leaf) = leaf else { return Ok(None) };
+    let record: LeafRecord = serde_json::from_str(&leaf.body).map_err(ServiceError::internal)?;
+    let LeafRecord::Methodology { methodology, .. } = record else {
+        return Err(ServiceError::internal("a leaf of rules of another kind"));
+    };
+    Ok(Some((leaf.leaf_hash.parse().map_err(ServiceError::internal)?, methodology)))
 }
 
 fn adoption(fund: &Name, rules: &Methodology) -> Result<Event, ServiceError> {
@@ -308,7 +337,7 @@ impl Service {
         version: i64,
     ) -> Result<i64, ServiceError> {
         let input = WithdrawMethodology { fund, version };
-        let ledger =
+        let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "methodology_withdraw", &input);
         let transaction = &ledger.unit.transaction;
         let subject = rules_subject(fund, version);
@@ -329,6 +358,11 @@ impl Service {
             recorded_at: ledger.at(),
         };
         methodology_end::insert(transaction, row).await?;
+        if let Some((announcement, methodology)) = announcement(&ledger, (fund, version)).await? {
+            let (at, fund) = (caller.now, fund.clone());
+            let record = LeafRecord::MethodologyWithdrawal { at, fund, announcement, methodology };
+            ledger.unit.append_leaf(NewLeaf::of_fund(record, subject.clone(), at)).await?;
+        }
         ledger.finish(&subject, version).await
     }
 

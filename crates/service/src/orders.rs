@@ -45,6 +45,10 @@ pub struct Order {
     pub placed_at: Timestamp,
     /// Where it stands.
     pub state: OrderState,
+    /// The last event that whoever asked knows of.
+    pub(crate) last: i64,
+    /// What was recorded later than this is not known to him; none where everything is.
+    pub(crate) known_at: Option<Timestamp>,
 }
 
 /// What was ordered.
@@ -211,7 +215,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Internal`] if the database fails.
     pub async fn find_order(&self, id: i64) -> Result<Option<Order>, ServiceError> {
-        self.find_order_by(id, i64::MAX).await
+        self.find_order_by(id, (i64::MAX, None)).await
     }
 
     /// The order of an id as it stood on a ledger.
@@ -223,7 +227,7 @@ impl Service {
         id: i64,
         ledger: &LedgerAt,
     ) -> Result<Option<Order>, ServiceError> {
-        self.find_order_by(id, ledger.seq).await
+        self.find_order_by(id, (ledger.seq, ledger.known_at)).await
     }
 
     /// An owner's orders in all funds as they stood on a ledger, the youngest first, before an id, at most `limit`.
@@ -241,20 +245,28 @@ impl Service {
         let before = Some(before.map_or(next, |before| before.min(next)));
         let mut orders = Vec::new();
         for row in fund_order::list_by_owner(&self.store, owner.as_str(), before, limit).await? {
-            orders.push(self.read_order(row, ledger.seq).await?);
+            orders.push(self.read_order(row, (ledger.seq, ledger.known_at)).await?);
         }
         Ok(orders)
     }
 
-    async fn find_order_by(&self, id: i64, last: i64) -> Result<Option<Order>, ServiceError> {
+    async fn find_order_by(
+        &self,
+        id: i64,
+        known: (i64, Option<Timestamp>),
+    ) -> Result<Option<Order>, ServiceError> {
         match fund_order::find(&self.store, id).await? {
-            Some(row) if row.event_seq <= last => self.read_order(row, last).await.map(Some),
+            Some(row) if row.event_seq <= known.0 => self.read_order(row, known).await.map(Some),
             _ => Ok(None),
         }
     }
 
     /// An order as it stood after the event `last`.
-    async fn read_order(&self, row: OrderRow, last: i64) -> Result<Order, ServiceError> {
+    async fn read_order(
+        &self,
+        row: OrderRow,
+        (last, known_at): (i64, Option<Timestamp>),
+    ) -> Result<Order, ServiceError> {
         let event = ledger::find_event(&self.store, row.event_seq).await?;
         let event = event.ok_or_else(|| ServiceError::internal("an order without its event"))?;
         let size = match serde_json::from_str(&event.body).map_err(ServiceError::internal)? {
@@ -273,6 +285,8 @@ impl Service {
             size,
             placed_at: Timestamp::from_millis(event.recorded_at),
             state,
+            last,
+            known_at,
         })
     }
 

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use domain::{
     amount::PriceNano,
+    canonical,
     digest::Digest,
     name::Name,
     proof::{MarkedPrice, PriceSource, SignedHead, StrikeFacts, StrikeRecord},
     time::Timestamp,
 };
 use store::{
-    PriceDecisionRow, StoreTransaction, StrikeRecordRow, log_head, log_leaf, price_decision,
-    registered_model, strike_record,
+    PriceDecisionRow, StoreTransaction, StrikeRecordRow, balance_seed, log_head, log_leaf,
+    price_decision, registered_model, strike_record,
 };
 
 use crate::{
     Service, ServiceError,
+    balances::{KeptBalances, draw, seed_row},
     ledger::LedgerUnit,
     log::{NewLeaf, decision_subject, inclusion, read_head},
 };
@@ -47,6 +49,7 @@ pub(crate) fn strike_subject(fund: &Name, number: u64) -> String {
 pub(crate) async fn record_strike(
     ledger: &mut LedgerUnit<'_>,
     methodology: Digest,
+    kept: &KeptBalances,
 ) -> Result<(), ServiceError> {
     let facts = match ledger.struck.take() {
         Some(Ok(facts)) => facts,
@@ -65,24 +68,32 @@ pub(crate) async fn record_strike(
             return Ok(());
         }
     };
+    let drawn = draw(&ledger.state, (&fund, number), kept).await?;
+    let (balances, seed) = drawn.unzip();
     let record = StrikeRecord {
         record_version: StrikeRecord::VERSION,
         methodology,
         sources: cited.sources,
         facts,
-        balances: None,
+        balances,
         previous: cited.previous,
     };
     let digest = record.digest().map_err(ServiceError::internal)?;
+    let root = balances.as_ref().map(canonical::digest_of).transpose();
+    let leaf = (digest, root.map_err(ServiceError::internal)?);
+    let strike = i64::try_from(number).map_err(ServiceError::internal)?;
     let row = StrikeRecordRow {
         fund: fund.to_string(),
-        number: i64::try_from(number).map_err(ServiceError::internal)?,
+        number: strike,
         digest: digest.hex(),
         body: record.to_canonical().map_err(ServiceError::internal)?,
     };
     strike_record::insert(transaction, row).await?;
+    if let Some(seed) = &seed {
+        balance_seed::insert(transaction, seed_row(&fund, strike, seed)).await?;
+    }
     let now = ledger.unit.caller.now;
-    ledger.unit.append_leaf(NewLeaf::strike(&fund, number, digest, now)).await?;
+    ledger.unit.append_leaf(NewLeaf::strike(&fund, number, leaf, now)).await?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use domain::{
     amount::{Femto, PriceNano},
     digest::Digest,
-    fund::{BOOK_DAYS_MAX, Event, FundState, Methodology, PriceSet, Rejection, Salt},
+    fund::{BOOK_DAYS_MAX, Event, FundState, Methodology, PriceSet, Rejection, Salt, State},
     name::Name,
     proof::{BookRoot, Order, OrderKind},
     time::Timestamp,
@@ -117,7 +117,11 @@ fn read(row: PriceCommitmentRow) -> Result<StrikeCommitment, ServiceError> {
     })
 }
 
-fn fresh_salt() -> Result<Salt, ServiceError> {
+/// 32 bytes that nobody knows.
+///
+/// # Errors
+/// [`ServiceError::Internal`] where the system gives no random numbers.
+pub(crate) fn fresh_salt() -> Result<Salt, ServiceError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| ServiceError::internal(error.to_string()))?;
     Ok(Salt::from_bytes(bytes))
@@ -193,7 +197,11 @@ impl Service {
         let event = Event::CloseOrders { fund: fund.clone(), day, salt };
         let (closed_by, _) = ledger.post(&event).await?;
         let number = get_state(&ledger, fund)?.epoch() + 1;
-        let orders = book(&ledger, fund).await?;
+        let transaction = &ledger.unit.transaction;
+        let joins = waiting(transaction, fund, OrderSide::Subscription).await?;
+        let leaves = waiting(transaction, fund, OrderSide::Redemption).await?;
+        let orders = book_orders(&ledger.state, fund, (joins, leaves));
+        let orders = orders.ok_or_else(|| ServiceError::internal("a cut-off without a book"))?;
         let root = BookRoot::of(fund, number, orders.iter(), &salt);
         let row = get_open(&ledger.unit.transaction, fund).await?;
         let count = i64::try_from(root.count).map_err(ServiceError::internal)?;
@@ -251,28 +259,30 @@ async fn get_open(
     row.ok_or_else(|| ServiceError::internal("a commitment of the ledger alone"))
 }
 
-/// The orders of the book that was just closed, in the order of the journal.
-async fn book(ledger: &LedgerUnit<'_>, fund: &Name) -> Result<Vec<Order>, ServiceError> {
-    let state = get_state(ledger, fund)?;
-    let closed = state.open_commitment().and_then(|open| open.book);
-    let closed = closed.ok_or_else(|| ServiceError::internal("a cut-off without a book"))?;
-    let transaction = &ledger.unit.transaction;
+/// The orders of a closed book, in the order of the journal; none where no book is closed. Of the ids of the orders that wait, `joins` and
+/// `leaves`, the first are those of the book.
+pub(crate) fn book_orders(
+    state: &State,
+    fund: &Name,
+    (mut joins, leaves): (Vec<i64>, Vec<i64>),
+) -> Option<Vec<Order>> {
+    let state = state.fund(fund)?;
+    let closed = state.open_commitment().and_then(|open| open.book)?;
+    joins.truncate(closed.subscriptions);
+    let ids = joins.into_iter().chain(leaves);
     let joins = state.pending_subscriptions().iter().take(closed.subscriptions);
     let joins = joins.map(|(who, cash)| (OrderKind::Subscription, who, cash.as_micro()));
     let leaves = state.pending_redemptions().iter().take(closed.redemptions);
     let leaves = leaves.map(|(who, shares)| (OrderKind::Redemption, who, shares.as_nano()));
-    let mut ids = waiting(transaction, fund, OrderSide::Subscription).await?;
-    ids.truncate(closed.subscriptions);
-    ids.extend(waiting(transaction, fund, OrderSide::Redemption).await?);
     let order = |(id, (kind, who, amount)): (i64, (OrderKind, &Name, i64))| Order {
         sequence: id.unsigned_abs(),
         kind,
         amount,
         who: who.clone(),
     };
-    let mut orders: Vec<Order> = ids.into_iter().zip(joins.chain(leaves)).map(order).collect();
+    let mut orders: Vec<Order> = ids.zip(joins.chain(leaves)).map(order).collect();
     orders.sort_by_key(|order| order.sequence);
-    Ok(orders)
+    Some(orders)
 }
 
 /// Sets the prices of a strike: those that were bound where some were, otherwise those that are accepted now. With `withhold` those that

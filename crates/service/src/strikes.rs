@@ -162,7 +162,7 @@ impl Service {
         if let Some(open) = open {
             use_up(&ledger, fund, event_seq, open.revealed).await?;
         }
-        record_strike(&mut ledger, rules.methodology_digest).await?;
+        record_strike(&mut ledger, rules.methodology_digest, &self.balances).await?;
         calendars::settle(&ledger, fund, number).await?;
         adopt_due(&mut ledger, fund, (number, day)).await?;
         ledger.finish(&format!("{fund}/{number}"), number).await

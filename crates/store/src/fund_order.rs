@@ -66,6 +66,27 @@ pub async fn list_waiting<C: Connection>(
     record::page(connection, waiting(fund, side), "event_seq", after.map(Into::into), limit).await
 }
 
+/// A page of the orders of a fund and side that waited right after an event, in the order of placing.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_waiting_at<C: Connection>(
+    connection: &C,
+    (fund, side): (&str, OrderSide),
+    event: i64,
+    after: Option<i64>,
+    limit: u64,
+) -> Result<Vec<OrderRow>, StoreError> {
+    let closed_by = || Expr::col("closed_by");
+    let waited = Condition::any().add(closed_by().is_null()).add(closed_by().gt(Expr::val(event)));
+    let condition = Condition::all()
+        .add(equal("fund", fund))
+        .add(equal("side", side.as_str()))
+        .add(Expr::col("event_seq").lte(Expr::val(event)))
+        .add(waited);
+    record::page(connection, condition, "event_seq", after.map(Into::into), limit).await
+}
+
 /// A page of an owner's orders, the youngest first, before an id.
 ///
 /// # Errors

@@ -46,6 +46,18 @@ pub async fn find<C: Connection>(
     record::find(connection, equal("leaf_index", leaf_index)).await
 }
 
+/// The first leaf with a hash, hex digits.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_by_hash<C: Connection>(
+    connection: &C,
+    leaf_hash: &str,
+) -> Result<Option<LogLeafRow>, StoreError> {
+    let condition = equal("leaf_hash", leaf_hash).into_condition();
+    Ok(record::page(connection, condition, "leaf_index", None, 1).await?.into_iter().next())
+}
+
 /// The last leaf of a kind about something.
 ///
 /// # Errors
@@ -57,6 +69,20 @@ pub async fn latest<C: Connection>(
 ) -> Result<Option<LogLeafRow>, StoreError> {
     let condition = Condition::all().add(equal("kind", kind)).add(equal("subject", subject));
     record::last(connection, condition, "leaf_index").await
+}
+
+/// A page of the leaves of a kind about something, in order, after a number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_about<C: Connection>(
+    connection: &C,
+    (kind, subject): (&str, &str),
+    after: Option<i64>,
+    limit: u64,
+) -> Result<Vec<LogLeafRow>, StoreError> {
+    let condition = Condition::all().add(equal("kind", kind)).add(equal("subject", subject));
+    record::page(connection, condition, "leaf_index", after.map(Into::into), limit).await
 }
 
 /// How many leaves there are.

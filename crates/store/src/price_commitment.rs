@@ -93,6 +93,27 @@ pub async fn find_used_by<C: Connection>(
     record::find(connection, equal("used_by", used_by)).await
 }
 
+/// The commitment of a fund whose book was closed last after the event `placed` and before the event `end`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_closed_between<C: Connection>(
+    connection: &C,
+    fund: &str,
+    (placed, end): (i64, i64),
+) -> Result<Option<PriceCommitmentRow>, StoreError> {
+    let closed_by = || Expr::col("closed_by");
+    let condition = equal("fund", fund)
+        .into_condition()
+        .add(closed_by().gt(Expr::val(placed)))
+        .add(closed_by().lt(Expr::val(end)));
+    let statement = record::select::<PriceCommitmentRow>()
+        .cond_where(condition)
+        .order_by("event_seq", Order::Desc)
+        .take();
+    record::first(connection, statement).await
+}
+
 /// Writes down the cut-off; tells whether the commitment was without one.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ mod commands;
 mod corrections;
 mod dealing;
 mod disclosure;
+mod evidence;
 mod exits;
 mod methodologies;
 mod proofs;

@@ -240,6 +240,21 @@ async fn proofs(market: &Market) {
     std::fs::write(path, bad.to_string()).unwrap();
     let (ok, said) = verify(&[path]);
     assert!(!ok && said.contains("params.management_fee"), "{said}");
+    let query = "{ log { leaves(first: 100) { nodes { kind body hash } } } }";
+    let leaves = ask(&world.anybody, query).await["log"]["leaves"]["nodes"].take();
+    let about = |kind: &str| -> Vec<Value> {
+        let leaves = leaves.as_array().unwrap().iter().filter(|leaf| leaf["kind"] == kind);
+        leaves.map(|leaf| serde_json::from_str(leaf["body"].as_str().unwrap()).unwrap()).collect()
+    };
+    let (announced, gone, adopted) =
+        (about("methodology"), about("methodology_withdrawal"), about("methodology_adoption"));
+    assert_eq!((announced.len(), gone.len(), adopted.len()), (3, 1, 1));
+    let hash = |at: usize| {
+        let kinds = leaves.as_array().unwrap().iter().filter(|leaf| leaf["kind"] == "methodology");
+        kinds.map(|leaf| leaf["hash"].clone()).nth(at).unwrap()
+    };
+    assert_eq!(gone[0]["announcement"], hash(1));
+    assert_eq!((&adopted[0]["announcement"], &adopted[0]["strike"]), (&hash(2), &json!(4)));
     // Another process has no watch of its own: it follows the journal, and reads the rules of the adoption from its row.
     let (_server, url) = serve(&world.place);
     let there = Client::new(&url, Some(world.operator_token.clone())).unwrap();

@@ -7,6 +7,7 @@ pub(crate) mod evaluator;
 pub(crate) mod export;
 pub(crate) mod gc;
 pub(crate) mod inspect;
+pub(crate) mod log;
 pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
@@ -18,6 +19,7 @@ pub(crate) mod token;
 pub(crate) mod transfer;
 pub(crate) mod verify;
 pub(crate) mod verify_bundle;
+pub(crate) mod verify_evidence;
 pub(crate) mod worker;
 
 use std::path::PathBuf;

@@ -13,14 +13,18 @@ use domain::{
 use serde::Serialize;
 use service::verify_on_suite;
 
-use super::verify_bundle;
+use super::{
+    verify_bundle,
+    verify_evidence::{self, Evidence},
+};
 use crate::exit::{Failure, print};
 
 /// Arguments of `modelfolio verify`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyArguments {
     /// A report as JSON, or its address at a server: `http://HOST/v1/objects/DIGEST`. Or a strike's bundle, or its address:
-    /// `http://HOST/v1/strikes/FUND/NUMBER/bundle`.
+    /// `http://HOST/v1/strikes/FUND/NUMBER/bundle`. Or one's balance at a strike (`…/FUND/NUMBER/balance`), or one's order in a closed
+    /// book (`http://HOST/v1/orders/ID/proof`).
     report: String,
     /// The raw samples; by default `samples.json` beside the report, or what the report's server has.
     #[arg(long)]
@@ -67,6 +71,10 @@ struct Verified<'a> {
 /// [`Failure::Input`] names the first field that differs, or the file that is no report; [`Failure::Environment`] for a server
 /// that cannot be reached.
 pub(crate) async fn run(arguments: VerifyArguments) -> Result<(), Failure> {
+    if let Some(evidence) = evidence(&arguments).await? {
+        let (name, key) = (&arguments.report, arguments.key.as_ref());
+        return verify_evidence::run(name, &evidence, key, arguments.json);
+    }
     if let Some(bundle) = bundle(&arguments).await? {
         let (name, key) = (&arguments.report, arguments.key.as_ref());
         return verify_bundle::run(name, &bundle, key, arguments.json);
@@ -112,6 +120,27 @@ pub(crate) async fn run(arguments: VerifyArguments) -> Result<(), Failure> {
     print(&format!("signature  {words}\n"))
 }
 
+/// A balance or an order, if the argument is one; no option is for it that is for reports alone.
+async fn evidence(arguments: &VerifyArguments) -> Result<Option<Evidence>, Failure> {
+    let VerifyArguments { report, samples, suite, attestation, server, token, .. } = arguments;
+    // An address is anybody's word: the token goes to the server that it is for.
+    let token = token.as_deref().filter(|_| same_origin(server, report));
+    let is_address = report.starts_with("http://") || report.starts_with("https://");
+    let text = match verify_evidence::fetch(report, token).await? {
+        Some(text) => text,
+        None if is_address => return Ok(None),
+        None => read(Path::new(report))?,
+    };
+    let found = verify_evidence::parse(report, &text)?;
+    let given = [("--samples", samples), ("--suite", suite), ("--attestation", attestation)];
+    match given.into_iter().find(|(_, given)| given.is_some()).filter(|_| found.is_some()) {
+        Some((option, _)) => {
+            Err(Failure::Input(format!("{report}: {option} is for a report, which this is not")))
+        }
+        None => Ok(found),
+    }
+}
+
 /// The text of a strike's bundle, if the argument is one, and that no option is given that is for reports alone, or for bundles.
 async fn bundle(arguments: &VerifyArguments) -> Result<Option<Vec<u8>>, Failure> {
     let VerifyArguments { report, samples, suite, attestation, key, server, token, .. } = arguments;
@@ -126,7 +155,7 @@ async fn bundle(arguments: &VerifyArguments) -> Result<Option<Vec<u8>>, Failure>
         Some(_) => [("--samples", samples), ("--suite", suite), ("--attestation", attestation)]
             .into_iter()
             .find_map(|(option, given)| given.is_some().then_some((option, "a report"))),
-        None => key.is_some().then_some(("--key", "a strike's bundle")),
+        None => key.is_some().then_some(("--key", "a strike, a balance or an order")),
     };
     match unused {
         Some((option, what)) => {

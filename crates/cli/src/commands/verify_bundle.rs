@@ -13,13 +13,37 @@ use serde::{Deserialize, Serialize};
 use crate::exit::{Failure, print};
 
 /// What nobody can derive again, whatever a bundle holds.
-const ATTESTED: [&str; 5] = [
+const ATTESTED: [&str; 3] = [
     "times, answers and hidden cases behind the samples",
     "samples that are not in the bundle",
     "the weights of evaluators",
+];
+
+/// What is attested where the bundle does not have the whole log.
+const WITHOUT_LOG: [&str; 2] = [
     "that no later decision was left out",
     "that the log has no second strike of this number, which whoever reads all of it sees",
 ];
+
+/// What stays attested of what was verified: less where the bundle has the whole log, whose end is its head.
+fn attested(verified: &Verified) -> Vec<String> {
+    let mut attested: Vec<String> = ATTESTED.map(str::to_owned).into();
+    let Some(known) = &verified.known_information else {
+        attested.extend(WITHOUT_LOG.map(str::to_owned));
+        return attested;
+    };
+    if known.hidden > 0 {
+        attested.push(format!(
+            "that none of the {} leaves that are in the bundle by their hash alone is a later decision or a second strike of this number",
+            known.hidden
+        ));
+    }
+    attested.push(format!(
+        "that no leaf behind the first {} is a second strike of this number, which whoever follows the log sees",
+        verified.log_size
+    ));
+    attested
+}
 
 /// What is verified, as `--json` prints it.
 #[derive(Serialize)]
@@ -27,7 +51,7 @@ struct Printed<'a> {
     ok: bool,
     #[serde(flatten)]
     verified: &'a Verified,
-    attested: [&'a str; 5],
+    attested: Vec<String>,
 }
 
 /// Whether a text is a bundle, right or wrong.
@@ -83,7 +107,7 @@ pub(super) fn run(
     let verified =
         check(text, trusted).map_err(|error| Failure::Input(format!("{name}: {error}")))?;
     if json {
-        let printed = Printed { ok: true, verified: &verified, attested: ATTESTED };
+        let printed = Printed { ok: true, verified: &verified, attested: attested(&verified) };
         let json = serde_json::to_string(&printed).map_err(Failure::environment)?;
         return print(&format!("{json}\n"));
     }
@@ -123,6 +147,16 @@ fn in_words(verified: &Verified) -> String {
         verified.methodology, verified.methodologies
     );
     let _ = writeln!(out, "journal    {events} events, from the first on");
+    match &verified.balances {
+        Some(root) => {
+            let _ = writeln!(
+                out,
+                "balances   {} holders have {} shares, all that there are; the root is that of the journal",
+                root.holders, root.shares
+            );
+        }
+        None => out.push_str("balances   not shown: the record has no root over them\n"),
+    }
     let _ = writeln!(
         out,
         "prices     {decisions} decisions on {reports} reports, {} of them from their samples, {} signed",
@@ -158,6 +192,6 @@ fn in_words(verified: &Verified) -> String {
     out.push_str(
         "           and every leaf that they rest on is in the log, after what it cites\n",
     );
-    let _ = writeln!(out, "attested   {}", ATTESTED.join("; "));
+    let _ = writeln!(out, "attested   {}", attested(verified).join("; "));
     out
 }

@@ -5,13 +5,13 @@
 //! salt of the order = SHA-256 of the same form of "mf.order.salt.v1", salt of the book, sequence
 //! ```
 //! Numbers are 8 bytes, little endian. Orders stand in the order of the journal. A root over few orders could be guessed, so each leaf has
-//! a salt, and each its own: one who is told his does not learn the others'.
+//! a salt, and each its own: one who is told his does not learn the others'. An owner is given the path of his own order.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     length_prefixed,
-    merkle::{leaf_hash, root},
+    merkle::{MerkleError, Tree, leaf_hash, root, verify_inclusion},
     strike::{Order, OrderKind},
 };
 use crate::{digest::Digest, fund::Salt, name::Name};
@@ -43,9 +43,89 @@ impl BookRoot {
     }
 }
 
+/// A closed book with the paths of its orders.
+#[derive(Clone, Debug)]
+pub struct Book {
+    fund: Name,
+    strike: u64,
+    salt: Salt,
+    orders: Vec<Order>,
+    tree: Tree,
+}
+
+/// What the owner of an order can show: it is in the closed book of a strike, as he placed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderProof {
+    /// The fund.
+    pub fund: Name,
+    /// The strike whose book it is.
+    pub strike: u64,
+    /// The order.
+    pub order: Order,
+    /// The salt of the order.
+    pub salt: Salt,
+    /// Its place in the book, from 0.
+    pub index: u64,
+    /// The path to the root.
+    pub path: Vec<Digest>,
+}
+
+impl Book {
+    /// The book of strike `number`: its orders, in the order of the journal.
+    #[must_use]
+    pub fn new(fund: Name, strike: u64, orders: Vec<Order>, salt: Salt) -> Self {
+        let mut tree = Tree::new();
+        for order in &orders {
+            tree.append(leaf(&fund, strike, order, &salt));
+        }
+        Self { fund, strike, salt, orders, tree }
+    }
+
+    /// What the log's leaf has of it.
+    #[must_use]
+    pub fn root(&self) -> BookRoot {
+        BookRoot { count: self.tree.size(), root: self.tree.root() }
+    }
+
+    /// The proof of the order whose event has a number; none for an order that is not in the book.
+    #[must_use]
+    pub fn prove(&self, sequence: u64) -> Option<OrderProof> {
+        let index = self.orders.binary_search_by_key(&sequence, |order| order.sequence).ok()?;
+        let (order, index) = (self.orders[index].clone(), index as u64);
+        Some(OrderProof {
+            fund: self.fund.clone(),
+            strike: self.strike,
+            salt: own_salt(&self.salt, sequence),
+            order,
+            index,
+            path: self.tree.inclusion(index, self.tree.size())?,
+        })
+    }
+}
+
+impl OrderProof {
+    /// Checks that the order is one of those under the root.
+    ///
+    /// # Errors
+    /// [`MerkleError`] says what does not fit.
+    pub fn verify(&self, root: &BookRoot) -> Result<(), MerkleError> {
+        let leaf = salted_leaf(&self.fund, self.strike, &self.order, &self.salt);
+        verify_inclusion(leaf, self.index, root.count, &self.path, root.root)
+    }
+}
+
+fn own_salt(salt: &Salt, sequence: u64) -> Salt {
+    let fields: [&[u8]; 3] = [SALT_TAG, salt.as_bytes(), &sequence.to_le_bytes()];
+    Salt::from_bytes(*Digest::of(&length_prefixed(&fields)).as_bytes())
+}
+
 fn leaf(fund: &Name, number: u64, order: &Order, salt: &Salt) -> Digest {
+    salted_leaf(fund, number, order, &own_salt(salt, order.sequence))
+}
+
+fn salted_leaf(fund: &Name, number: u64, order: &Order, own: &Salt) -> Digest {
     let sequence = order.sequence.to_le_bytes();
-    let own = Digest::of(&length_prefixed(&[SALT_TAG, salt.as_bytes(), &sequence]));
     let kind: &[u8] = match order.kind {
         OrderKind::Subscription => b"subscription",
         OrderKind::Redemption => b"redemption",

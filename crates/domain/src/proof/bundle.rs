@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    balance::BalanceError,
     head::{HeadError, SignedHead},
     leaf::LeafRecord,
     merkle::MerkleError,
@@ -21,7 +22,7 @@ use crate::{
     canonical::CanonicalError,
     digest::Digest,
     evaluation::{Attestation, AttestationError, DecisionError, Report, VerifyError},
-    fund::{Event, Methodology, MethodologyError, Rejection},
+    fund::{Event, Methodology, MethodologyError, Rejection, Salt},
     name::Name,
 };
 
@@ -45,6 +46,10 @@ pub struct Bundle {
     pub reports: Vec<ReportEvidence>,
     /// Every decision on the price of each model of the strike, from the first to the one that the strike cites.
     pub decisions: BTreeMap<Name, Vec<PriceStep>>,
+    /// What the salts of the record's balances follow from; none where the record has no root over them. Whoever has it and the journal
+    /// can show anybody's balance, which the journal tells him anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance_seed: Option<Salt>,
     /// What the log says of all of it.
     pub log: LogEvidence,
 }
@@ -207,6 +212,9 @@ pub enum BundleError {
     /// The journal does not keep the fund's rules.
     #[error("journal: {0}")]
     Rules(#[from] WatchError),
+    /// The balances that the journal leaves have no root.
+    #[error("record.balances: {0}")]
+    Balances(#[from] BalanceError),
     /// The methodology is none.
     #[error("methodology: {0}")]
     Methodology(#[from] MethodologyError),

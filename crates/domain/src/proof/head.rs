@@ -65,8 +65,13 @@ impl LogKey {
     ) -> Result<SignedHead, AttestationError> {
         let (log, public_key) = (log.clone(), self.public()?);
         let mut head = SignedHead { log, size, root, at, public_key, signature: String::new() };
-        head.signature = to_hex(&self.0.sign(&head.message()).to_bytes());
+        head.signature = self.sign_bytes(&head.message(TAG));
         Ok(head)
+    }
+
+    /// A signature in hexadecimal digits.
+    pub(super) fn sign_bytes(&self, message: &[u8]) -> String {
+        to_hex(&self.0.sign(message).to_bytes())
     }
 }
 
@@ -128,10 +133,11 @@ pub enum HeadError {
 }
 
 impl SignedHead {
-    fn message(&self) -> Vec<u8> {
+    /// What is signed: `tag` keeps the log's own signature from being a witness's.
+    pub(super) fn message(&self, tag: &[u8]) -> Vec<u8> {
         let (size, at) = (self.size.to_le_bytes(), self.at.as_millis().to_le_bytes());
         let fields: [&[u8]; 6] = [
-            TAG,
+            tag,
             self.log.as_str().as_bytes(),
             &size,
             self.root.as_bytes(),
@@ -152,7 +158,7 @@ impl SignedHead {
         let key = VerifyingKey::from_bytes(self.public_key.as_bytes())
             .map_err(|_| AttestationError::Key)?;
         let signature = Signature::from_bytes(&from_hex::<64>("signature", &self.signature)?);
-        key.verify_strict(&self.message(), &signature).map_err(|_| HeadError::Signature {
+        key.verify_strict(&self.message(TAG), &signature).map_err(|_| HeadError::Signature {
             size: self.size,
             root: self.root,
             key: self.public_key,

@@ -90,6 +90,30 @@ pub enum LeafRecord {
         /// The rules.
         methodology: Digest,
     },
+    /// Announced rules are in force, from after a strike on.
+    MethodologyAdoption {
+        /// When.
+        at: Timestamp,
+        /// The fund.
+        fund: Name,
+        /// Hash of the leaf that announced them.
+        announcement: Digest,
+        /// The rules.
+        methodology: Digest,
+        /// The strike that they came into force after.
+        strike: u64,
+    },
+    /// Announced rules were taken back before their day: nobody adopts them by that announcement.
+    MethodologyWithdrawal {
+        /// When.
+        at: Timestamp,
+        /// The fund.
+        fund: Name,
+        /// Hash of the leaf that announced them.
+        announcement: Digest,
+        /// The rules.
+        methodology: Digest,
+    },
     /// The prices of a strike to come are bound.
     Commitment {
         /// When.
@@ -128,6 +152,10 @@ pub enum LeafRecord {
         number: u64,
         /// The record.
         record: Digest,
+        /// Digest of the canonical JSON of the record's [`BalanceRoot`](super::BalanceRoot), so that a holder who is not shown the record
+        /// knows the root; none where the record has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        balances: Option<Digest>,
     },
     /// A strike was restated; its own leaf and record stay.
     Restatement {
@@ -227,6 +255,8 @@ impl LeafRecord {
             Self::Report { .. } => "report",
             Self::AcceptedPrice(_) => "accepted_price",
             Self::Methodology { .. } => "methodology",
+            Self::MethodologyAdoption { .. } => "methodology_adoption",
+            Self::MethodologyWithdrawal { .. } => "methodology_withdrawal",
             Self::Commitment { .. } => "commitment",
             Self::Orders { .. } => "orders",
             Self::Strike { .. } => "strike",

@@ -2,13 +2,15 @@
 //!
 //! A log of typed records ([`LeafRecord`]) under a hash tree ([`merkle`]), whose head is signed ([`SignedHead`]).
 //! A strike is one of its records: [`StrikeRecord`], which [`Watch`] derives from the journal. A [`Bundle`] holds a strike with all that
-//! it follows from, and [`verify_bundle`] derives it again. [`BalanceProof`] shows one holder's shares and nobody else's.
+//! it follows from, and [`verify_bundle`] derives it again. [`BalanceEvidence`] shows one holder's
+//! shares and nobody else's, [`OrderEvidence`] one order of a closed book.
 
 mod balance;
 mod book;
 mod bundle;
 mod commitment;
 mod corrections;
+mod evidence;
 mod head;
 mod leaf;
 pub mod merkle;
@@ -16,17 +18,20 @@ mod restated;
 mod rules;
 mod steps;
 mod strike;
+mod sum_tree;
 mod tail;
 mod verify;
 mod watch;
+mod witness;
 
-pub use balance::{BalanceError, BalanceProof, BalanceRoot, Balances};
-pub use book::BookRoot;
+pub use balance::{BalanceError, BalancePart, BalanceProof, BalanceRoot, Balances};
+pub use book::{Book, BookRoot, OrderProof};
 pub use bundle::{
     Bundle, BundleError, LeafProof, LogEntry, LogEvidence, OlderHead, PriceStep, ReportEvidence,
     RoundVote, RoundVotes,
 };
 pub use commitment::CommitmentFacts;
+pub use evidence::{BalanceEvidence, EvidenceError, OrderEvidence};
 pub use head::{HeadError, LogKey, SignedHead};
 pub use leaf::{AcceptedPrice, LeafRecord};
 pub use merkle::{Frontier, MerkleError, Node, Tree};
@@ -36,8 +41,10 @@ pub use strike::{
     Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, PriceSource, SliceRecord,
     StrikeFacts, StrikeRecord,
 };
+pub use sum_tree::{SumError, SumNode};
 pub use verify::{KnownInformation, Verified, verify_bundle};
 pub use watch::{Watch, WatchError};
+pub use witness::{Cosignature, KeptHead};
 
 /// Fields one after the other, each behind its length, so that no two lists of fields have the same bytes.
 fn length_prefixed(fields: &[&[u8]]) -> Vec<u8> {

@@ -27,7 +27,7 @@ pub struct StrikeRecord {
     pub sources: BTreeMap<Name, PriceSource>,
     /// What follows from the journal.
     pub facts: StrikeFacts,
-    /// Root over all balances of shares after the strike; none where nobody keeps salts.
+    /// Root over all balances of shares after the strike; none before there were any.
     pub balances: Option<BalanceRoot>,
     /// Hash of the previous strike's leaf; none for the first.
     pub previous: Option<Digest>,

@@ -4,12 +4,14 @@
 //! compensation against its strike and the prices that it names, and from the journal the record's facts (prices in force, holdings, orders
 //! up to the cut-off, fees, NAV, fills, slices, level, weights); the price of each report; each decision on a price; the head's
 //! signature, the inclusion of every cited leaf, and the consistency with the head at the strike before.
+//! Where the record has a root over balances, it is made again of the journal and the seed of its salts.
 //! The rules in force are those of the creation until the journal adopts others; each was announced in the log, days before.
 //! What stays attested: times, answers and hidden cases behind the samples; the samples themselves where they are not in the bundle;
 //! the standing that gives an evaluator its weight; which items a report without samples got right; that no later decision was kept out
-//! of the strike, where the bundle does not have the whole log; and that the log has no second strike of that number, which whoever reads
-//! it sees.
+//! of the strike, where the bundle does not have the whole log; and that no leaf behind the head, or anywhere where the bundle does not
+//! have the whole log, is a second strike of that number, which whoever reads the log sees.
 
+mod balances;
 mod known;
 mod log;
 mod prices;
@@ -21,6 +23,7 @@ use std::collections::BTreeMap;
 pub use known::KnownInformation;
 
 use super::{
+    balance::BalanceRoot,
     bundle::{Bundle, BundleError},
     commitment::CommitmentFacts,
     corrections::Corrections,
@@ -32,7 +35,7 @@ use crate::{
     canonical::first_difference,
     digest::Digest,
     evaluation::PublicKey,
-    fund::{Asset, State, apply},
+    fund::{State, apply},
     name::Name,
 };
 
@@ -53,6 +56,8 @@ pub struct Verified {
     pub nav_per_share: Option<PriceNano>,
     /// The index level.
     pub level: Option<PriceNano>,
+    /// The root over all balances after the strike, derived again from the journal; none where the record has none.
+    pub balances: Option<BalanceRoot>,
     /// Digest of the record.
     pub record: Digest,
     /// Digest of the rules in force.
@@ -106,15 +111,12 @@ pub fn verify_bundle(
     let (facts, state, watch) = replay(bundle, watch)?;
     rules::verify(bundle, &watch)?;
     same("record.facts", &record.facts, &facts)?;
-    if let Some(balances) = &record.balances {
-        let share = Asset::Share(facts.fund.clone());
-        let holders = state.accounts_of(&share).filter(|(owner, _)| !owner.may_be_negative());
-        same("record.balances.holders", &balances.holders, &(holders.count() as u64))?;
-    }
+    balances::verify(bundle, &state)?;
     let leaves = log::by_hash(bundle)?;
     let reports = prices::verify_reports(bundle)?;
     let (decisions, states) = prices::verify_prices(bundle, &reports, &leaves)?;
     log::verify(bundle, trusted, &reports, (&leaves, &watch))?;
+    rules::verify_adoptions(bundle, &watch)?;
     let known_information = known::verify(bundle, &reports, &states)?;
     let signed = bundle.reports.iter().filter(|evidence| evidence.attestation.is_some());
     let sampled = bundle.reports.iter().filter(|evidence| evidence.samples.is_some());
@@ -126,6 +128,7 @@ pub fn verify_bundle(
         nav: facts.nav,
         nav_per_share: facts.nav_per_share,
         level: facts.level,
+        balances: record.balances,
         record: record.digest()?,
         methodology,
         methodologies: 1 + watch.adoptions().len() as u64,

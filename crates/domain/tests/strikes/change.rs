@@ -37,7 +37,17 @@ impl World {
         };
         let (at, effective_day) = (Timestamp::from_millis(at * DAY_MS), Some(effective_day));
         let (fund, methodology) = (fund.clone(), rules.digest().unwrap());
-        self.log(LeafRecord::Methodology { at, effective_day, fund, methodology });
+        let announced = self.log(LeafRecord::Methodology {
+            at,
+            effective_day,
+            fund: fund.clone(),
+            methodology,
+        });
+        if self.twist == Twist::ChangeWithdrawn {
+            let announcement = announced;
+            self.log(LeafRecord::MethodologyWithdrawal { at, fund, announcement, methodology });
+        }
+        self.announced = Some(announced);
     }
 
     /// Puts them in force.
@@ -52,6 +62,18 @@ impl World {
             digest = Digest::of(b"rules that nobody has seen");
         }
         self.post(Event::AdoptMethodology { fund: fund.clone(), digest, params });
+        if let (Some(announcement), Twist::Change | Twist::ChangeOther) =
+            (self.announced, self.twist)
+        {
+            let methodology = match self.twist {
+                Twist::ChangeOther => Digest::of(b"rules that nobody has seen"),
+                _ => digest,
+            };
+            let (at, fund, strike) = (self.at(), fund.clone(), 1);
+            let leaf =
+                LeafRecord::MethodologyAdoption { at, fund, announcement, methodology, strike };
+            self.log(leaf);
+        }
         self.versions.push(rules.clone());
         self.rules = rules;
     }

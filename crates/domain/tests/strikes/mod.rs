@@ -1,5 +1,6 @@
 //! A small world with two models, two strikes and a log, made as an operator makes it, and the bundle of its second strike.
 
+mod bundling;
 mod change;
 mod measuring;
 mod restating;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     amount::{Cash, Ppb, PriceNano, Shares},
+    canonical,
     digest::Digest,
     evaluation::{
         Breaker, EvaluatorKey, Evidence, Measurement, PriceDecision, PriceState, Report,
@@ -17,12 +19,12 @@ use domain::{
         committee::{count, quorum_of},
         decide, decide_round, samples,
     },
-    fund::{Account, Event, Methodology, State, apply},
+    fund::{Event, Methodology, Salt, State, apply},
     name::Name,
     proof::{
-        AcceptedPrice, Balances, Bundle, LeafProof, LeafRecord, LogEntry, LogEvidence, LogKey,
-        OlderHead, PriceSource, PriceStep, ReportEvidence, RoundVote, RoundVotes, SignedHead,
-        StrikeFacts, StrikeRecord, Tree, Watch,
+        AcceptedPrice, BalanceRoot, Balances, Bundle, LeafProof, LeafRecord, LogEntry, LogEvidence,
+        LogKey, OlderHead, PriceSource, PriceStep, ReportEvidence, RoundVote, RoundVotes,
+        SignedHead, StrikeFacts, StrikeRecord, Tree, Watch,
     },
     time::{DAY_MS, Timestamp},
 };
@@ -39,6 +41,11 @@ pub(crate) fn rules() -> Methodology {
     let text = include_str!("../../../cli/demo/methodology.json");
     let rules = Methodology::parse(text).unwrap();
     Methodology { levy_in_ppb: 5_000_000, performance_fee_ppb: 100_000_000, ..rules }
+}
+
+/// What the salts of a strike's balances follow from.
+pub(crate) fn seed(number: u64) -> Salt {
+    Salt::from_bytes([number as u8; 32])
 }
 
 pub(crate) fn key() -> LogKey {
@@ -91,6 +98,14 @@ pub(crate) enum Twist {
     ChangeBackdated,
     /// Puts them in force in the middle between two strikes.
     ChangeBetween,
+    /// Takes the announcement back, and puts them in force all the same.
+    ChangeWithdrawn,
+    /// Tells the log that other rules are in force.
+    ChangeOther,
+    /// Has two leaves of the second strike, for two records.
+    TwoStrikes,
+    /// Signs a root over balances, one of which is a nano-share more than the journal says.
+    OtherBalance,
     /// Strikes at the price before, although a further report was decided on.
     Stale,
     /// Decides nothing on a second run of the listed version, which got so many items right.
@@ -130,6 +145,8 @@ impl Twist {
                 | Self::ChangeSoon
                 | Self::ChangeBackdated
                 | Self::ChangeBetween
+                | Self::ChangeWithdrawn
+                | Self::ChangeOther
         )
     }
 }
@@ -155,6 +172,7 @@ pub(crate) struct World {
     prices: BTreeMap<Name, (PriceState, Vec<PriceStep>, PriceSource, i64)>,
     pub(crate) records: Vec<StrikeRecord>,
     book_head: Option<SignedHead>,
+    announced: Option<Digest>,
     hour: i64,
 }
 
@@ -179,6 +197,7 @@ impl World {
             prices: BTreeMap::new(),
             records: Vec::new(),
             book_head: None,
+            announced: None,
             hour: 0,
         };
         world.open(&fund);
@@ -420,8 +439,7 @@ impl World {
             sequence,
             ..self.records[0].facts.clone()
         });
-        let salt = |owner: &Account| *Digest::of(owner.to_string().as_bytes()).as_bytes();
-        let balances = Balances::of(&self.state, fund, number, salt);
+        let balances = Balances::of(&self.state, (fund, number), &seed(number)).unwrap();
         let record = StrikeRecord {
             record_version: StrikeRecord::VERSION,
             methodology: self.rules.digest().unwrap(),
@@ -432,63 +450,19 @@ impl World {
                 }
             },
             facts,
-            balances: Some(balances.root()),
+            balances: Some(self.twisted(balances.root())),
             previous: self.strike_leaf(number - 1).map(|index| self.leaves[index].hash().unwrap()),
         };
         let at = Timestamp::from_millis(day * DAY_MS);
         let digest = record.digest().unwrap();
-        self.log(LeafRecord::Strike { at, fund: fund.clone(), number, record: digest });
+        let balances = record.balances.map(|root| canonical::digest_of(&root).unwrap());
+        let fund = fund.clone();
+        self.log(LeafRecord::Strike { at, fund, number, record: digest, balances });
+        if self.twist == Twist::TwoStrikes && number == 2 {
+            let (fund, record) = (name("main"), Digest::of(b"another record"));
+            self.log(LeafRecord::Strike { at, fund, number, record, balances });
+        }
         self.records.push(record);
         self.heads.push(self.sign(at));
-    }
-
-    fn sign(&self, at: Timestamp) -> SignedHead {
-        key().sign(&name("test"), self.tree.size(), self.tree.root(), at).unwrap()
-    }
-
-    fn strike_leaf(&self, wanted: u64) -> Option<usize> {
-        self.leaves
-            .iter()
-            .position(|leaf| matches!(leaf, LeafRecord::Strike { number, .. } if *number == wanted))
-    }
-
-    /// The bundle of strike `number`.
-    pub(crate) fn bundle(&self, number: usize) -> Bundle {
-        let head = self.heads[number - 1].clone();
-        let size = head.size;
-        let proof = |(index, leaf): (u64, &LeafRecord)| LeafProof {
-            index,
-            leaf: leaf.clone(),
-            path: self.tree.inclusion(index, size).unwrap(),
-        };
-        let older = number.checked_sub(2).map(|older| {
-            let head = self.heads[older].clone();
-            let path = self.tree.consistency(head.size, size).unwrap();
-            OlderHead { head, path }
-        });
-        let record = self.records[number - 1].clone();
-        let last = record.facts.sequence as usize;
-        let rests_on = self.rests_on(number);
-        let steps = |(model, (_, steps, ..)): (&Name, &(_, Vec<PriceStep>, _, _))| {
-            // A third strike rests on the prices of the second.
-            (model.clone(), steps[..rests_on.min(steps.len())].to_vec())
-        };
-        let changed = number > 1 && self.versions.len() > 1;
-        Bundle {
-            bundle_version: Bundle::VERSION,
-            record,
-            methodology: if number > 1 { self.rules.clone() } else { self.versions[0].clone() },
-            methodologies: if changed { self.versions.clone() } else { Vec::new() },
-            journal: self.journal[..last].to_vec(),
-            reports: self.reports[..if rests_on == 1 { 2 } else { self.reports.len() }].to_vec(),
-            decisions: self.prices.iter().map(steps).collect(),
-            log: LogEvidence {
-                leaves: (0..size).zip(&self.leaves).map(proof).collect(),
-                book: self.book_evidence(number, size),
-                head,
-                older,
-                entries: self.leaves[..size as usize].iter().cloned().map(LogEntry::Leaf).collect(),
-            },
-        }
     }
 }

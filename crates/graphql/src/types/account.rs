@@ -8,12 +8,12 @@ use domain::{
 };
 use service::LedgerAt;
 
-use super::statement::Statement;
+use super::{evidence::BalanceProofAnswer, statement::Statement};
 use crate::{
     error::{api_error, invalid},
     moment::{ledger_at, ledger_now},
     scalars::{Credits, NameText, ShareQuantity, Time, UnitQuantity},
-    scope::{request, service},
+    scope::{caller, request, service},
 };
 
 /// What an owner has on the ledger. A login sees its own accounts only; the operator sees all.
@@ -97,6 +97,21 @@ impl Account {
         };
         let statement = service(context)?.statement(&self.owner, from.0, to, now).await;
         Ok(Statement(statement.map_err(api_error)?))
+    }
+
+    /// What it had of a fund's shares after a strike, proven by the log alone; the same as the file
+    /// `/v1/strikes/{fund}/{number}/balance`. Scope `invest`; the operator sees anybody's.
+    #[graphql(complexity = "200 + child_complexity")]
+    async fn balance_proof(
+        &self,
+        context: &Context<'_>,
+        fund: NameText,
+        #[graphql(desc = "The number of the strike.")] strike: i64,
+    ) -> Result<BalanceProofAnswer> {
+        let (caller, at) = (caller(context)?, self.ledger.as_ref());
+        let of = (&fund.0, strike);
+        let found = service(context)?.balance_evidence(caller, &self.owner, of, at).await;
+        BalanceProofAnswer::new(found.map_err(api_error)?)
     }
 
     /// Shares of a fund.

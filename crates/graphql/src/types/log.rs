@@ -24,6 +24,18 @@ impl Log {
         Ok(head.map(LogHead::from))
     }
 
+    /// The first signed head of at least so many leaves: whoever kept an older one finds the next. Null where none is that large.
+    async fn head_of(&self, context: &Context<'_>, size: i64) -> Result<Option<LogHead>> {
+        let head = service(context)?.log_head_of(size).await.map_err(api_error)?;
+        Ok(head.map(LogHead::from))
+    }
+
+    /// The first leaf with a hash. Null where the log has none.
+    async fn leaf(&self, context: &Context<'_>, hash: Sha256) -> Result<Option<LogLeaf>> {
+        let found = service(context)?.find_log_leaf(&reader(context)?, hash.0).await;
+        Ok(found.map_err(api_error)?.map(LogLeaf::from))
+    }
+
     /// The leaves in order; the cursor is the number of a leaf.
     #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
     async fn leaves(
@@ -92,7 +104,8 @@ impl From<SignedHead> for LogHead {
 pub(crate) struct LogLeaf {
     /// Its number, from 0.
     index: i64,
-    /// `publish`, `alias_move`, `yank`, `report`, `accepted_price`, `methodology` or `strike`.
+    /// `publish`, `alias_move`, `yank`, `report`, `accepted_price`, `methodology`, `methodology_adoption`, `methodology_withdrawal`,
+    /// `commitment`, `orders`, `strike` or `restatement`.
     kind: String,
     /// The canonical JSON that is hashed; null where it is about a model that the bearer does not see.
     body: Option<String>,

@@ -13,6 +13,7 @@ pub(crate) mod dealing;
 pub(crate) mod disclosure;
 pub(crate) mod evaluation;
 pub(crate) mod evaluator;
+pub(crate) mod evidence;
 pub(crate) mod fund;
 pub(crate) mod likeness;
 pub(crate) mod log;

@@ -6,11 +6,11 @@ use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use domain::{amount::Units, name::Name};
 use service::{Order as OrderValue, OrderSize, OrderSlice as SliceValue, OrderState as StateValue};
 
-use super::fund::OrderFill;
+use super::{evidence::OrderProof, fund::OrderFill};
 use crate::{
     error::api_error,
     scalars::{Credits, NameText, ShareQuantity, Time, UnitQuantity},
-    scope::service,
+    scope::{caller, service},
 };
 
 /// Where an order stands.
@@ -86,6 +86,15 @@ impl Order {
             StateValue::Sliced(slice) => Some(OrderSlice::from(slice)),
             _ => None,
         }
+    }
+
+    /// What shows that it is in the closed book of a strike, the last that was closed while it waited; the same as the file
+    /// `/v1/orders/{id}/proof`. Null where it is in none: it came after the cut-off, nobody bound the prices before, or no head has the
+    /// cut-off yet. Its owner's, and the operator's.
+    #[graphql(complexity = "200 + child_complexity")]
+    async fn proof(&self, context: &Context<'_>) -> Result<Option<OrderProof>> {
+        let found = service(context)?.evidence_of(caller(context)?, &self.0).await;
+        found.map_err(api_error)?.map(OrderProof::new).transpose()
     }
 
     /// When it was placed.

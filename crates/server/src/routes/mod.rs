@@ -1,5 +1,6 @@
 //! The routes: bytes, GraphQL, pages.
 
+mod evidence;
 mod graphql;
 mod hf;
 mod objects;
@@ -77,6 +78,8 @@ pub(crate) fn app(shared: Shared) -> impl Endpoint {
         )
         .at("/v1/objects/:digest/tensors/:name", get(tensors::download).head(tensors::download))
         .at("/v1/strikes/:fund/:number/bundle", get(strikes::bundle))
+        .at("/v1/strikes/:fund/:number/balance", get(evidence::balance))
+        .at("/v1/orders/:id/proof", get(evidence::order))
         .at("/v1/uploads", get(uploads::list).post(uploads::start))
         .at("/v1/uploads/:id", get(uploads::get).delete(uploads::abort))
         .at("/v1/uploads/:id/parts/:number", put(uploads::put_part))

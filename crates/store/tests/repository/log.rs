@@ -2,8 +2,8 @@
 
 use sea_orm::ConnectionTrait;
 use store::{
-    LogHeadRow, LogLeafRow, LogNodeRow, Store, StoreError, StrikeRecordRow, ledger::append_event,
-    log_head, log_leaf, log_node, strike_record,
+    BalanceSeedRow, LogHeadRow, LogLeafRow, LogNodeRow, Store, StoreError, StrikeRecordRow,
+    balance_seed, ledger::append_event, log_head, log_leaf, log_node, strike_record,
 };
 
 use crate::rows::{event, fund, model, strike};
@@ -61,6 +61,14 @@ pub(crate) async fn leaves_are_one_sequence(store: Store) {
     let moved = log_leaf::latest(&store, "alias_move", "m@listed").await.unwrap();
     assert_eq!(moved.as_ref(), Some(&rows[3]), "the last one about it");
     assert_eq!(log_leaf::latest(&store, "publish", "m@listed").await.unwrap(), None);
+    let about = async |after| {
+        let rows = log_leaf::list_about(&store, ("alias_move", "m@listed"), after, 9).await;
+        rows.unwrap().into_iter().map(|row| row.leaf_index).collect::<Vec<_>>()
+    };
+    assert_eq!((about(None).await, about(Some(1)).await), (vec![1, 3], vec![3]));
+    let found = log_leaf::find_by_hash(&store, "hash-2").await.unwrap();
+    assert_eq!(found.as_ref(), Some(&rows[2]));
+    assert_eq!(log_leaf::find_by_hash(&store, "hash-9").await.unwrap(), None);
     let transaction = store.begin().await.unwrap();
     let again = log_leaf::insert(&transaction, leaf(3, "yank", "m-1", None)).await;
     assert_eq!(conflict(again), "log_leaf_pkey");
@@ -121,7 +129,7 @@ pub(crate) async fn subtrees_and_heads_are_written_once(store: Store) {
     refuses_change(&store, "log_head", "root").await;
 }
 
-/// Proves that a strike has one record, and that there is none of what is no strike.
+/// Proves that a strike has one record, and that there is none of what is no strike; and the same of the seed of its balances.
 pub(crate) async fn a_strike_has_one_record(store: Store) {
     let record = |number: i64| StrikeRecordRow {
         fund: "f".into(),
@@ -146,4 +154,19 @@ pub(crate) async fn a_strike_has_one_record(store: Store) {
     assert!(matches!(none, Err(StoreError::MissingReference { .. })), "{none:?}");
     drop(transaction);
     refuses_change(&store, "strike_record", "body").await;
+    let seed = |number: i64| BalanceSeedRow { fund: "f".into(), number, seed: "0a".repeat(32) };
+    let transaction = store.begin().await.unwrap();
+    balance_seed::insert(&transaction, seed(1)).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(balance_seed::find(&store, "f", 1).await.unwrap(), Some(seed(1)));
+    assert_eq!(balance_seed::find(&store, "f", 2).await.unwrap(), None);
+    let transaction = store.begin().await.unwrap();
+    let again = balance_seed::insert(&transaction, seed(1)).await;
+    assert_eq!(conflict(again), "balance_seed_pkey");
+    drop(transaction);
+    let transaction = store.begin().await.unwrap();
+    let none = balance_seed::insert(&transaction, seed(2)).await;
+    assert!(matches!(none, Err(StoreError::MissingReference { .. })), "{none:?}");
+    drop(transaction);
+    refuses_change(&store, "balance_seed", "seed").await;
 }

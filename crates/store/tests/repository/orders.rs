@@ -53,6 +53,15 @@ pub(crate) async fn orders_wait_until_they_are_closed(store: Store) {
     let by = |row: OrderRow| (row.event_seq, row.closed_by);
     let found = fund_order::find(&store, 2).await.unwrap().map(by);
     assert_eq!(found, Some((2, Some(6))), "the first word stays");
+    let waited = async |event, after| {
+        let of = ("f", OrderSide::Subscription);
+        let rows = fund_order::list_waiting_at(&store, of, event, after, 9).await.unwrap();
+        rows.into_iter().map(|row| row.event_seq).collect::<Vec<_>>()
+    };
+    assert_eq!(waited(3, None).await, [1, 2, 3], "the fourth was not placed yet");
+    assert_eq!(waited(6, None).await, [1, 3, 4], "the second was closed by then");
+    assert_eq!(waited(6, Some(1)).await, [3, 4]);
+    assert!(waited(8, None).await.is_empty());
     let own = fund_order::list_by_owner(&store, "bob", Some(5), 9).await.unwrap();
     assert_eq!(own.into_iter().map(by).collect::<Vec<_>>(), [(3, Some(8)), (1, Some(8))]);
 
@@ -280,6 +289,10 @@ pub(crate) async fn commitments_are_used_up_once(store: Store) {
     assert_eq!((end().await, end().await), (true, false));
     price_commitment::insert(&transaction, row(8, 3)).await.unwrap();
     transaction.commit().await.unwrap();
+    for (span, closed_by) in [((4, 6), Some(5)), ((4, 5), None), ((5, 9), None)] {
+        let found = price_commitment::find_closed_between(&store, "f", span).await.unwrap();
+        assert_eq!(found.and_then(|row| row.closed_by), closed_by, "{span:?}");
+    }
     let used = price_commitment::find_used_by(&store, 7).await.unwrap().unwrap();
     assert_eq!((used.closed_by, used.book_count, used.revealed_at), (Some(5), Some(1), Some(8)));
     assert_eq!(price_commitment::find_open(&store, "f").await.unwrap(), Some(row(8, 3)));

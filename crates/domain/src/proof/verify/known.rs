@@ -86,12 +86,21 @@ pub(super) fn verify(
     let head = &bundle.log.head;
     same("log.entries.length", &(entries.len() as u64), &head.size)?;
     same("log.entries.root", &tree.root(), &head.root)?;
+    let facts = &bundle.record.facts;
+    let is_strike = |entry: &&LogEntry| {
+        matches!(entry, LogEntry::Leaf(LeafRecord::Strike { fund, number, .. })
+            if *fund == facts.fund && *number == facts.number)
+    };
+    // Two people who are shown one record each would both find it in the log.
+    same("log.entries.strikes", &entries.iter().filter(is_strike).count(), &1)?;
     let own = last_place(bundle)?;
     if bundle.record.facts.commitment.as_ref().is_some_and(|made| made.revealed.is_none()) {
         // Prices that were bound and not told are none that anybody joined at.
         let orders = joined(bundle).count() as u64;
         same("record.facts.fills", &orders, &0)?;
-        return Ok(Some(KnownInformation { leaves: own, ..KnownInformation::default() }));
+        let before = entries.iter().zip(0..own);
+        let hidden = before.filter(|(entry, _)| matches!(entry, LogEntry::Hash(_))).count() as u64;
+        return Ok(Some(KnownInformation { leaves: own, hidden, ..KnownInformation::default() }));
     }
     let known = Known::read(&bundle.record.sources, entries.iter().zip(0..own))?;
     let mut told = KnownInformation { leaves: own, hidden: known.hidden, ..Default::default() };

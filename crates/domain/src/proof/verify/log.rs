@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Leaves, prices::Reports, reveal, rules, same};
 use crate::{
+    canonical,
     digest::Digest,
     evaluation::PublicKey,
     name::Name,
@@ -102,16 +103,18 @@ fn missing(what: String) -> BundleError {
 fn verify_strike(bundle: &Bundle) -> Result<&LeafProof, BundleError> {
     let facts = &bundle.record.facts;
     let found = bundle.log.leaves.iter().find_map(|proof| match &proof.leaf {
-        LeafRecord::Strike { fund, number, record, .. }
+        LeafRecord::Strike { fund, number, record, balances, .. }
             if *fund == facts.fund && *number == facts.number =>
         {
-            Some((proof, record))
+            Some((proof, record, balances))
         }
         _ => None,
     });
-    let (proof, record) = found
+    let (proof, record, balances) = found
         .ok_or_else(|| missing(format!("the leaf of strike {} of {}", facts.number, facts.fund)))?;
     same("log.strike.record", record, &bundle.record.digest()?)?;
+    let derived = bundle.record.balances.as_ref().map(canonical::digest_of).transpose()?;
+    same("log.strike.balances", balances, &derived)?;
     Ok(proof)
 }
 

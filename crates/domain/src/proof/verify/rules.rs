@@ -1,4 +1,7 @@
-//! The rules: the bundle has those that the journal puts in force, no others, and each was announced in the log in time.
+//! The rules: the bundle has those that the journal puts in force, no others, and each was announced in the log in time and, where the
+//! bundle has the whole log, not taken back.
+
+use std::collections::BTreeSet;
 
 use super::same;
 use crate::{
@@ -6,7 +9,7 @@ use crate::{
     fund::NOTICE_DAYS,
     name::Name,
     proof::{
-        bundle::{Bundle, BundleError, LeafProof},
+        bundle::{Bundle, BundleError, LeafProof, LogEntry},
         leaf::LeafRecord,
         rules::Adoption,
         watch::Watch,
@@ -50,7 +53,9 @@ pub(super) fn leaves<'a>(
     let creation = bundle.methodologies.first().unwrap_or(&bundle.methodology).digest()?;
     let own = said(bundle).find(|said| said.digest == creation && said.effective_day.is_none());
     let own = own.ok_or_else(|| missing(creation))?;
-    let announced = watch.adoptions().iter().map(|adoption| announced(bundle, adoption));
+    let withdrawn = withdrawn(bundle);
+    let announced = |adoption| announced(bundle, adoption, &withdrawn);
+    let announced = watch.adoptions().iter().map(announced);
     Ok((own.proof, announced.collect::<Result<_, _>>()?))
 }
 
@@ -78,11 +83,22 @@ fn missing(digest: Digest) -> BundleError {
 }
 
 /// The leaf by which rules were announced: for a day that had come, and with enough notice of it.
-fn announced<'a>(bundle: &'a Bundle, adoption: &Adoption) -> Result<&'a LeafProof, BundleError> {
+fn announced<'a>(
+    bundle: &'a Bundle,
+    adoption: &Adoption,
+    withdrawn: &BTreeSet<Digest>,
+) -> Result<&'a LeafProof, BundleError> {
     let mut fault = None;
     for said in said(bundle).filter(|said| said.digest == adoption.digest) {
         let Some(day) = said.effective_day else { continue };
-        if day > adoption.day {
+        let announcement = said.proof.leaf.hash()?;
+        if withdrawn.contains(&announcement) {
+            fault = Some(BundleError::Difference {
+                field: "log.methodology_withdrawal".to_owned(),
+                stated: format!("the announcement {announcement} was taken back"),
+                derived: format!("event {} adopts it", adoption.sequence),
+            });
+        } else if day > adoption.day {
             fault = Some(BundleError::Difference {
                 field: "log.methodology.effective_day".to_owned(),
                 stated: day.to_string(),
@@ -99,4 +115,43 @@ fn announced<'a>(bundle: &'a Bundle, adoption: &Adoption) -> Result<&'a LeafProo
         }
     }
     Err(fault.unwrap_or_else(|| missing(adoption.digest)))
+}
+
+/// Announcements that were taken back, by their leaves' hashes.
+fn withdrawn(bundle: &Bundle) -> BTreeSet<Digest> {
+    let of = &bundle.record.facts.fund;
+    let taken_back = |entry: &LogEntry| match entry {
+        LogEntry::Leaf(LeafRecord::MethodologyWithdrawal { fund, announcement, .. })
+            if fund == of =>
+        {
+            Some(*announcement)
+        }
+        _ => None,
+    };
+    bundle.log.entries.iter().filter_map(taken_back).collect()
+}
+
+/// Checks that the log tells of the changes of rules before the strike what the journal tells. Logs from before there were leaves of
+/// adoptions lack the first of them, and no others.
+pub(super) fn verify_adoptions(bundle: &Bundle, watch: &Watch) -> Result<(), BundleError> {
+    let facts = &bundle.record.facts;
+    let mut told = Vec::new();
+    for entry in &bundle.log.entries {
+        match entry {
+            LogEntry::Leaf(LeafRecord::Strike { fund, number, .. })
+                if *fund == facts.fund && *number == facts.number =>
+            {
+                break;
+            }
+            LogEntry::Leaf(LeafRecord::MethodologyAdoption { fund, methodology, .. })
+                if *fund == facts.fund =>
+            {
+                told.push(*methodology);
+            }
+            _ => {}
+        }
+    }
+    let adopted: Vec<Digest> = watch.adoptions().iter().map(|adoption| adoption.digest).collect();
+    let from = adopted.len().saturating_sub(told.len());
+    same("log.entries.methodology_adoption", &&told[..], &&adopted[from..])
 }

@@ -266,9 +266,9 @@ impl Watch {
                 let rules = self.rules.current();
                 self.same("cash", cash, &Ppb::from_ppb(rules.cash_ppb))?;
                 self.same("spread", spread, &Ppb::from_ppb(rules.spread_ppb))?;
-                // The only batch of a paused fund trades nothing: it counts for leavers who wait for their units.
+                // The only batch of a paused fund, or while bids wait, trades nothing: it counts for leavers who wait for their units.
                 let is_paused = |fund: &FundState| fund.restrictions().is_paused();
-                if !state.fund(fund).is_some_and(is_paused) {
+                if !state.fund(fund).is_some_and(is_paused) && !batch.passes_bids() {
                     self.same("counterparties", counterparties, &rules.counterparties)?;
                     self.same("max_primary", max_primary, &rules.max_primary())?;
                     self.rebalance(state, weights)?;
@@ -312,6 +312,8 @@ impl Watch {
         | Event::Strike { fund, .. }
         | Event::InKind { fund, .. }
         | Event::CreateInKind { fund, .. }
+        | Event::CallBids { fund, .. }
+        | Event::CloseBids { fund, .. }
         | Event::Vest { fund, .. }
         | Event::DistributeFees { fund, .. }
         | Event::Compensate { fund, .. }) = event

@@ -49,7 +49,7 @@ fn many_seeds_are_clean() {
     );
     assert!(done[0] >= steps * SEEDS);
     assert!(done.iter().all(|count| *count > 0), "{done:?}");
-    assert_eq!(entries.len(), 34, "every kind of entry: {entries:?}");
+    assert_eq!(entries.len(), 36, "every kind of entry: {entries:?}");
     assert_eq!(codes.len(), 27, "every code: {codes:?}");
     assert!(done[1] * 2 > done[0], "most events are done and not refused: {done:?}");
 }

@@ -8,6 +8,7 @@ use super::{
     need,
 };
 use crate::{
+    amount::{Cash, Ppb},
     digest::Digest,
     fund::{AuctionParams, Bid, BidSide, bid_commitment},
     name::Name,
@@ -57,6 +58,18 @@ impl AuctionRules {
 }
 
 impl Model {
+    /// The auction that is in force, as parameters have it.
+    pub(in crate::simulation) fn auction_now(&self) -> Option<AuctionParams> {
+        let rules = self.rules?.auction?;
+        let part = |ppb: i128| Ppb::from_ppb(i64::try_from(ppb).unwrap_or(0));
+        Some(AuctionParams {
+            band: part(rules.band),
+            deposit: part(rules.deposit),
+            minimum: Cash::from_micro(i64::try_from(rules.minimum).unwrap_or(1)),
+            opening_days: rules.days,
+        })
+    }
+
     pub(super) fn seal(
         &mut self,
         (fund, who): (&Name, &Name),
@@ -151,7 +164,7 @@ impl Model {
     }
 
     /// Whether bids wait that a batch must not overtake.
-    fn bids_wait(&self) -> bool {
+    pub(in crate::simulation) fn bids_wait(&self) -> bool {
         let last = self.facts.epoch;
         self.facts.sealed.iter().any(|sealed| match self.facts.call {
             None => sealed.since < last,

@@ -9,8 +9,9 @@ mod common;
 
 use bidding::*;
 use domain::{
-    amount::{Cash, Ppb, PriceNano},
+    amount::{Cash, Femto, Ppb, PriceNano},
     digest::Digest,
+    disclosure::{Cause, Disclosure, Disclosures, attribute},
     fund::{AuctionParams, Event, FundParams, Kind, Methodology, State, apply},
     proof::{Watch, WatchError},
 };
@@ -182,7 +183,7 @@ fn a_full_house() {
 }
 
 /// The fund of `opened` under rules that a watch can follow.
-fn watched(change: impl Fn(&mut Vec<Event>)) -> Result<(), WatchError> {
+fn watched(change: impl Fn(&mut Vec<Event>)) -> Result<Disclosures, WatchError> {
     let text = include_str!("../../cli/demo/methodology.json");
     let mut rules: Methodology = serde_json::from_str(text).unwrap();
     rules.auction = Some(RULES);
@@ -236,14 +237,44 @@ fn watched(change: impl Fn(&mut Vec<Event>)) -> Result<(), WatchError> {
     ];
     change(&mut events);
     let (mut state, mut watch) = (State::new(), Watch::new(name("a"), rules));
+    let mut told = Disclosures::new();
     for event in &events {
         watch.before(&state, event);
         let done = apply(&state, event);
         let done = done.map_err(|_| WatchError::Internal("the engine refuses"))?;
         state.commit(&done);
         watch.after(&state, event, &done)?;
+        told.follow(event, &done);
+        let (fund, trail) = (state.fund(&name("a")).unwrap(), told.trail(&name("a")).unwrap());
+        assert_eq!(trail.standing().nav, fund.nav(&state), "after {}", event.op());
+        assert_eq!(trail.standing().shares, fund.shares(&state), "after {}", event.op());
+        let disclosed = Disclosure::of(trail, &state, fund, fund.day()).unwrap();
+        let held: i64 = disclosed.sources.held.values().map(|cash| cash.as_micro()).sum();
+        assert_eq!(Cash::from_micro(held), fund.cash(&state), "after {}", event.op());
     }
-    Ok(())
+    Ok(told)
+}
+
+/// Proves that what stands beside the NAV ties out through an auction: cash by source and NAV by moves after every event, what leavers
+/// were paid, the sale as one to a third party, the deposit that was lost as a recovery, and the attribution to the last femto.
+#[test]
+fn what_is_told_ties() {
+    let told = watched(|events| {
+        // Somebody else's bid stays shut.
+        let deposit = Event::Deposit { who: name("BEN"), amount: Cash::from_micro(20 * CREDIT) };
+        events.insert(7, seal("BEN", 100, &[]));
+        events.insert(7, deposit);
+    })
+    .unwrap();
+    let trail = told.trail(&name("a")).unwrap();
+    for (from, to) in [(0, 3), (1, 3), (2, 3)] {
+        let found = attribute(trail, from, to).unwrap();
+        let sum: Femto = found.ledger.values().copied().sum();
+        assert_eq!(sum, found.to.nav - found.from.map_or(Femto::ZERO, |point| point.nav));
+        assert!(!found.ledger.contains_key(&Cause::Other), "{found:?}");
+        let income = found.ledger[&Cause::Income];
+        assert_eq!(income.as_femto(), Some(20_000_000_000_000_000), "BEN's deposit");
+    }
 }
 
 /// Proves that the proof follows a fund through seal, call, opening, end and batch, and the batch that passes meanwhile; and that it
@@ -251,7 +282,7 @@ fn watched(change: impl Fn(&mut Vec<Event>)) -> Result<(), WatchError> {
 #[test]
 fn the_proof_follows() {
     watched(|_| ()).unwrap();
-    let refused = |change: fn(&mut Vec<Event>)| watched(change).unwrap_err().to_string();
+    let refused = |change: fn(&mut Vec<Event>)| watched(change).map(drop).unwrap_err().to_string();
     let engine = "internal error in the proof of a strike: the engine refuses";
     assert_eq!(refused(|events| events[13] = close(3)), engine);
     assert_eq!(refused(|events| events[12] = open("ANN", &[buys(11, 1_000_000)])), engine);

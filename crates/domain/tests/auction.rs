@@ -9,7 +9,7 @@ mod common;
 use bidding::*;
 use domain::{
     amount::{Cash, Ppb},
-    fund::{Asset, AuctionParams, Bid, BidSide, Event, FundParams, Kind},
+    fund::{Asset, AuctionParams, Bid, BidSide, Event, FundParams, Kind, export::trades_csv},
 };
 
 /// Proves by hand that the best bids are served first and all pay what the last one that is needed bids, inside the band; that leavers
@@ -26,6 +26,9 @@ fn one_price_leavers_first() {
     all(&mut state, [open("BEN", &ben), open("ANN", &ann), open("CAT", &cat)]);
     let before = claim(&state, "BEN");
     let batch = commit(&mut state, &rebalance(500_000_000)).unwrap();
+    let table = trades_csv([&batch], &name("a"));
+    assert_eq!(table.matches("liq_sell").count(), 2, "{table}");
+    assert!(table.contains(",m/a,CAT,1,40.000000,0.990000000,39.600000"), "{table}");
     assert_eq!(state.check(), Ok(()));
     // BEN's limit of 2 is 1.1 in a band of a tenth and no better than CAT's, who sealed first; ANN's 0.99 is what all pay.
     let (left, own) = (trades(&batch, Kind::LiqSell), trades(&batch, Kind::Sell));
@@ -55,11 +58,15 @@ fn offers() {
         skip: Vec::new(),
     };
     let unit = Asset::Unit(name("m/a"));
-    all(&mut state, [leave, give("ANN", unit.clone(), 60 * CREDIT), give("BEN", unit, 60 * CREDIT)]);
+    all(
+        &mut state,
+        [leave, give("ANN", unit.clone(), 60 * CREDIT), give("BEN", unit, 60 * CREDIT)],
+    );
     let (ann, ben) = ([bid(BidSide::Sells, 50, 1)], [bid(BidSide::Sells, 60, 1_050_000)]);
     all(&mut state, [seal("ANN", 100, &ann), seal("BEN", 100, &ben), strike(0), call(0)]);
     all(&mut state, [open("ANN", &ann), open("BEN", &ben)]);
-    let Event::Rebalance { fund, weights, cash, spread, counterparties, .. } = rebalance(800_000_000)
+    let Event::Rebalance { fund, weights, cash, spread, counterparties, .. } =
+        rebalance(800_000_000)
     else {
         unreachable!("a rebalance")
     };

@@ -47,7 +47,9 @@ fn bids_left_shut_earn_nothing_for_the_width_of_the_band() {
 #[test]
 fn churn_through_the_band() {
     // Cash of 8 % and a band of 2 %: the bound is 1.8039 %.
-    let most = |levy| (1..17).map(|seed| churn(&rules(20_000, 40_000, levy), seed).unwrap()).max().unwrap();
+    let most = |levy| {
+        (1..17).map(|seed| churn(&rules(20_000, 40_000, levy), seed).unwrap()).max().unwrap()
+    };
     let (short, enough) = (most(17), most(19));
     println!("{short} {enough}");
     assert!(short > 40_000_000_000 && enough <= 40_000_000_000, "{short} {enough}");

@@ -104,8 +104,7 @@ impl Service {
     ) -> Result<i64, ServiceError> {
         self.get_fund(fund).await?;
         let input = FundOnly { fund };
-        let mut ledger =
-            ledger_command!(self, caller, &[Scope::Operate], key, "bids_call", &input);
+        let mut ledger = ledger_command!(self, caller, &[Scope::Operate], key, "bids_call", &input);
         let day = fund_day(&ledger.state, fund, caller.now);
         ledger.post(&Event::CallBids { fund: fund.clone(), day }).await?;
         let until = ledger.state.fund(fund).and_then(FundState::opening_until).unwrap_or(day);

@@ -132,7 +132,8 @@ async fn again(market: Market) -> (Running, String, String, [Client; 3], tempfil
 async fn sealed_called_opened_traded() {
     let market = invested().await;
     let operator = &market.world.operator;
-    let price = ask(operator, "{ fund(name: \"G\") { holdings(first: 1) { nodes { price } } } }").await;
+    let price =
+        ask(operator, "{ fund(name: \"G\") { holdings(first: 1) { nodes { price } } } }").await;
     let price = price["fund"]["holdings"]["nodes"][0]["price"].as_str().unwrap().to_owned();
     // The mark is in 1e-9; a bid half a hundredth below it.
     let nano: i64 = price.replace('.', "").parse().unwrap();
@@ -154,7 +155,11 @@ async fn sealed_called_opened_traded() {
     move_to(operator, "2026-01-12T12:00:00Z").await;
     let called = auction(operator).await;
     // 2026-01-12 is day 20,465: one whole day after it, and the batch on the next.
-    assert_eq!((&called["openingUntil"], &called["opened"]), (&json!(20_467), &json!(0)), "{called}");
+    assert_eq!(
+        (&called["openingUntil"], &called["opened"]),
+        (&json!(20_467), &json!(0)),
+        "{called}"
+    );
     let hurry = json!({ "fund": "G", "idempotencyKey": "hurry" });
     assert_eq!(refused(operator, "fundRebalance", hurry, "trades").await, "auction");
     let twice = json!({ "fund": "G", "idempotencyKey": "twice" });

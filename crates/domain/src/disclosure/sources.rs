@@ -86,7 +86,8 @@ impl Lots {
                 self.spend(usage(entry.kind, &leg.to), amount);
             }
             if matches!(entry.kind, Kind::LiqSell | Kind::LiqPay)
-                && matches!(leg.to, Account::Claim(_)) {
+                && matches!(leg.to, Account::Claim(_))
+            {
                 self.for_leavers += amount;
             }
         }

@@ -286,7 +286,9 @@ impl FundState {
     #[must_use]
     pub fn opening_until(&self) -> Option<i64> {
         let (params, call) = (self.params.auction?, self.auction.call?);
-        call.closed.is_none().then(|| call.day.saturating_add(params.opening_days).saturating_add(1))
+        call.closed
+            .is_none()
+            .then(|| call.day.saturating_add(params.opening_days).saturating_add(1))
     }
 }
 

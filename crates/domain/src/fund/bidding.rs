@@ -99,7 +99,9 @@ fn call(state: &State, fund: &Name, day: i64) -> Result<Batch, Rejection> {
     }
     let epoch = fund.progress.epoch;
     if !fund.auction.sealed().values().any(|bids| bids.epoch < epoch) {
-        return Err(Rejection::Nothing { what: "call: no bids were sealed before the last strike" });
+        return Err(Rejection::Nothing {
+            what: "call: no bids were sealed before the last strike",
+        });
     }
     book.progressed(fund, progress);
     effect(&mut book, fund, BidsChange::Called { day, epoch });
@@ -155,7 +157,8 @@ fn close(state: &State, fund: &Name, day: i64) -> Result<Batch, Rejection> {
     params_of(fund)?;
     let (mut book, mut progress) = (Book::over(state), fund.progress.clone());
     book.charge_clock(fund, &mut progress, day)?;
-    let until = fund.opening_until().ok_or(Rejection::Nothing { what: "close: no bids are called" })?;
+    let until =
+        fund.opening_until().ok_or(Rejection::Nothing { what: "close: no bids are called" })?;
     if day < until {
         return Err(refused(fund, "gives bidders their days to open what they sealed"));
     }

@@ -56,8 +56,8 @@ mod window;
 
 pub use account::{Account, Asset, GlAccount, ParseAccountError};
 pub use auction::{
-    Auction, AuctionParams, AuctionResult, Bid, BidSide, BidsChange, Call, ClearedMarket, SealedBids,
-    bid_commitment,
+    Auction, AuctionParams, AuctionResult, Bid, BidSide, BidsChange, Call, ClearedMarket,
+    SealedBids, bid_commitment,
 };
 pub use batch::{Batch, Effect, Entry, GlLine, Leg, Meta};
 pub use create_in_kind::{CreateQuote, quote_create};
@@ -125,9 +125,9 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         | Event::CallBids { .. }
         | Event::OpenBids { .. }
         | Event::CloseBids { .. } => bidding::bidding(state, event),
-        Event::RequestWindow { .. }
-        | Event::CancelWindow { .. }
-        | Event::PayWindow { .. } => at_venue(state, event),
+        Event::RequestWindow { .. } | Event::CancelWindow { .. } | Event::PayWindow { .. } => {
+            at_venue(state, event)
+        }
         Event::Strike { fund, day } => strike::strike(state, fund, *day),
         Event::InKind { fund, who, shares, day, skip } => {
             let (shares, day) = (*shares, *day);

@@ -302,8 +302,7 @@ impl Watch {
         Err(WatchError::Rules { sequence: self.sequence, field, stated, derived })
     }
 
-    /// Takes in what bears on restatements and on fees; a compensation that does not follow from its strike and its prices is an error, and
-    /// so is a distribution that does not follow from the strikes of its span.
+    /// Takes in what bears on restatements and on fees; a compensation or a distribution that does not follow from its strikes is an error.
     fn restate(&mut self, state: &State, event: &Event, batch: &Batch) -> Result<(), WatchError> {
         let (Event::CreateFund { fund, .. }
         | Event::AdoptMethodology { fund, .. }

@@ -462,9 +462,9 @@ impl Mutation {
             Self::LeaversUnpaid => {
                 drop_legs(batch, Kind::LiqPay, |leg| matches!(leg.to, Account::Claim(_)));
             }
-            Self::CallForgotten => batch.effects.retain(|e| {
-                !matches!(e, Effect::Bids { change: BidsChange::Called { .. }, .. })
-            }),
+            Self::CallForgotten => batch
+                .effects
+                .retain(|e| !matches!(e, Effect::Bids { change: BidsChange::Called { .. }, .. })),
             Self::VestingPanics => assert!(of(batch, Kind::Vest).next().is_none(), "on purpose"),
             _ => {}
         }

@@ -183,7 +183,11 @@ impl AuctionResult {
         let start = usize::try_from(start).unwrap_or(0);
         let rows = self.markets.iter().enumerate().skip(start).take(page.limit() as usize);
         let rows = rows.map(|(index, market)| (index, market.clone())).collect();
-        page.page(Ok(rows), |(index, _)| index.to_string(), |(_, market)| ClearedMarket::from(market))
+        page.page(
+            Ok(rows),
+            |(index, _)| index.to_string(),
+            |(_, market)| ClearedMarket::from(market),
+        )
     }
 }
 

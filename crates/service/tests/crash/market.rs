@@ -11,7 +11,8 @@ use domain::{
     time::Timestamp,
 };
 use service::{
-    AdmitModel, Caller, OpenBids, RedeemInKind, Scope, SealBids, Service, ServiceError, TransferAsset,
+    AdmitModel, Caller, OpenBids, RedeemInKind, Scope, SealBids, Service, ServiceError,
+    TransferAsset,
 };
 use store::{
     AliasMoveRow, ModelRow, ObjectKind, ObjectRow, PriceDecisionRow, ReportRow, Store, VersionRow,
@@ -242,9 +243,7 @@ pub(crate) async fn run(
             let input = OpenBids { fund: name("G"), bids: bids(), salt: Digest::of(b"salt") };
             service.open_bids(&caller(who, 1), &key, &input).await.map(|_| 0)
         }
-        Step::CallBids(day) => {
-            service.call_bids(&caller("operator", day), &key, &name("G")).await
-        }
+        Step::CallBids(day) => service.call_bids(&caller("operator", day), &key, &name("G")).await,
         Step::StrikeAuction(day) => {
             service.strike_fund(&caller("operator", day), &key, &name("G"), false).await
         }

@@ -65,8 +65,9 @@ pub(super) fn passes(fund: &FundState, order: &Order<'_>) -> Result<bool, Reject
 impl<'a> Bidders<'a> {
     fn of(fund: &'a FundState, params: AuctionParams) -> Self {
         let opened = fund.auction.sealed().iter();
-        let mut opened: Vec<_> =
-            opened.filter_map(|(who, sealed)| Some((who, sealed, sealed.opened.as_ref()?))).collect();
+        let mut opened: Vec<_> = opened
+            .filter_map(|(who, sealed)| Some((who, sealed, sealed.opened.as_ref()?)))
+            .collect();
         opened.sort_by_key(|(_, sealed, _)| sealed.order);
         let (mut bids, mut budgets) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
         for (who, sealed, own) in opened {
@@ -89,7 +90,8 @@ impl<'a> Bidders<'a> {
         let (least, most) = self.limits(mark);
         let minimum = i128::from(self.params.minimum.as_micro());
         let offer = |(who, bid): &(&'a Name, &'a Bid)| {
-            let (limit, units) = (i128::from(bid.limit.as_nano()), i128::from(bid.units.as_micro()));
+            let (limit, units) =
+                (i128::from(bid.limit.as_nano()), i128::from(bid.units.as_micro()));
             // A better price than the band has is the band's best, one bid as good as another; a worse one is no bid.
             let within = match side {
                 BidSide::Buys => (limit >= least).then(|| limit.min(most)),

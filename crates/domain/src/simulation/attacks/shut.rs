@@ -6,7 +6,8 @@ use crate::{
     amount::{Cash, PPB_ONE, Ppb, PriceNano, Units},
     digest::Digest,
     fund::{
-        Asset, AuctionParams, Bid, BidSide, Event, FundParams, Methodology, Rejection, bid_commitment,
+        Asset, AuctionParams, Bid, BidSide, Event, FundParams, Methodology, Rejection,
+        bid_commitment,
     },
     simulation::{
         cast::name,

@@ -141,9 +141,8 @@ fn check_proceeds(entries: &[Entry], epoch: u64, pool: &Pool) -> Result<(), Viol
         Meta::Trade { epoch: of, .. } => entry.kind == Kind::LiqSell && *of == Some(epoch),
         _ => false,
     };
-    let paid = |entry: &&Entry| {
-        entry.kind == Kind::LiqPay && entry.meta == Meta::Settlement { epoch }
-    };
+    let paid =
+        |entry: &&Entry| entry.kind == Kind::LiqPay && entry.meta == Meta::Settlement { epoch };
     // In an auction all that was sold for them is paid out at once.
     let at_once = entries.iter().any(|entry| paid(&entry));
     let taken: i128 = entries.iter().filter(sale).map(cash_of).sum();

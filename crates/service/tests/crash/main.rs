@@ -39,7 +39,7 @@ const BETWEEN: [Step; 18] = [
     Step::Rebalance(3),
     Step::Subscribe("ann", 300_000_000),
     Step::Subscribe("bob", 200_000_007),
-    Step::Cancel("bob", 17),
+    Step::Cancel("bob", 22),
     Step::Redeem("ann", 700_000_000_001),
     Step::Redeem("bob", 30_000_000_000),
     Step::InKind("bob", 5_000_000_000),

@@ -36,8 +36,8 @@ mod m0039_dealing_days;
 mod m0040_commitments;
 mod m0042_restatements;
 mod m0043_waiting_orders;
-mod m0049_ledger_notes;
 mod m0048_balance_seeds;
+mod m0049_ledger_notes;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;

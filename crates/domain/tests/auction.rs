@@ -1,196 +1,200 @@
-//! The auction of a rebalance: sealed bids, one price, a band around the mark.
+//! The auction of a rebalance: sealed bids, one price, a band around the mark, and what a bidder answers for.
 #![expect(clippy::unwrap_used, reason = "a test fails by panic, in its helpers too")]
 
+#[expect(dead_code, reason = "tests share the bidders")]
+mod bidding;
 #[expect(dead_code, reason = "other tests use the ledger of two funds")]
 mod common;
 
-use std::collections::BTreeMap;
-
-use common::{commit, name};
+use bidding::*;
 use domain::{
-    amount::{Cash, Ppb, PriceNano, Shares, Units},
-    digest::Digest,
-    fund::{
-        Account, Asset, AuctionParams, Batch, Bid, BidSide, Event, FundParams, Kind, Meta, State,
-        apply, bid_commitment,
-    },
+    amount::{Cash, Ppb},
+    fund::{Asset, AuctionParams, Bid, BidSide, Event, FundParams, Kind, export::trades_csv},
 };
 
-const CREDIT: i64 = 1_000_000;
-const ONE: i64 = 1_000_000_000;
-
-/// A fund of 1,000 credits, 600 of them in units at a mark of 1; two bidders with cash, one of them with units too.
-fn opened() -> State {
-    let mut state = State::new();
-    let mut act = |event: Event| commit(&mut state, &event).map(|_| ()).unwrap();
-    let auction =
-        AuctionParams { band: Ppb::from_ppb(100_000_000), deposit: Cash::from_micro(5 * CREDIT) };
-    let params =
-        FundParams { management_fee: Ppb::ZERO, auction: Some(auction), ..FundParams::default() };
-    act(Event::CreateFund { fund: name("a"), params });
-    for who in ["SPONSOR", "ANN", "BEN", "PUB"] {
-        act(Event::Deposit { who: name(who), amount: Cash::from_micro(10_000 * CREDIT) });
-    }
-    act(Event::Admit {
-        fund: name("a"),
-        model: name("m/a"),
-        publisher: name("PUB"),
-        price: PriceNano::from_nano(ONE),
-        bond: Cash::from_micro(1),
-        contributors: Vec::new(),
-    });
-    let amount = Cash::from_micro(1_000 * CREDIT);
-    act(Event::Seed { fund: name("a"), who: name("SPONSOR"), amount, day: None });
-    act(rebalance(600_000_000));
-    state
-}
-
-fn rebalance(part: i64) -> Event {
-    Event::Rebalance {
-        fund: name("a"),
-        weights: BTreeMap::from([(name("m/a"), Ppb::from_ppb(ONE))]),
-        cash: Ppb::from_ppb(ONE - part),
-        spread: Ppb::ZERO,
-        counterparties: Vec::new(),
-        max_primary: None,
-    }
-}
-
-fn strike() -> Event {
-    Event::Strike { fund: name("a"), day: 0 }
-}
-
-fn salt(who: &str) -> Digest {
-    Digest::of(who.as_bytes())
-}
-
-/// Buys of units at a limit, both in millionths.
-fn buys(units: i64, limit: i64) -> Bid {
-    Bid {
-        limit: PriceNano::from_nano(limit * 1000),
-        model: name("m/a"),
-        side: BidSide::Buys,
-        units: Units::from_micro(units * CREDIT),
-    }
-}
-
-fn seal(who: &str, bids: &[Bid]) -> Event {
-    let commitment = bid_commitment(&name("a"), &name(who), &salt(who), bids);
-    Event::SealBids { fund: name("a"), who: name(who), commitment }
-}
-
-fn open(who: &str, bids: &[Bid]) -> Event {
-    Event::OpenBids { fund: name("a"), who: name(who), bids: bids.to_vec(), salt: salt(who) }
-}
-
-fn code(state: &State, event: &Event) -> &'static str {
-    apply(state, event).map_or_else(|rejection| rejection.code(), |_| "done")
-}
-
-fn cash(state: &State, who: &str) -> i64 {
-    state.balance(&Account::Person(name(who)), &Asset::Cash)
-}
-
-/// Units and price of each trade of a kind, with whom.
-fn trades(batch: &Batch, wanted: Kind) -> Vec<(String, i64, i64)> {
-    let entries = batch.entries.iter().filter(|entry| entry.kind == wanted);
-    let trade = |entry: &domain::fund::Entry| match &entry.meta {
-        Meta::Trade { counterparty, price, .. } => {
-            let unit = |leg: &&domain::fund::Leg| matches!(leg.asset, Asset::Unit(_));
-            let units = entry.custody.iter().find(unit).unwrap().amount;
-            (counterparty.to_string(), units, price.as_nano())
-        }
-        _ => unreachable!("a trade"),
-    };
-    entries.map(trade).collect()
-}
-
 /// Proves by hand that the best bids are served first and all pay what the last one that is needed bids, inside the band; that leavers
-/// sell before the fund at the same price; and that a bid beyond the band counts as its end.
+/// sell before the fund at the same price; that a bid beyond the band counts as its end, and as good as another there; and what the
+/// fund tells of it afterwards.
 #[test]
-fn one_price_for_all() {
+fn one_price_leavers_first() {
     let mut state = opened();
-    // BEN leaves with a tenth at the strike: 60 units wait for the batch. 100 more are for sale.
-    let asset = Asset::Share(name("a"));
-    let gift = Event::Transfer {
-        who: name("SPONSOR"),
-        to: name("BEN"),
-        asset,
-        amount: 100 * 1_000_000_000,
-    };
-    commit(&mut state, &gift).unwrap();
-    let (ann, ben) = ([buys(70, 990_000), buys(1_000, 500_000)], [buys(80, 2_000_000)]);
-    commit(&mut state, &seal("ANN", &ann)).unwrap();
-    commit(&mut state, &seal("BEN", &ben)).unwrap();
-    let leave =
-        Event::Redeem { fund: name("a"), who: name("BEN"), shares: Shares::from_nano(100 * ONE) };
-    commit(&mut state, &leave).unwrap();
-    commit(&mut state, &strike()).unwrap();
-    commit(&mut state, &open("ANN", &ann)).unwrap();
-    commit(&mut state, &open("BEN", &ben)).unwrap();
+    all(&mut state, [give("BEN", shares(), 100 * ONE)]);
+    let (ann, ben, cat) = ([buys(1_000, 990_000)], [buys(40, 2_000_000)], [buys(40, 1_100_000)]);
+    all(&mut state, [give("CAT", Asset::Cash, 1_000 * CREDIT)]);
+    all(&mut state, [seal("ANN", 2_000, &ann), seal("CAT", 100, &cat), seal("BEN", 100, &ben)]);
+    all(&mut state, [redeem("BEN", 100), strike(1), call(1)]);
+    all(&mut state, [open("BEN", &ben), open("ANN", &ann), open("CAT", &cat)]);
+    let before = claim(&state, "BEN");
     let batch = commit(&mut state, &rebalance(500_000_000)).unwrap();
+    let table = trades_csv([&batch], &name("a"));
+    assert_eq!(table.matches("liq_sell").count(), 2, "{table}");
+    assert!(table.contains(",m/a,CAT,1,40.000000,0.990000000,39.600000"), "{table}");
     assert_eq!(state.check(), Ok(()));
-    let ends = |kind| -> (i64, Vec<i64>) {
-        let found = trades(&batch, kind);
-        (found.iter().map(|t| t.1).sum(), found.iter().map(|t| t.2).collect())
-    };
-    // BEN's limit of 2 is 1.1 in a band of a tenth, and comes first; ANN's 0.99 is needed for the rest and is what both pay.
-    let ((left, at), (own, own_at)) = (ends(Kind::LiqSell), ends(Kind::Sell));
-    assert_eq!(left, 60 * CREDIT);
-    assert!(at.iter().chain(&own_at).all(|price| *price == 990_000_000), "{at:?} {own_at:?}");
-    assert_eq!(trades(&batch, Kind::LiqSell)[0].0, "BEN", "the best bid first");
-    // 900 NAV and 540 units after the slice: 90 are too many, and all that is asked for is 150 less the 60 of leavers.
-    assert_eq!(own, 90 * CREDIT);
+    // BEN's limit of 2 is 1.1 in a band of a tenth and no better than CAT's, who sealed first; ANN's 0.99 is what all pay.
+    let (left, own) = (trades(&batch, Kind::LiqSell), trades(&batch, Kind::Sell));
+    let text = |who: &str, credits: i64| (who.to_owned(), credits * CREDIT, 990_000_000);
+    assert_eq!(left, [text("CAT", 40), text("BEN", 20)]);
+    // 900 NAV and 540 units after the slice: 90 are too many.
+    assert_eq!(own, [text("BEN", 20), text("ANN", 70)]);
+    assert_eq!(claim(&state, "BEN") - before, 60 * 990_000, "one leaver has it all");
+    let last = state.fund(&name("a")).unwrap().auction().last().unwrap().clone();
+    assert_eq!((last.epoch, last.day, last.forfeited), (1, 1, Cash::ZERO));
+    let market = &last.markets[..];
+    assert_eq!((market[0].price.as_nano(), market[0].side), (990_000_000, BidSide::Buys));
+    assert_eq!((market[0].units.as_micro(), market.len()), (150 * CREDIT, 1));
 }
 
-/// Proves that what is not opened in time loses its deposit to the fund, that a deposit returns at the opening, and that without bids
-/// nothing is traded.
+/// Proves that the fund buys from the cheapest offers at the price of the last one it needs, within the cash that it keeps, and from
+/// the primary offer first, at the mark.
 #[test]
-fn deposits() {
+fn offers() {
     let mut state = opened();
-    let bids = [buys(10, 1_000_000)];
-    let before = (cash(&state, "ANN"), cash(&state, "BEN"));
-    commit(&mut state, &seal("ANN", &bids)).unwrap();
-    commit(&mut state, &seal("BEN", &bids)).unwrap();
-    assert_eq!(cash(&state, "ANN"), before.0 - 5 * CREDIT);
-    commit(&mut state, &strike()).unwrap();
-    commit(&mut state, &open("ANN", &bids)).unwrap();
-    assert_eq!(cash(&state, "ANN"), before.0);
-    let nav = |state: &State| state.fund(&name("a")).unwrap().nav(state).as_femto().unwrap();
-    let was = nav(&state);
-    let batch = commit(&mut state, &rebalance(600_000_000)).unwrap();
-    assert!(trades(&batch, Kind::Sell).is_empty());
-    assert_eq!(cash(&state, "BEN"), before.1 - 5 * CREDIT, "it stayed shut");
-    assert_eq!(nav(&state) - was, 5_000_000_000_000_000, "and is the fund's");
-    assert!(state.fund(&name("a")).unwrap().auction().sealed().is_empty());
-    commit(&mut state, &strike()).unwrap();
-    let none = commit(&mut state, &rebalance(0)).unwrap();
-    assert!(trades(&none, Kind::Sell).is_empty(), "nobody bids");
+    // Somebody who left in kind has units, and the order limits the primary offer to a tenth of NAV.
+    let leave = Event::InKind {
+        fund: name("a"),
+        who: name("SPONSOR"),
+        shares: domain::amount::Shares::from_nano(200 * ONE),
+        day: 0,
+        skip: Vec::new(),
+    };
+    let unit = Asset::Unit(name("m/a"));
+    all(
+        &mut state,
+        [leave, give("ANN", unit.clone(), 60 * CREDIT), give("BEN", unit, 60 * CREDIT)],
+    );
+    let (ann, ben) = ([bid(BidSide::Sells, 50, 1)], [bid(BidSide::Sells, 60, 1_050_000)]);
+    all(&mut state, [seal("ANN", 100, &ann), seal("BEN", 100, &ben), strike(0), call(0)]);
+    all(&mut state, [open("ANN", &ann), open("BEN", &ben)]);
+    let Event::Rebalance { fund, weights, cash, spread, counterparties, .. } =
+        rebalance(800_000_000)
+    else {
+        unreachable!("a rebalance")
+    };
+    let max_primary = Some(Ppb::from_ppb(100_000_000));
+    let event = Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary };
+    let batch = commit(&mut state, &event).unwrap();
+    // NAV 800: 640 wanted, 480 there, 80 of the primary offer, and 80 at the dearer of both prices.
+    let text = |who: &str, credits: i64, price| (who.to_owned(), credits * CREDIT, price);
+    let expected = [
+        text("PRIMARY:m/a", 80, ONE),
+        text("ANN", 50, 1_050_000_000),
+        text("BEN", 30 - 4, 1_050_000_000),
+    ];
+    let found = trades(&batch, Kind::Buy);
+    assert_eq!(found[..2], expected[..2]);
+    // Cash to keep is 160 of 320: after 80 for the offer there are 80, which buy 76.19 at 1.05.
+    assert_eq!((found[2].0.as_str(), found[2].1), ("BEN", 26_190_476));
     assert_eq!(state.check(), Ok(()));
 }
 
-/// Proves each refusal: bids too early and too late, other bids than were sealed, two of one owner, counterparties beside an auction,
-/// bids on what is not listed and of nothing.
+/// Proves that what a leaver gets does not depend on how many bidders share his lot: proceeds are rounded once for all of them, and a
+/// bid below the minimum, which would take a place and a rounding, is none.
+#[test]
+fn leavers_are_rounded_once() {
+    let got = |bidders: usize, each: i64| {
+        let mut state = opened();
+        let leavers = ["L1", "L2", "L3"];
+        all(&mut state, leavers.iter().map(|who| give(who, shares(), 33 * ONE + 1)));
+        let names: Vec<String> = (0..bidders).map(|n| format!("B{n}")).collect();
+        for who in &names {
+            let bids = [Bid { units: domain::amount::Units::from_micro(each), ..buys(1, 999_999) }];
+            all(&mut state, [give(who, Asset::Cash, 100 * CREDIT), seal(who, 50, &bids)]);
+        }
+        all(&mut state, leavers.iter().map(|who| redeem(who, 33)).chain([strike(0), call(0)]));
+        for who in &names {
+            let bids = [Bid { units: domain::amount::Units::from_micro(each), ..buys(1, 999_999) }];
+            all(&mut state, [open(who, &bids)]);
+        }
+        let before = claim(&state, "L2");
+        let batch = commit(&mut state, &rebalance(600_000_000)).unwrap();
+        let paid = batch.entries.iter().filter(|entry| entry.kind == Kind::LiqPay).count();
+        (trades(&batch, Kind::LiqSell).len(), paid, claim(&state, "L2") - before)
+    };
+    let (one, many) = (got(1, 30 * CREDIT), got(20, 3 * CREDIT / 2));
+    assert_eq!((one.0, one.1), (1, 1));
+    assert_eq!((many.0, many.1), (20, 1));
+    // Twenty buyers round what they pay up, and the three leavers share that.
+    assert!(one.2 > 9_990_000 && (0..=7).contains(&(many.2 - one.2)), "{one:?} {many:?}");
+    assert_eq!(got(20, CREDIT - 1), (0, 0, 0), "each is below the minimum");
+}
+
+/// Proves that whoever opens and does not have the cash or the units that he bid loses his deposit, that he is served as far as he can
+/// be, and that his budget bounds him and costs him nothing.
+#[test]
+fn who_opens_must_pay() {
+    let leaves = |who: &str, state: &domain::fund::State| Event::Withdraw {
+        who: name(who),
+        amount: Cash::from_micro(cash(state, who) - 30 * CREDIT),
+    };
+    let mut state = opened();
+    let (ann, ben) = ([buys(60, 1_000_000)], [buys(500, 1_000_000)]);
+    all(&mut state, [seal("ANN", 100, &ann), seal("BEN", 50, &ben), strike(0), call(0)]);
+    all(&mut state, [open("ANN", &ann), open("BEN", &ben)]);
+    assert_eq!(cash(&state, "ANN"), 9_980 * CREDIT, "the deposit stays");
+    // After seeing everything, ANN has only 30 credits left for her 60 units.
+    let leave = leaves("ANN", &state);
+    all(&mut state, [leave]);
+    let nav = |state: &domain::fund::State| {
+        state.fund(&name("a")).unwrap().nav(state).as_femto().unwrap()
+    };
+    let before = nav(&state);
+    let batch = commit(&mut state, &rebalance(400_000_000)).unwrap();
+    let sold = trades(&batch, Kind::Sell);
+    assert!((29 * CREDIT..30 * CREDIT).contains(&sold[0].1), "{sold:?}");
+    assert!(cash(&state, "ANN") < 2, "her deposit of 20 is the fund's");
+    assert_eq!(nav(&state) - before, 20_000_000_000_000_000);
+    assert!((49 * CREDIT..50 * CREDIT).contains(&sold[1].1), "BEN's budget is 50");
+    let spent = 10_000 * CREDIT - cash(&state, "BEN");
+    assert!((49 * CREDIT..=50 * CREDIT).contains(&spent), "and his deposit is back: {spent}");
+    let last = state.fund(&name("a")).unwrap().auction().last().unwrap().clone();
+    assert_eq!(last.forfeited, Cash::from_micro(20 * CREDIT));
+    // The same with units that are not there.
+    let offers = [bid(BidSide::Sells, 10, 1_000_000)];
+    all(&mut state, [seal("PUB", 100, &offers), strike(0), call(0), open("PUB", &offers)]);
+    let before = cash(&state, "PUB");
+    let Event::Rebalance { fund, weights, cash: keep, spread, counterparties, .. } =
+        rebalance(600_000_000)
+    else {
+        unreachable!("a rebalance")
+    };
+    let max_primary = Some(Ppb::ZERO);
+    all(
+        &mut state,
+        [Event::Rebalance { fund, weights, cash: keep, spread, counterparties, max_primary }],
+    );
+    assert_eq!(cash(&state, "PUB"), before, "no trade, no deposit");
+    assert_eq!(units(&state, "PUB"), 0);
+    assert!(state.fund(&name("a")).unwrap().auction().sealed().is_empty());
+}
+
+/// Proves each refusal: other bids than were sealed, two of one owner, two on one model and side, counterparties beside an auction, bids
+/// on what is not listed and of nothing, a budget below the least, rules out of their ranges.
 #[test]
 fn refusals() {
     let mut state = opened();
     let bids = [buys(10, 1_000_000)];
-    commit(&mut state, &seal("ANN", &bids)).unwrap();
-    assert_eq!(code(&state, &seal("ANN", &bids)), "exists");
-    assert_eq!(code(&state, &seal("CAT", &bids)), "funds", "no cash for the deposit");
-    assert_eq!(code(&state, &open("ANN", &bids)), "auction", "before the strike");
-    commit(&mut state, &strike()).unwrap();
-    assert_eq!(code(&state, &seal("BEN", &bids)), "auction", "after the strike");
+    assert_eq!(code(&state, &seal("ANN", 0, &bids)), "amount", "below the least budget");
+    all(&mut state, [seal("ANN", 100, &bids)]);
+    assert_eq!(code(&state, &seal("ANN", 100, &bids)), "exists");
+    assert_eq!(code(&state, &seal("CAT", 100, &bids)), "funds", "no cash for the deposit");
+    assert_eq!(code(&state, &open("ANN", &bids)), "auction", "before the call");
+    assert_eq!(code(&state, &call(0)), "nothing", "no strike came since");
+    all(&mut state, [strike(0), call(0)]);
+    assert_eq!(code(&state, &call(0)), "auction", "called already");
     assert_eq!(code(&state, &open("ANN", &[buys(11, 1_000_000)])), "auction");
     assert_eq!(code(&state, &open("BEN", &bids)), "nothing");
     assert_eq!(code(&state, &open("ANN", &[buys(0, 1)])), "amount");
+    assert_eq!(code(&state, &open("ANN", &[buys(1, 1), buys(2, 2)])), "exists");
+    let both = [buys(1, 1), bid(BidSide::Sells, 1, 1)];
+    assert_eq!(code(&state, &open("ANN", &both)), "auction", "one a side is well formed");
+    let many = vec![buys(1, 1); 201];
+    assert_eq!(code(&state, &open("ANN", &many)), "limit");
     let stranger = Bid { model: name("m/x"), ..buys(1, 1) };
     assert_eq!(code(&state, &open("ANN", &[stranger])), "model");
     let Event::Rebalance { fund, weights, cash, spread, .. } = rebalance(ONE) else {
         unreachable!("a rebalance")
     };
-    let counterparties = vec![name("ANN")];
-    let listed = Event::Rebalance {
+    let order = |spread, counterparties| Event::Rebalance {
         fund: fund.clone(),
         weights: weights.clone(),
         cash,
@@ -198,20 +202,27 @@ fn refusals() {
         counterparties,
         max_primary: None,
     };
-    assert_eq!(code(&state, &listed), "owner");
-    let counterparties = Vec::new();
-    let spread = Ppb::from_ppb(1);
-    let spread =
-        Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary: None };
-    assert_eq!(code(&state, &spread), "weights");
-    let params = FundParams::default();
-    commit(&mut state, &Event::CreateFund { fund: name("b"), params }).unwrap();
-    let none = Event::SealBids { fund: name("b"), who: name("ANN"), commitment: salt("") };
+    assert_eq!(code(&state, &order(spread, vec![name("ANN")])), "owner");
+    assert_eq!(code(&state, &order(Ppb::from_ppb(1), Vec::new())), "weights");
+    let event = Event::CreateFund { fund: name("b"), params: FundParams::default() };
+    all(&mut state, [event]);
+    let (fund, who, budget) = (name("b"), name("ANN"), Cash::from_micro(1));
+    let none = Event::SealBids { fund, who, budget, commitment: salt("") };
     assert_eq!(code(&state, &none), "auction");
-    for (band, deposit) in [(-1, 1), (ONE, 1), (0, 0)] {
-        let auction =
-            AuctionParams { band: Ppb::from_ppb(band), deposit: Cash::from_micro(deposit) };
+    let (band, minimum) = (|ppb| AuctionParams { band: Ppb::from_ppb(ppb), ..RULES }, Cash::ZERO);
+    let deposit = |ppb| AuctionParams { deposit: Ppb::from_ppb(ppb), ..RULES };
+    let days = |days| AuctionParams { opening_days: days, ..RULES };
+    for auction in [
+        band(-1),
+        band(ONE),
+        deposit(0),
+        deposit(ONE + 1),
+        days(0),
+        days(15),
+        AuctionParams { minimum, ..RULES },
+    ] {
         let params = FundParams { auction: Some(auction), ..FundParams::default() };
-        assert_eq!(code(&state, &Event::CreateFund { fund: name("c"), params }), "amount");
+        let event = Event::CreateFund { fund: name("c"), params };
+        assert_eq!(code(&state, &event), "amount", "{auction:?}");
     }
 }

@@ -16,7 +16,9 @@ use store::{
 };
 
 use crate::{
-    Service, ServiceError, calendars,
+    Service, ServiceError,
+    bids::end_opening,
+    calendars,
     command::{Begun, Request},
     dealing::end_known_windows,
     eligibility::eligible_marks,
@@ -183,6 +185,7 @@ impl Service {
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_rebalance", &input);
+        end_opening(&mut ledger, fund).await?;
         let rules = Fund::find_in(&ledger.unit.transaction, fund).await?.methodology;
         let struck = strike::latest(&ledger.unit.transaction, fund.as_str()).await?;
         let struck = struck.ok_or_else(|| ServiceError::absent("strike", fund.as_str()))?;
@@ -282,14 +285,17 @@ impl OrderFill {
     }
 }
 
-/// Where a pause let no batch follow the last strike, one that trades nothing counts for it, so that those who left get their units
-/// after three strikes, paused or not (FUND 1.3, 2).
+/// Where a pause, or bids that wait, let no batch follow the last strike, one that trades nothing counts for it, so that those who left get their units
+/// after three strikes all the same (FUND 1.3, 2).
 async fn pass_paused_batch(
     ledger: &mut LedgerUnit<'_>,
     fund: &Name,
     rules: &Fund,
 ) -> Result<(), ServiceError> {
-    let waits = |state: &FundState| state.restrictions().is_paused() && !state.pools().is_empty();
+    let waits = |state: &FundState| {
+        let is_held = state.restrictions().is_paused() || state.awaits_bids();
+        is_held && !state.pools().is_empty() && state.auction().passed() < state.epoch()
+    };
     if !ledger.state.fund(fund).is_some_and(waits) {
         return Ok(());
     }

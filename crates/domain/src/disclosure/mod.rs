@@ -128,7 +128,7 @@ impl Disclosures {
             }
             Event::Rebalance { fund, weights, .. } => {
                 if let Some(trail) = self.get_mut(fund) {
-                    trail.rebalance(weights);
+                    trail.rebalance(weights, batch.passes_bids());
                 }
             }
             _ => {}

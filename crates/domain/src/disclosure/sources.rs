@@ -85,7 +85,9 @@ impl Lots {
             if own(&leg.from) {
                 self.spend(usage(entry.kind, &leg.to), amount);
             }
-            if entry.kind == Kind::LiqSell && matches!(leg.to, Account::Claim(_)) {
+            if matches!(entry.kind, Kind::LiqSell | Kind::LiqPay)
+                && matches!(leg.to, Account::Claim(_))
+            {
                 self.for_leavers += amount;
             }
         }
@@ -150,7 +152,7 @@ const fn source(kind: Kind) -> Source {
         Kind::Royalty => Source::Royalties,
         Kind::SidePocket | Kind::Compensation | Kind::BidForfeit => Source::Recoveries,
         Kind::Sell => Source::Sales,
-        Kind::LiqSell | Kind::LiqDeliver => Source::Dust,
+        Kind::LiqSell | Kind::LiqPay | Kind::LiqDeliver => Source::Dust,
         _ => Source::Other,
     }
 }

@@ -145,10 +145,10 @@ impl Trail {
     }
 
     /// A batch was held with new weights.
-    pub(super) fn rebalance(&mut self, weights: &BTreeMap<Name, Ppb>) {
+    pub(super) fn rebalance(&mut self, weights: &BTreeMap<Name, Ppb>, passes: bool) {
         self.market.batch(self.day);
-        if self.paused {
-            // The batch of a pause trades nothing: basket and level stay, as in the proof of strikes.
+        if self.paused || passes {
+            // The batch of a pause, or while bids wait, trades nothing: basket and level stay, as in the proof of strikes.
             self.batch = None;
             return;
         }

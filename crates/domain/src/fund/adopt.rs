@@ -2,6 +2,7 @@
 
 use super::{
     batch::{Batch, Effect},
+    bidding,
     book::{Book, find_fund},
     outcome::Outcome,
     params::FundParams,
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{digest::Digest, name::Name};
 
-/// Nothing moves: what was due until now was charged by the strike before, at the rates before.
+/// Nothing moves but deposits of bids for an auction that changes: what was due until now was charged by the strike before, at the rates before.
 ///
 /// The locked shares exist since the seed, and who receives the fees is a promise to those who hold shares: neither changes.
 pub(super) fn adopt_methodology(
@@ -35,6 +36,10 @@ pub(super) fn adopt_methodology(
         return Err(Rejection::Nothing { what: "adopt: these rules are in force" });
     }
     let mut book = Book::over(state);
+    if params.auction != before.auction {
+        // These bids were made for other rules.
+        bidding::give_back(&mut book, fund)?;
+    }
     let retention = params.daily_retention();
     let (fund, params) = (fund.name.clone(), params.clone());
     book.effect(Effect::MethodologyAdopted { digest, fund, params, retention });

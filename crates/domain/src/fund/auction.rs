@@ -1,9 +1,11 @@
 //! Sealed bids: with whom a rebalance trades, where the fund's parameters ask for an auction instead of a list of counterparties
-//! (FUND 1.2, 6).
+//! (FUND 1.2, 6). What bidders and the operator do is in [`super::bidding`], the batch in `rebalance/auction.rs`.
 //!
 //! Laws:
 //! - Bids are sealed before the strike whose marks they meet and opened after it: nobody bids knowing another's bid, and nobody
-//!   takes a bid back knowing the price. A bid that stays shut loses its deposit to the fund.
+//!   takes a bid back knowing the price. A set that stays shut loses its deposit to the fund, and so does one that is not paid for.
+//! - The deposit is a part of the set's budget, the most that its trades may move: an option costs what it could earn.
+//! - After a strike what was sealed before it is called, and has whole days to be opened. Until they are over, no batch trades.
 //! - Everybody who trades a model in one direction does so at one price: that of the last bid that is needed.
 //! - No trade is further from the mark than the band. Where nobody bids nothing is traded, and it is never forced.
 
@@ -12,14 +14,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    account::{Account, Asset},
-    batch::{Batch, Effect, Meta},
-    book::{Book, MODELS_MAX, PARTIES_MAX, check_amount, check_listed, check_seeded, find_fund},
+    batch::{Batch, Effect},
     fund_state::FundState,
-    kind::Kind,
-    outcome::Outcome,
-    rejection::Rejection,
-    state::State,
 };
 use crate::{
     amount::{Cash, Ppb, PriceNano, Units},
@@ -33,8 +29,12 @@ use crate::{
 pub struct AuctionParams {
     /// How far from the mark a trade may be.
     pub band: Ppb,
-    /// What is lost by whoever does not open a bid.
-    pub deposit: Cash,
+    /// The part of a set's budget that is lost by whoever does not open it, or cannot pay or deliver what he bid.
+    pub deposit: Ppb,
+    /// The least budget of a set, and the least bid at the mark: a smaller one is no bid.
+    pub minimum: Cash,
+    /// Whole days between that of the call and that from which what is shut may be lost.
+    pub opening_days: i64,
 }
 
 /// What a bidder does.
@@ -64,57 +64,231 @@ pub struct Bid {
 /// What an owner has sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedBids {
+    /// The most cash that trades of these bids may move.
+    pub budget: Cash,
     /// [`bid_commitment`] of what is inside.
     pub commitment: Digest,
     /// What is lost if they stay shut: what the rules asked for when they were sealed.
     pub deposit: Cash,
-    /// How many were sealed before, since the last batch.
+    /// The fund's strikes when they were sealed.
+    pub epoch: u64,
+    /// How many sets were sealed before.
     pub order: u64,
     /// The bids, once they are open.
     pub opened: Option<Vec<Bid>>,
 }
 
+/// What was sealed before a strike is to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The fund's strikes: what was sealed before the last of them is called.
+    pub epoch: u64,
+    /// The day of the call.
+    pub day: i64,
+    /// What was lost when the time for opening was over; none before.
+    pub closed: Option<Cash>,
+}
+
+/// What a batch traded of a model in one direction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClearedMarket {
+    /// The model.
+    pub model: Name,
+    /// The price of all of it.
+    pub price: PriceNano,
+    /// What bidders did.
+    pub side: BidSide,
+    /// How many units.
+    pub units: Units,
+}
+
+/// What an auction came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuctionResult {
+    /// The fund's day.
+    pub day: i64,
+    /// The fund's strikes at the batch.
+    pub epoch: u64,
+    /// Deposits that the fund kept.
+    pub forfeited: Cash,
+    /// What was traded with bidders, those who buy first, by model.
+    pub markets: Vec<ClearedMarket>,
+}
+
+/// A change of the auction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum BidsChange {
+    /// A set is sealed.
+    Sealed {
+        /// The most that its trades may move.
+        budget: Cash,
+        /// What seals it.
+        commitment: Digest,
+        /// What is lost if it stays shut.
+        deposit: Cash,
+        /// The fund's strikes.
+        epoch: u64,
+        /// Whose.
+        who: Name,
+    },
+    /// A set made room for one with a larger budget.
+    Displaced {
+        /// Whose.
+        who: Name,
+    },
+    /// What was sealed before the last strike is to be opened.
+    Called {
+        /// The day.
+        day: i64,
+        /// The fund's strikes.
+        epoch: u64,
+    },
+    /// A set is open.
+    Opened {
+        /// The bids.
+        bids: Vec<Bid>,
+        /// Whose.
+        who: Name,
+    },
+    /// The time for opening is over: what was called and is shut is gone.
+    Closed {
+        /// The deposits that the fund kept.
+        forfeited: Cash,
+    },
+    /// Everything was given back.
+    Returned,
+    /// A batch counted for leavers while bids wait.
+    Passed {
+        /// The fund's strikes.
+        epoch: u64,
+    },
+    /// A batch is over, and no open bid is left.
+    Cleared(AuctionResult),
+}
+
 /// The auction of one fund.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Auction {
+    call: Option<Call>,
+    last: Option<AuctionResult>,
+    /// Sets that were sealed so far.
+    orders: u64,
     /// The fund's strikes at its last batch.
-    pub(super) epoch: u64,
-    pub(super) sealed: BTreeMap<Name, SealedBids>,
+    passed: u64,
+    sealed: BTreeMap<Name, SealedBids>,
 }
 
 impl Auction {
-    /// What is sealed for the next batch, by owner.
+    /// What is sealed or open, by owner.
     #[must_use]
     pub const fn sealed(&self) -> &BTreeMap<Name, SealedBids> {
         &self.sealed
     }
 
-    /// Deposits on bids that are shut, in micro-credits.
+    /// The call that no batch has followed yet.
     #[must_use]
-    pub fn deposits(&self) -> i128 {
-        let shut = self.sealed.values().filter(|bids| bids.opened.is_none());
-        shut.map(|bids| i128::from(bids.deposit.as_micro())).sum()
+    pub const fn call(&self) -> Option<&Call> {
+        self.call.as_ref()
     }
 
-    pub(super) fn take(&mut self, effect: &Effect) {
-        match effect {
-            Effect::BidsSealed { commitment, deposit, who, .. } => {
-                let order = self.sealed.len() as u64;
-                let (commitment, deposit) = (*commitment, *deposit);
-                let sealed = SealedBids { commitment, deposit, order, opened: None };
-                self.sealed.insert(who.clone(), sealed);
+    /// What the last batch came to; none before the first.
+    #[must_use]
+    pub const fn last(&self) -> Option<&AuctionResult> {
+        self.last.as_ref()
+    }
+
+    /// Deposits that are held, in micro-credits.
+    #[must_use]
+    pub fn deposits(&self) -> i128 {
+        self.sealed.values().map(|bids| i128::from(bids.deposit.as_micro())).sum()
+    }
+
+    /// Whether a set is part of the call and may be opened.
+    #[must_use]
+    pub fn is_called(&self, bids: &SealedBids) -> bool {
+        self.call.is_some_and(|call| call.closed.is_none() && bids.epoch < call.epoch)
+    }
+
+    /// Strikes at the last batch, one that traded nothing included.
+    #[must_use]
+    pub const fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    pub(super) fn take(&mut self, change: &BidsChange) {
+        match change {
+            BidsChange::Sealed { budget, commitment, deposit, epoch, who } => {
+                let (budget, commitment, deposit) = (*budget, *commitment, *deposit);
+                let (epoch, order, opened) = (*epoch, self.orders, None);
+                self.orders += 1;
+                let bids = SealedBids { budget, commitment, deposit, epoch, order, opened };
+                self.sealed.insert(who.clone(), bids);
             }
-            Effect::BidsOpened { bids, who, .. } => {
+            BidsChange::Displaced { who } => {
+                self.sealed.remove(who);
+            }
+            BidsChange::Called { day, epoch } => {
+                self.call = Some(Call { epoch: *epoch, day: *day, closed: None });
+            }
+            BidsChange::Opened { bids, who } => {
                 if let Some(sealed) = self.sealed.get_mut(who) {
                     sealed.opened = Some(bids.clone());
                 }
             }
-            Effect::BidsCleared { epoch, .. } => {
-                self.epoch = *epoch;
+            BidsChange::Closed { forfeited } => {
+                if let Some(call) = &mut self.call {
+                    call.closed = Some(*forfeited);
+                    let epoch = call.epoch;
+                    self.sealed.retain(|_, bids| bids.opened.is_some() || bids.epoch >= epoch);
+                }
+            }
+            BidsChange::Returned => {
+                self.call = None;
                 self.sealed.clear();
             }
-            _ => {}
+            BidsChange::Passed { epoch } => self.passed = *epoch,
+            BidsChange::Cleared(result) => {
+                self.passed = result.epoch;
+                self.last = Some(result.clone());
+                self.call = None;
+                self.sealed.retain(|_, bids| bids.opened.is_none());
+            }
         }
+    }
+}
+
+impl Batch {
+    /// Whether it traded nothing because bids wait, and counts for leavers all the same.
+    #[must_use]
+    pub fn passes_bids(&self) -> bool {
+        let passed = |effect: &Effect| {
+            matches!(effect, Effect::Bids { change: BidsChange::Passed { .. }, .. })
+        };
+        self.effects.iter().any(passed)
+    }
+}
+
+impl FundState {
+    /// Whether bids wait that a batch must not overtake: what was sealed before the last strike and is not called, or is called and shut
+    /// while there is time to open it.
+    #[must_use]
+    pub fn awaits_bids(&self) -> bool {
+        self.auction.sealed.values().any(|bids| match self.auction.call {
+            None => bids.epoch < self.progress.epoch,
+            Some(_) => bids.opened.is_none() && self.auction.is_called(bids),
+        })
+    }
+
+    /// The first day on which what is called and shut may be lost; none without a call whose bids may be opened.
+    #[must_use]
+    pub fn opening_until(&self) -> Option<i64> {
+        let (params, call) = (self.params.auction?, self.auction.call?);
+        call.closed
+            .is_none()
+            .then(|| call.day.saturating_add(params.opening_days).saturating_add(1))
     }
 }
 
@@ -136,88 +310,4 @@ pub fn bid_commitment(fund: &Name, who: &Name, salt: &Digest, bids: &[Bid]) -> D
         bytes.extend_from_slice(&bid.limit.as_nano().to_le_bytes());
     }
     Digest::of(&bytes)
-}
-
-impl FundState {
-    /// Whether a strike waits for its batch: then bids are opened, and none are sealed.
-    #[must_use]
-    pub const fn awaits_batch(&self) -> bool {
-        self.progress.epoch > self.auction.epoch
-    }
-}
-
-fn refused(fund: &FundState, why: &'static str) -> Rejection {
-    Rejection::Auction { fund: fund.name.clone(), why }
-}
-
-fn params_of(fund: &FundState) -> Result<AuctionParams, Rejection> {
-    fund.params.auction.ok_or_else(|| refused(fund, "is not open: the fund has none"))
-}
-
-/// Seals bids for the batch after the next strike, with a deposit.
-pub(super) fn seal(
-    state: &State,
-    fund: &Name,
-    who: &Name,
-    commitment: Digest,
-) -> Result<Batch, Rejection> {
-    let fund = find_fund(state, fund)?;
-    let params = params_of(fund)?;
-    let mut book = Book::over(state);
-    check_seeded(&book, fund)?;
-    if fund.awaits_batch() {
-        return Err(refused(fund, "takes no bids between a strike and its batch"));
-    }
-    if fund.auction.sealed.contains_key(who) {
-        return Err(Rejection::Exists { what: format!("what {who} sealed for {}", fund.name) });
-    }
-    let escrow = Account::EscrowSubscriptions(fund.name.clone());
-    let deposit = i128::from(params.deposit.as_micro());
-    let leg = (Asset::Cash, Account::Person(who.clone()), escrow, deposit);
-    let facts = Meta::Request { who: who.clone() };
-    book.post(Kind::BidSeal, Some(&fund.name), vec![leg], Vec::new(), facts)?;
-    if fund.auction.sealed.len() >= PARTIES_MAX {
-        let what = format!("bidders in one batch of {}", fund.name);
-        return Err(Rejection::Limit { what, max: PARTIES_MAX as i64 });
-    }
-    let (fund, who) = (fund.name.clone(), who.clone());
-    book.effect(Effect::BidsSealed { commitment, deposit: params.deposit, fund, who });
-    Ok(book.finish(Outcome::None))
-}
-
-/// Opens what was sealed, after the strike; the deposit returns.
-pub(super) fn open(
-    state: &State,
-    (fund, who): (&Name, &Name),
-    bids: &[Bid],
-    salt: &Digest,
-) -> Result<Batch, Rejection> {
-    let fund = find_fund(state, fund)?;
-    if bids.len() > MODELS_MAX {
-        let what = format!("bids of {who}");
-        return Err(Rejection::Limit { what, max: MODELS_MAX as i64 });
-    }
-    for bid in bids {
-        // A model that was delisted since then costs nobody his other bids.
-        check_listed(fund, &bid.model)?;
-        check_amount("units of a bid", bid.units.as_micro(), 1)?;
-        check_amount("limit of a bid", bid.limit.as_nano(), 1)?;
-    }
-    let shut = fund.auction.sealed.get(who).filter(|sealed| sealed.opened.is_none());
-    let sealed = shut.ok_or(Rejection::Nothing { what: "open: this owner has nothing sealed" })?;
-    if !fund.awaits_batch() {
-        return Err(refused(fund, "opens bids after the strike"));
-    }
-    if bid_commitment(&fund.name, who, salt, bids) != sealed.commitment {
-        return Err(refused(fund, "was given other bids than were sealed"));
-    }
-    let mut book = Book::over(state);
-    let escrow = Account::EscrowSubscriptions(fund.name.clone());
-    let deposit = i128::from(sealed.deposit.as_micro());
-    let leg = (Asset::Cash, escrow, Account::Person(who.clone()), deposit);
-    let facts = Meta::Request { who: who.clone() };
-    book.post(Kind::BidOpen, Some(&fund.name), vec![leg], Vec::new(), facts)?;
-    let (fund, who) = (fund.name.clone(), who.clone());
-    book.effect(Effect::BidsOpened { bids: bids.to_vec(), fund, who });
-    Ok(book.finish(Outcome::None))
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::{Account, Asset, GlAccount},
-    auction::Bid,
+    auction::BidsChange,
     fund_state::{Pool, Progress},
     kind::Kind,
     outcome::Outcome,
@@ -262,31 +262,10 @@ pub enum Effect {
         /// The fund.
         fund: Name,
     },
-
-    /// Bids are sealed for the next batch.
-    BidsSealed {
-        /// What seals them.
-        commitment: Digest,
-        /// What is lost if they stay shut.
-        deposit: Cash,
-        /// The fund.
-        fund: Name,
-        /// Whose.
-        who: Name,
-    },
-    /// Bids are open.
-    BidsOpened {
-        /// They.
-        bids: Vec<Bid>,
-        /// The fund.
-        fund: Name,
-        /// Whose.
-        who: Name,
-    },
-    /// A batch is over, and no bid is left.
-    BidsCleared {
-        /// The fund's strikes so far.
-        epoch: u64,
+    /// Something of the auction has changed.
+    Bids {
+        /// What.
+        change: BidsChange,
         /// The fund.
         fund: Name,
     },

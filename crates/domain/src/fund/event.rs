@@ -212,16 +212,32 @@ pub enum Event {
         /// What the commitment was salted with.
         salt: Salt,
     },
-    /// Seals bids for the batch after the next strike.
+    /// Seals bids for the batch after a later strike.
     SealBids {
         /// The fund.
         fund: Name,
         /// Who bids.
         who: Name,
+        /// The most cash that their trades may move.
+        budget: Cash,
         /// What seals them.
         commitment: Digest,
     },
-    /// Opens what was sealed, after the strike.
+    /// Begins the time for opening what was sealed before the last strike.
+    CallBids {
+        /// The fund.
+        fund: Name,
+        /// The day.
+        day: i64,
+    },
+    /// Ends it: what is shut loses its deposit.
+    CloseBids {
+        /// The fund.
+        fund: Name,
+        /// The day.
+        day: i64,
+    },
+    /// Opens what was sealed, after its call.
     OpenBids {
         /// The fund.
         fund: Name,
@@ -413,6 +429,8 @@ impl Event {
             Self::ReopenOrders { .. } => "reopen_orders",
             Self::RevealPrices { .. } => "reveal_prices",
             Self::SealBids { .. } => "seal_bids",
+            Self::CallBids { .. } => "call_bids",
+            Self::CloseBids { .. } => "close_bids",
             Self::OpenBids { .. } => "open_bids",
             Self::RequestWindow { .. } => "request_window",
             Self::CancelWindow { .. } => "cancel_window",

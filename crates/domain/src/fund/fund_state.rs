@@ -358,9 +358,7 @@ impl FundState {
                 self.params.clone_from(params);
                 (self.retention, self.methodology) = (*retention, Some(*digest));
             }
-            Effect::BidsSealed { .. } | Effect::BidsOpened { .. } | Effect::BidsCleared { .. } => {
-                self.auction.take(effect)
-            }
+            Effect::Bids { change, .. } => self.auction.take(change),
             Effect::WindowRequested { .. }
             | Effect::WindowCancelled { .. }
             | Effect::WindowSettled { .. }

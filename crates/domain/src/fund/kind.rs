@@ -36,8 +36,10 @@ pub enum Kind {
     BidSeal,
     /// Bids were opened.
     BidOpen,
-    /// Bids stayed shut.
+    /// Bids stayed shut, or were not paid for.
     BidForfeit,
+    /// A deposit was returned.
+    BidReturn,
     /// A request at the window was placed.
     WindowRequest,
     /// A request at the window was taken back.
@@ -56,6 +58,8 @@ pub enum Kind {
     Sell,
     /// Leavers sold.
     LiqSell,
+    /// Leavers were paid for what bidders bought of them.
+    LiqPay,
     /// The fund bought.
     Buy,
     /// Leavers received what was not sold.
@@ -97,6 +101,7 @@ impl Kind {
             Self::BidSeal => "bid_seal",
             Self::BidOpen => "bid_open",
             Self::BidForfeit => "bid_forfeit",
+            Self::BidReturn => "bid_return",
             Self::WindowRequest => "window_request",
             Self::WindowCancel => "window_cancel",
             Self::WindowPay => "window_pay",
@@ -106,6 +111,7 @@ impl Kind {
             Self::InKind => "in_kind",
             Self::Sell => "sell",
             Self::LiqSell => "liq_sell",
+            Self::LiqPay => "liq_pay",
             Self::Buy => "buy",
             Self::LiqDeliver => "liq_deliver",
             Self::Vest => "vest",

@@ -15,6 +15,7 @@ mod admit;
 mod adopt;
 mod auction;
 mod batch;
+mod bidding;
 mod book;
 mod check;
 mod compensate;
@@ -54,7 +55,10 @@ mod vest;
 mod window;
 
 pub use account::{Account, Asset, GlAccount, ParseAccountError};
-pub use auction::{Auction, AuctionParams, Bid, BidSide, SealedBids, bid_commitment};
+pub use auction::{
+    Auction, AuctionParams, AuctionResult, Bid, BidSide, BidsChange, Call, ClearedMarket,
+    SealedBids, bid_commitment,
+};
 pub use batch::{Batch, Effect, Entry, GlLine, Leg, Meta};
 pub use create_in_kind::{CreateQuote, quote_create};
 pub use distribute::{FeeSpan, MissingFeeShare, divide_fees};
@@ -118,10 +122,12 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         | Event::ReopenOrders { .. }
         | Event::RevealPrices { .. } => two_sided(state, event),
         Event::SealBids { .. }
+        | Event::CallBids { .. }
         | Event::OpenBids { .. }
-        | Event::RequestWindow { .. }
-        | Event::CancelWindow { .. }
-        | Event::PayWindow { .. } => at_venue(state, event),
+        | Event::CloseBids { .. } => bidding::bidding(state, event),
+        Event::RequestWindow { .. } | Event::CancelWindow { .. } | Event::PayWindow { .. } => {
+            at_venue(state, event)
+        }
         Event::Strike { fund, day } => strike::strike(state, fund, *day),
         Event::InKind { fund, who, shares, day, skip } => {
             let (shares, day) = (*shares, *day);
@@ -151,11 +157,9 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
     }
 }
 
-/// The events of auction and window.
+/// The events of the window.
 fn at_venue(state: &State, event: &Event) -> Result<Batch, Rejection> {
     match event {
-        Event::SealBids { fund, who, commitment } => auction::seal(state, fund, who, *commitment),
-        Event::OpenBids { fund, who, bids, salt } => auction::open(state, (fund, who), bids, salt),
         Event::RequestWindow { fund, who, shares } => window::request(state, fund, who, *shares),
         Event::CancelWindow { fund, who, place } => window::cancel(state, fund, who, *place),
         Event::PayWindow { fund, day } => window::pay(state, fund, *day),

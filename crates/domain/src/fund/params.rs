@@ -8,6 +8,9 @@ use crate::{
     name::Name,
 };
 
+/// The longest time for opening bids: leavers wait for no longer one.
+pub(super) const OPENING_DAYS_MAX: i64 = 14;
+
 /// Parameters of one fund; locked shares and who receives fees are fixed at its creation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,7 +74,14 @@ impl FundParams {
             ("publisher_share", self.publisher_share.as_ppb(), 0, PPB_ONE),
             ("reserve", self.reserve.as_micro(), 0, LIMIT),
             ("auction band", self.auction.map_or(0, |a| a.band.as_ppb()), 0, below_one),
-            ("auction deposit", self.auction.map_or(1, |a| a.deposit.as_micro()), 1, LIMIT),
+            ("auction deposit", self.auction.map_or(1, |a| a.deposit.as_ppb()), 1, PPB_ONE),
+            ("auction minimum", self.auction.map_or(1, |a| a.minimum.as_micro()), 1, LIMIT),
+            (
+                "auction opening_days",
+                self.auction.map_or(1, |a| a.opening_days),
+                1,
+                OPENING_DAYS_MAX,
+            ),
             ("window budget", self.window.map_or(1, |w| w.budget.as_ppb()), 1, PPB_ONE),
             ("window levy_out", self.window.map_or(0, |w| w.levy_out.as_ppb()), 0, below_one),
         ] {

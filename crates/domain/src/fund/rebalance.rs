@@ -49,6 +49,7 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
     }
     check_counterparties(order.counterparties)?;
     check_auction(fund, order)?;
+    let passes = auction::passes(fund, order)?;
     let (book, cleared) = (Book::over(state), BTreeMap::new());
     let mut venue = Venue { book, fund, order, primary_most: None, cleared };
     check_seeded(&venue.book, fund)?;
@@ -57,7 +58,9 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
         fund.check_not_paused()?;
     }
     // Nor is there a bid that could trade in a pause.
-    if !fund.restrictions().is_paused() {
+    if passes {
+        venue.pass();
+    } else if !fund.restrictions().is_paused() {
         venue.trade()?;
     }
     venue.close_pools()?;

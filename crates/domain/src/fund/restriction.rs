@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     batch::{Batch, Effect},
+    bidding,
     book::{Book, find_fund},
     event::Event,
     fund_state::FundState,
@@ -129,6 +130,10 @@ pub(super) fn restrict(state: &State, event: &Event) -> Result<Batch, Rejection>
     let fund = find_fund(state, fund)?;
     check_change(fund, &change)?;
     let mut book = Book::over(state);
+    if change == Restriction::Paused(true) {
+        // Nothing is traded in a pause, and nobody knows its end.
+        bidding::give_back(&mut book, fund)?;
+    }
     book.effect(Effect::Restricted { change, fund: fund.name.clone() });
     Ok(book.finish(Outcome::None))
 }

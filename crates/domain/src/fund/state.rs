@@ -295,9 +295,7 @@ const fn fund_of(effect: &Effect) -> Option<&Name> {
         | Effect::SubscriptionsHeld { fund, .. }
         | Effect::EligibilitySet { fund, .. }
         | Effect::Restricted { fund, .. }
-        | Effect::BidsSealed { fund, .. }
-        | Effect::BidsOpened { fund, .. }
-        | Effect::BidsCleared { fund, .. }
+        | Effect::Bids { fund, .. }
         | Effect::WindowRequested { fund, .. }
         | Effect::WindowCancelled { fund, .. }
         | Effect::WindowSettled { fund }

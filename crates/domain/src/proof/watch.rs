@@ -266,9 +266,9 @@ impl Watch {
                 let rules = self.rules.current();
                 self.same("cash", cash, &Ppb::from_ppb(rules.cash_ppb))?;
                 self.same("spread", spread, &Ppb::from_ppb(rules.spread_ppb))?;
-                // The only batch of a paused fund trades nothing: it counts for leavers who wait for their units.
+                // The only batch of a paused fund, or while bids wait, trades nothing: it counts for leavers who wait for their units.
                 let is_paused = |fund: &FundState| fund.restrictions().is_paused();
-                if !state.fund(fund).is_some_and(is_paused) {
+                if !state.fund(fund).is_some_and(is_paused) && !batch.passes_bids() {
                     self.same("counterparties", counterparties, &rules.counterparties)?;
                     self.same("max_primary", max_primary, &rules.max_primary())?;
                     self.rebalance(state, weights)?;
@@ -302,8 +302,7 @@ impl Watch {
         Err(WatchError::Rules { sequence: self.sequence, field, stated, derived })
     }
 
-    /// Takes in what bears on restatements and on fees; a compensation that does not follow from its strike and its prices is an error, and
-    /// so is a distribution that does not follow from the strikes of its span.
+    /// Takes in what bears on restatements and on fees; a compensation or a distribution that does not follow from its strikes is an error.
     fn restate(&mut self, state: &State, event: &Event, batch: &Batch) -> Result<(), WatchError> {
         let (Event::CreateFund { fund, .. }
         | Event::AdoptMethodology { fund, .. }
@@ -312,6 +311,8 @@ impl Watch {
         | Event::Strike { fund, .. }
         | Event::InKind { fund, .. }
         | Event::CreateInKind { fund, .. }
+        | Event::CallBids { fund, .. }
+        | Event::CloseBids { fund, .. }
         | Event::Vest { fund, .. }
         | Event::DistributeFees { fund, .. }
         | Event::Compensate { fund, .. }) = event

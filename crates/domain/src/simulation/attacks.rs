@@ -7,12 +7,14 @@ mod all;
 mod churn;
 mod market;
 mod reveal;
+mod shut;
 
 use std::collections::BTreeMap;
 
 pub use self::reveal::withheld_reveal;
 pub use all::{AttackError, Earned, RULE_ATTACKS, RuleAttack, attack_all};
 pub use churn::churn;
+pub use shut::bids_left_shut;
 
 use self::market::{Market, WEALTH, invested};
 use super::{

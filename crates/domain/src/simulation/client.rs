@@ -378,13 +378,17 @@ impl Client {
     }
 
     fn rebalance(&mut self, model: &Model) -> Event {
+        let passes = model.bids_wait() && self.random.chance(800);
+        if passes && self.random.chance(700) {
+            return self.bid_step(model);
+        }
         let live: Vec<usize> = model.live().collect();
         let drawn: Vec<i64> = live.iter().map(|_| self.random.range(0, 100)).collect();
         let total = drawn.iter().sum::<i64>().max(1);
         let weights = live.iter().zip(&drawn).map(|(m, weight)| {
             (model.cast.models[*m].clone(), Ppb::from_ppb(weight * PPB_ONE / total))
         });
-        let weights = weights.collect();
+        let mut weights: BTreeMap<_, _> = weights.collect();
         let mut parties: Vec<usize> = PROVIDERS.to_vec();
         if self.random.chance(300) {
             parties.extend(live.iter().take(2).map(|m| publisher(*m)));
@@ -403,7 +407,11 @@ impl Client {
         let spread = if auction || self.random.chance(500) { 0 } else { self.swarm.spread };
         let spread = Ppb::from_ppb(spread);
         let max_primary = self.random.pick([None, None, Some(10_000_000), Some(0), Some(PPB_ONE)]);
-        let max_primary = max_primary.map(Ppb::from_ppb);
+        let mut max_primary = max_primary.map(Ppb::from_ppb);
+        if passes {
+            weights.clear();
+            max_primary = None;
+        }
         Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary }
     }
 

@@ -10,8 +10,8 @@ use super::{
     },
 };
 use crate::{
-    amount::{Femto, Shares},
-    fund::{Batch, FundState, GlAccount, Outcome, State, StrikeOutcome, WindowFill},
+    amount::{Cash, Femto, Shares},
+    fund::{Batch, ClearedMarket, FundState, GlAccount, Outcome, State, StrikeOutcome, WindowFill},
 };
 
 fn differs(text: impl Into<String>) -> Violation {
@@ -67,7 +67,7 @@ fn paid(cast: &Cast, fill: &WindowFill) -> Option<Paid> {
 
 fn struck(cast: &Cast, strike: &StrikeOutcome) -> Option<Struck> {
     let fill = |f: &crate::fund::Fill| {
-        let cash = |c: crate::amount::Cash| i128::from(c.as_micro());
+        let cash = |c: Cash| i128::from(c.as_micro());
         let shares = i128::from(f.shares.as_nano());
         Some((cast.find_person(&f.who)?, shares, cash(f.cost), cash(f.levy)))
     };
@@ -194,12 +194,26 @@ fn compare_venues(model: &Model, fund: &FundState) -> Result<(), Violation> {
     same(waits.eq(own), || "requests at the window differ".to_owned())?;
     let bids = fund.auction().sealed();
     let sealed = |own: &Sealed| {
-        let theirs = bids.get(&cast.persons[own.0]);
+        let theirs = bids.get(&cast.persons[own.who]);
         theirs.is_some_and(|bids| {
             let theirs = (bids.commitment, &bids.opened, i128::from(bids.deposit.as_micro()));
-            theirs == (own.1, &own.2, own.3)
+            theirs == (own.digest, &own.bids, own.deposit)
         })
     };
+    let micro = |cash: Cash| i128::from(cash.as_micro());
+    let auction = fund.auction();
+    let call = auction.call().map(|call| (call.epoch, call.day, call.closed.map(micro)));
+    same(call == facts.call, || format!("call {call:?}, in the model {:?}", facts.call))?;
+    same(auction.passed() == facts.passed, || format!("batches to strike {}", auction.passed()))?;
+    let cleared = auction.last().map(|last| {
+        let market = |m: &ClearedMarket| {
+            let model = cast.models.iter().position(|name| *name == m.model).unwrap_or(usize::MAX);
+            (model, m.side, i128::from(m.price.as_nano()), i128::from(m.units.as_micro()))
+        };
+        let markets = last.markets.iter().map(market).collect::<Vec<_>>();
+        (last.day, last.epoch, micro(last.forfeited), markets)
+    });
+    same(cleared == facts.cleared, || format!("{cleared:?}, in the model {:?}", facts.cleared))?;
     let all = bids.len() == facts.sealed.len() && facts.sealed.iter().all(sealed);
     same(all, || "sealed bids differ".to_owned())?;
     for (index, name) in cast.models.iter().enumerate() {

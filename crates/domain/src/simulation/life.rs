@@ -371,7 +371,12 @@ impl Life {
             events.push(strike.clone());
         }
         events.push(strike.clone());
-        events.extend(std::iter::repeat_n(batch, 3));
+        // Where bids wait, a batch that trades nothing counts after each strike.
+        let bids_wait = !state.auction().sealed().is_empty();
+        for number in 0..3 {
+            events.extend((bids_wait && number > 0).then(|| strike.clone()));
+            events.push(batch.clone());
+        }
         if state.restrictions().is_paused() {
             // Leavers got their units in the pause all the same; joiners wait until it ends. Everybody leaves in another one.
             events.push(Event::Pause { fund: fund.clone(), paused: false });

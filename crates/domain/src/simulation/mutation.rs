@@ -4,7 +4,7 @@
 
 use crate::{
     amount::{Cash, Femto, Shares},
-    fund::{Account, Asset, Batch, Effect, Entry, GlAccount, Kind, Leg},
+    fund::{Account, Asset, Batch, BidsChange, Effect, Entry, GlAccount, Kind, Leg},
 };
 
 /// A fault of the engine, as if one line of it were wrong.
@@ -100,10 +100,16 @@ pub enum Mutation {
     BookShort,
     /// Prices count as told when the book is closed.
     RevealForged,
+    /// A deposit that is lost stays in escrow.
+    ForfeitKept,
+    /// What bidders paid for leavers stays with their units.
+    LeaversUnpaid,
+    /// What was called may be opened for ever, or at no time.
+    CallForgotten,
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 45] = {
+pub const MUTATIONS: [Mutation; 48] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -151,6 +157,9 @@ pub const MUTATIONS: [Mutation; 45] = {
         CompensationUnbooked,
         BookShort,
         RevealForged,
+        ForfeitKept,
+        LeaversUnpaid,
+        CallForgotten,
     ]
 };
 
@@ -445,6 +454,17 @@ impl Mutation {
                     }
                 }
             }
+            Self::ForfeitKept => {
+                for entry in of(batch, Kind::BidForfeit) {
+                    entry.custody.clear();
+                }
+            }
+            Self::LeaversUnpaid => {
+                drop_legs(batch, Kind::LiqPay, |leg| matches!(leg.to, Account::Claim(_)));
+            }
+            Self::CallForgotten => batch
+                .effects
+                .retain(|e| !matches!(e, Effect::Bids { change: BidsChange::Called { .. }, .. })),
             Self::VestingPanics => assert!(of(batch, Kind::Vest).next().is_none(), "on purpose"),
             _ => {}
         }

@@ -126,7 +126,9 @@ impl Swarm {
             reserve: Cash::from_micro(random.pick([0, 0, 10_000_000, 1_000_000_000])),
             auction: random.chance(400).then(|| AuctionParams {
                 band: Ppb::from_ppb(random.pick([0, 50_000_000, 999_999_999])),
-                deposit: Cash::from_micro(random.pick([1, 1_000_000, 50_000_000])),
+                deposit: Ppb::from_ppb(random.pick([1, 100_000_000, 1_000_000_000])),
+                minimum: Cash::from_micro(random.pick([1, 1_000_000])),
+                opening_days: random.range(1, 3),
             }),
             window: random.chance(500).then(|| WindowParams {
                 budget: Ppb::from_ppb(random.pick([250_000_000, 1, 1_000_000_000, 10_000_000])),

@@ -151,7 +151,13 @@ impl Service {
             cut_off: Timestamp::from_millis(owed.cut_off),
         };
         let key = format!("calendar/{fund}/{}/review", owed.date);
-        match self.rebalance_fund(caller, &key, fund).await {
+        // Sealed bids are called first, and the review waits until they are open or their days are over.
+        let reviewed = match self.bids_wait(caller, &key, fund).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => self.rebalance_fund(caller, &key, fund).await,
+            Err(error) => Err(error),
+        };
+        match reviewed {
             Ok(done) => {
                 kept.reviews += 1;
                 let (date, strike) = (owed.date, done.strike);

@@ -11,10 +11,10 @@ use service::Service;
 use store::{AuditFilter, Faults, Store};
 
 /// From an empty ledger to the first strike and its batch.
-const BEFORE: [Step; 15] = [
-    Step::Deposit("operator", 1_000_000_000),
+const BEFORE: [Step; 20] = [
+    Step::Deposit("operator", 1_100_000_000),
     Step::Deposit("LP", 20_000_000_000),
-    Step::Deposit("lab", 200_000_000),
+    Step::Deposit("lab", 201_000_000),
     Step::Deposit("ann", 5_000_000_000),
     Step::Deposit("bob", 5_000_000_000),
     Step::CreateFund,
@@ -27,14 +27,19 @@ const BEFORE: [Step; 15] = [
     Step::Rebalance(2),
     Step::Redeem("bob", 1_000_000_000),
     Step::Strike(3),
+    Step::CreateAuction,
+    Step::AdmitAuction(0),
+    Step::SeedAuction(100_000_000),
+    Step::StrikeAuction(3),
+    Step::RebalanceAuction(3),
 ];
 
 /// From there to the next strike and its batch: every kind of command on the way.
-const BETWEEN: [Step; 11] = [
+const BETWEEN: [Step; 18] = [
     Step::Rebalance(3),
     Step::Subscribe("ann", 300_000_000),
     Step::Subscribe("bob", 200_000_007),
-    Step::Cancel("bob", 17),
+    Step::Cancel("bob", 22),
     Step::Redeem("ann", 700_000_000_001),
     Step::Redeem("bob", 30_000_000_000),
     Step::InKind("bob", 5_000_000_000),
@@ -42,6 +47,14 @@ const BETWEEN: [Step; 11] = [
     Step::Give("ann", "bob", 1_000_001),
     Step::Strike(10),
     Step::Rebalance(10),
+    // A fund with an auction: the batch ends the time for opening, and who stayed shut loses his deposit.
+    Step::Seal("ann", 200_000_000),
+    Step::Seal("bob", 100_000_000),
+    Step::StrikeAuction(11),
+    Step::CallBids(11),
+    Step::OpenBids("ann"),
+    Step::StrikeAuction(12),
+    Step::RebalanceAuction(13),
 ];
 
 /// More write points than there are.
@@ -136,6 +149,7 @@ async fn standing(service: &Service, store: &Store) -> String {
     let last = store::ledger::max_seq(store).await.unwrap();
     let strike = store::strike::latest(store, "F").await.unwrap();
     let basket = store::index_basket::latest(store, "F").await.unwrap();
+    let auction = state.fund(&market::name("G")).map(|fund| format!("{:?}", fund.auction()));
     let mut orders = Vec::new();
     for id in 1..=last.unwrap_or(0) {
         if let Some(order) = service.find_order(id).await.unwrap() {
@@ -145,7 +159,8 @@ async fn standing(service: &Service, store: &Store) -> String {
     let all = AuditFilter::default();
     let audit = store::audit_entry::list(store, &all, None, 1_000).await.unwrap();
     let audit: Vec<String> = audit.into_iter().map(|row| row.operation).collect();
-    format!("{} {last:?} {strike:?} {basket:?} {orders:?} {audit:?}", state.chain().hex())
+    let chain = state.chain().hex();
+    format!("{chain} {last:?} {strike:?} {basket:?} {auction:?} {orders:?} {audit:?}")
 }
 
 /// Does steps from `first` on; what each told, and the number of the one that failed.

@@ -4,12 +4,16 @@ use std::path::Path;
 
 use checkpoint::ObjectStorage;
 use domain::{
-    amount::{Cash, Shares},
-    fund::Asset,
+    amount::{Cash, PriceNano, Shares, Units},
+    digest::Digest,
+    fund::{Asset, Bid, BidSide, bid_commitment},
     name::Name,
     time::Timestamp,
 };
-use service::{AdmitModel, Caller, RedeemInKind, Scope, Service, ServiceError, TransferAsset};
+use service::{
+    AdmitModel, Caller, OpenBids, RedeemInKind, Scope, SealBids, Service, ServiceError,
+    TransferAsset,
+};
 use store::{
     AliasMoveRow, ModelRow, ObjectKind, ObjectRow, PriceDecisionRow, ReportRow, Store, VersionRow,
 };
@@ -138,6 +142,32 @@ pub(crate) enum Step {
     Claim(&'static str),
     Strike(i64),
     Rebalance(i64),
+    /// Another fund, whose rebalances trade with sealed bids.
+    CreateAuction,
+    AdmitAuction(usize),
+    SeedAuction(i64),
+    Seal(&'static str, i64),
+    CallBids(i64),
+    OpenBids(&'static str),
+    StrikeAuction(i64),
+    RebalanceAuction(i64),
+}
+
+/// The demo's rules with an auction.
+fn auction_rules() -> String {
+    let mut rules: serde_json::Value = serde_json::from_str(METHODOLOGY).unwrap();
+    rules["auction"] = serde_json::json!({
+        "band": 10_000_000, "deposit": 20_000_000, "minimum": 1_000_000, "opening_days": 1,
+    });
+    rules["levy_in_ppb"] = 10_000_000.into();
+    rules["counterparties"] = serde_json::json!([]);
+    rules.to_string()
+}
+
+/// What everybody seals: a little of the first model, at the mark.
+fn bids() -> Vec<Bid> {
+    let (limit, units) = (PriceNano::from_nano(90_000_000_000), Units::from_micro(1_000_000));
+    vec![Bid { limit, model: name(MODELS[0]), side: BidSide::Buys, units }]
 }
 
 /// Does a step; the number that it told, where it tells one.
@@ -190,6 +220,37 @@ pub(crate) async fn run(
         Step::Claim(who) => service.claim_cash(&caller(who, 1), &key).await.map(|_| 0),
         Step::Strike(day) => {
             service.strike_fund(&caller("operator", day), &key, &fund, false).await
+        }
+        Step::CreateAuction => {
+            service.create_fund(&operator, &key, &name("G"), &auction_rules()).await.map(|_| 0)
+        }
+        Step::AdmitAuction(model) => {
+            let (model, bond) = (name(MODELS[model]), Cash::from_micro(1_000_000));
+            let input = AdmitModel { fund: name("G"), model, bond };
+            service.admit_model(&operator, &key, &input).await.map(|_| 0)
+        }
+        Step::SeedAuction(amount) => {
+            let (who, amount) = (name("operator"), Cash::from_micro(amount));
+            service.seed_fund(&operator, &key, &name("G"), &who, amount).await.map(|_| 0)
+        }
+        Step::Seal(who, budget) => {
+            let (fund, who, salt) = (name("G"), caller(who, 1), Digest::of(b"salt"));
+            let commitment = bid_commitment(&fund, &who.owner, &salt, &bids());
+            let input = SealBids { fund, budget: Cash::from_micro(budget), commitment };
+            service.seal_bids(&who, &key, &input).await.map(|_| 0)
+        }
+        Step::OpenBids(who) => {
+            let input = OpenBids { fund: name("G"), bids: bids(), salt: Digest::of(b"salt") };
+            service.open_bids(&caller(who, 1), &key, &input).await.map(|_| 0)
+        }
+        Step::CallBids(day) => service.call_bids(&caller("operator", day), &key, &name("G")).await,
+        Step::StrikeAuction(day) => {
+            service.strike_fund(&caller("operator", day), &key, &name("G"), false).await
+        }
+        Step::RebalanceAuction(day) => {
+            let caller = caller("operator", day);
+            let done = service.rebalance_fund(&caller, &key, &name("G")).await;
+            done.map(|done| done.level_nano)
         }
         Step::Rebalance(day) => {
             let done = service.rebalance_fund(&caller("operator", day), &key, &fund).await;

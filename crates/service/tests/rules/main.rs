@@ -174,6 +174,21 @@ async fn rules_that_drain_are_refused() {
     }
     assert_eq!(world.service.get_fund(&name("G")).await.unwrap_err().code(), "absent");
     create("covered", 10_000_000).await.unwrap();
+    // An auction is asked for both: a levy that covers its band, and a deposit that is worth the choice among sealed bids.
+    let auction = |deposit: i64| {
+        let auction = json!({ "band": 10_000_000, "deposit": deposit, "minimum": 1_000_000, "opening_days": 1 });
+        rules(&[
+            ("auction", auction),
+            ("counterparties", json!([])),
+            ("levy_in_ppb", json!(10_000_000)),
+        ])
+    };
+    let gate = |text: String| async move {
+        service::methodology_gate::check(&Methodology::parse(&text).unwrap()).await
+    };
+    let error = gate(auction(10_000)).await.unwrap_err();
+    assert!(error.to_string().contains("bids left shut"), "{error}");
+    gate(auction(20_000_000)).await.unwrap();
     let mut investor = caller("ann", 1);
     investor.scopes = [service::Scope::Invest].into();
     let asked = world.service.create_fund(&investor, "no", &name("H"), DEMO).await;

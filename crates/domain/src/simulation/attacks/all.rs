@@ -1,13 +1,14 @@
 //! Every attack on one methodology: what it earned at most, and whether that is too much.
 
-use super::{ATTACKS, churn};
+use super::{ATTACKS, bids_left_shut, churn};
 use crate::fund::{FundParams, Methodology, Rejection};
 
 /// An attack on rules that a fund's parameters do not hold; what it earned, in 1e-15 credits at true value.
 pub type RuleAttack = fn(&Methodology, u64) -> Result<i128, Rejection>;
 
 /// Every attack on what a methodology says of trades, by its name.
-pub const RULE_ATTACKS: [(&str, RuleAttack); 1] = [("churn through the spread", churn)];
+pub const RULE_ATTACKS: [(&str, RuleAttack); 2] =
+    [("churn through the spread", churn), ("bids left shut", bids_left_shut)];
 
 /// 1e-15 credits in a micro-credit.
 const FEMTO_PER_MICRO: i128 = 1_000_000_000;

@@ -21,6 +21,10 @@ pub(super) fn check_queues(seen: &Seen<'_>, fund: &FundState) -> Result<(), Viol
         | Event::Strike { .. }
         | Event::SealBids { .. }
         | Event::OpenBids { .. }
+        | Event::CallBids { .. }
+        | Event::CloseBids { .. }
+        | Event::Pause { .. }
+        | Event::AdoptMethodology { .. }
         | Event::Rebalance { .. }
         | Event::RequestWindow { .. }
         | Event::CancelWindow { .. }

@@ -121,6 +121,8 @@ pub(super) const fn is_heavy(event: &Event) -> bool {
         event,
         Event::Strike { .. }
             | Event::PayWindow { .. }
+            | Event::CallBids { .. }
+            | Event::CloseBids { .. }
             | Event::InKind { .. }
             | Event::CreateInKind { .. }
             | Event::Compensate { .. }
@@ -174,6 +176,9 @@ pub(super) fn check_event(seen: &Seen<'_>) -> Result<(), Violation> {
             let limit = max_primary.map(|part| i128::from(part.as_ppb()));
             trading::check_rebalance(seen, fund, before, &after, (spread.as_ppb(), limit))
         }
+        (Event::CallBids { .. } | Event::CloseBids { .. }, _) => {
+            trading::check_lost(seen, fund, before, &after)
+        }
         (Event::MarkSet { .. } | Event::RevealPrices { .. }, _) => check_mark(seen, before, &after),
         (Event::Vest { .. } | Event::Royalty { .. }, _) => {
             let same = before.units == after.units && before.cash <= after.cash;
@@ -211,6 +216,8 @@ fn check_progress(seen: &Seen<'_>, fund: &FundState) -> Result<(), Violation> {
     let day = match seen.event {
         Event::Strike { day, .. }
         | Event::PayWindow { day, .. }
+        | Event::CallBids { day, .. }
+        | Event::CloseBids { day, .. }
         | Event::InKind { day, .. }
         | Event::CreateInKind { day, .. }
         | Event::Vest { day, .. } => *day,

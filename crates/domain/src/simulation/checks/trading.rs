@@ -39,7 +39,7 @@ pub(super) fn check_rebalance(
         })?;
     }
     let order = |entry: &Entry| match entry.kind {
-        Kind::LiqSell => 0,
+        Kind::LiqSell | Kind::LiqPay => 0,
         Kind::Sell => 1,
         Kind::Buy => 2,
         _ => 3,
@@ -141,7 +141,15 @@ fn check_proceeds(entries: &[Entry], epoch: u64, pool: &Pool) -> Result<(), Viol
         Meta::Trade { epoch: of, .. } => entry.kind == Kind::LiqSell && *of == Some(epoch),
         _ => false,
     };
-    for entry in entries.iter().filter(sale) {
+    let paid =
+        |entry: &&Entry| entry.kind == Kind::LiqPay && entry.meta == Meta::Settlement { epoch };
+    // In an auction all that was sold for them is paid out at once.
+    let at_once = entries.iter().any(|entry| paid(&entry));
+    let taken: i128 = entries.iter().filter(sale).map(cash_of).sum();
+    for entry in entries.iter().filter(|entry| if at_once { paid(entry) } else { sale(entry) }) {
+        ensure(10, !at_once || cash_of(entry) == taken, || {
+            format!("{taken} were paid for leavers of strike {epoch}")
+        })?;
         let cash = || entry.custody.iter().filter(|leg| leg.asset == Asset::Cash);
         let proceeds: i128 = cash().map(|leg| i128::from(leg.amount)).sum();
         for (who, shares) in &pool.owners {
@@ -152,4 +160,25 @@ fn check_proceeds(entries: &[Entry], epoch: u64, pool: &Pool) -> Result<(), Viol
         }
     }
     Ok(())
+}
+
+/// Credits that an entry moves.
+fn cash_of(entry: &Entry) -> i128 {
+    let cash = entry.custody.iter().filter(|leg| leg.asset == Asset::Cash);
+    cash.map(|leg| i128::from(leg.amount)).sum()
+}
+
+/// A call moves nothing of the fund, and its end brings it what was lost and nothing else.
+pub(super) fn check_lost(
+    seen: &Seen<'_>,
+    fund: &FundState,
+    before: &Standing,
+    after: &Standing,
+) -> Result<(), Violation> {
+    let lost = seen.batch.entries.iter().filter(|entry| entry.kind == Kind::BidForfeit);
+    let lost: i128 = lost.map(cash_of).sum();
+    let income = before.income - fund.gl(&GlAccount::Income);
+    let same = after.cash - before.cash == lost && income == Femto::from_femto(lost * K);
+    ensure(15, same && before.units == after.units, || format!("{lost} were lost"))?;
+    ensure(15, after.nav - before.nav == lost * K, || "NAV moved otherwise".to_owned())
 }

@@ -2,7 +2,7 @@
 
 use super::Client;
 use crate::{
-    amount::{PriceNano, Units},
+    amount::{Cash, PriceNano, Units},
     digest::Digest,
     fund::{Bid, BidSide, Event, bid_commitment},
     name::Name,
@@ -21,12 +21,20 @@ const SECRETS_MAX: usize = 64;
 impl Client {
     /// Seals or opens.
     pub(super) fn bid_step(&mut self, model: &Model) -> Event {
-        let between = model.facts.epoch > model.facts.batch_epoch;
+        let fund = model.cast.fund.clone();
+        let (called, due) = (model.facts.call, model.facts.passed < model.facts.epoch);
+        let day = if self.random.chance(500) { self.day } else { model.facts.day };
+        let between = called.is_some_and(|call| call.2.is_none());
+        if between && self.random.chance(150) {
+            return Event::CloseBids { fund, day: day + self.random.range(0, 3) };
+        }
         let opens = !self.bids.is_empty() && self.random.chance(if between { 800 } else { 50 });
         if opens {
             return self.open(model);
         }
-        let fund = model.cast.fund.clone();
+        if self.random.chance(if called.is_none() && due { 500 } else { 30 }) {
+            return Event::CallBids { fund, day };
+        }
         let bidder = self.random.pick([PROVIDERS[0], PROVIDERS[1], FIRST_INVESTOR]);
         let live: Vec<usize> = model.live().filter(|_| self.random.chance(700)).collect();
         let bids: Vec<Bid> = live.into_iter().map(|m| self.bid(model, bidder, m)).collect();
@@ -37,7 +45,12 @@ impl Client {
             self.bids.remove(0);
         }
         self.bids.push((who.clone(), bids, salt));
-        Event::SealBids { fund, who, commitment }
+        let budget = match self.random.below(8) {
+            0 => self.random.magnitude(12),
+            1 => self.random.pick([0, 1, i64::MAX]),
+            _ => self.random.range(1_000_000, 10_000_000_000),
+        };
+        Event::SealBids { fund, who, budget: Cash::from_micro(budget), commitment }
     }
 
     fn bid(&mut self, model: &Model, bidder: usize, index: usize) -> Bid {

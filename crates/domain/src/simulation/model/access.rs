@@ -75,7 +75,8 @@ impl Model {
             }
             Event::Pause { fund, paused } => {
                 self.rules(fund)?;
-                turn(&mut self.facts.access.paused, *paused)
+                turn(&mut self.facts.access.paused, *paused)?;
+                if *paused { self.call_off() } else { Ok(()) }
             }
             Event::SetEligible { fund, model, eligible } => self.weigh(fund, model, !eligible),
             _ => Err("model: another event"),

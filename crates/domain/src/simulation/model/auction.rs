@@ -1,34 +1,110 @@
 //! Sealed bids, written from the laws of the auction: one price a model and direction, within the band.
 
+use std::collections::BTreeMap;
+
 use super::{
     Code, ESC_SUB, FUND, GL_CASH, GL_INCOME, GL_TRADING, GL_UNITS, Leg, Model, amount,
     math::{K, down, split, up},
     need,
 };
 use crate::{
+    amount::{Cash, Ppb},
     digest::Digest,
-    fund::{Bid, BidSide, bid_commitment},
+    fund::{AuctionParams, Bid, BidSide, bid_commitment},
     name::Name,
     simulation::cast::{CASH, claim, person, primary, unit},
 };
 
-/// Of one owner: who, what seals them, the bids where they are open, the deposit.
-pub(in crate::simulation) type Sealed = (usize, Digest, Option<Vec<Bid>>, i128);
+/// What is sealed of one owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::simulation) struct Sealed {
+    pub(in crate::simulation) who: usize,
+    pub(in crate::simulation) digest: Digest,
+    pub(in crate::simulation) bids: Option<Vec<Bid>>,
+    pub(in crate::simulation) deposit: i128,
+    budget: i128,
+    /// Strikes when it was sealed.
+    since: u64,
+}
+
+/// A call: the strikes at it, its day, and what was lost at its end.
+pub(in crate::simulation) type Called = (u64, i64, Option<i128>);
+
+/// What a batch came to: its day, strikes, what was lost, and of each market the model, the direction, the price and the units.
+pub(in crate::simulation) type Cleared = (i64, u64, i128, Vec<(usize, BidSide, i128, i128)>);
+
+/// Rules of the auction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AuctionRules {
+    pub(super) band: i128,
+    pub(super) deposit: i128,
+    pub(super) minimum: i128,
+    pub(super) days: i64,
+}
 
 /// A bid that is good enough: who, units, limit.
 type Good = (usize, i128, i128);
 
+impl AuctionRules {
+    pub(super) fn read(params: &AuctionParams) -> Result<Self, Code> {
+        let (band, deposit) = (params.band.as_ppb(), params.deposit.as_ppb());
+        need((0..1_000_000_000).contains(&band), "amount")?;
+        need((1..=1_000_000_000).contains(&deposit), "amount")?;
+        let minimum = amount(params.minimum.as_micro(), 1)?;
+        need((1..=14).contains(&params.opening_days), "amount")?;
+        let (band, deposit) = (i128::from(band), i128::from(deposit));
+        Ok(Self { band, deposit, minimum, days: params.opening_days })
+    }
+}
+
 impl Model {
-    pub(super) fn seal(&mut self, fund: &Name, who: &Name, commitment: Digest) -> Result<(), Code> {
-        let rules = self.rules(fund)?;
+    /// The auction that is in force, as parameters have it.
+    pub(in crate::simulation) fn auction_now(&self) -> Option<AuctionParams> {
+        let rules = self.rules?.auction?;
+        let part = |ppb: i128| Ppb::from_ppb(i64::try_from(ppb).unwrap_or(0));
+        Some(AuctionParams {
+            band: part(rules.band),
+            deposit: part(rules.deposit),
+            minimum: Cash::from_micro(i64::try_from(rules.minimum).unwrap_or(1)),
+            opening_days: rules.days,
+        })
+    }
+
+    pub(super) fn seal(
+        &mut self,
+        (fund, who): (&Name, &Name),
+        budget: i64,
+        digest: Digest,
+    ) -> Result<(), Code> {
+        let rules = self.rules(fund)?.auction.ok_or("auction")?;
         let who = self.person(who)?;
-        let (_, deposit) = rules.auction.ok_or("auction")?;
+        need(i128::from(budget) >= rules.minimum, "amount")?;
+        let budget = amount(budget, 1)?;
         need(self.shares() > 0, "unseeded")?;
-        need(self.facts.epoch == self.facts.batch_epoch, "auction")?;
-        need(self.facts.sealed.iter().all(|sealed| sealed.0 != who), "exists")?;
+        need(!self.facts.access.paused, "paused")?;
+        need(self.facts.sealed.iter().all(|sealed| sealed.who != who), "exists")?;
+        let deposit = up(budget, rules.deposit, K);
         self.post(&[(CASH, person(who), ESC_SUB, deposit)])?;
-        self.facts.sealed.push((who, commitment, None, deposit));
+        let (bids, since) = (None, self.facts.epoch);
+        self.facts.sealed.push(Sealed { who, digest, bids, deposit, budget, since });
         Ok(())
+    }
+
+    pub(super) fn call(&mut self, fund: &Name, day: i64) -> Result<(), Code> {
+        let rules = self.rules(fund)?;
+        need(rules.auction.is_some(), "auction")?;
+        self.clock(rules, day)?;
+        need(!self.facts.access.paused, "paused")?;
+        need(self.facts.call.is_none(), "auction")?;
+        let epoch = self.facts.epoch;
+        need(self.facts.sealed.iter().any(|sealed| sealed.since < epoch), "nothing")?;
+        self.facts.call = Some((epoch, day, None));
+        Ok(())
+    }
+
+    /// Strikes of the call while bids can be opened; what was sealed before the last of them is called.
+    fn opening(&self) -> Option<u64> {
+        self.facts.call.filter(|call| call.2.is_none()).map(|call| call.0)
     }
 
     pub(super) fn open(
@@ -39,41 +115,92 @@ impl Model {
     ) -> Result<(), Code> {
         self.rules(fund)?;
         let who = self.person(name)?;
-        for bid in bids {
+        need(bids.len() <= 200, "limit")?;
+        for (index, bid) in bids.iter().enumerate() {
             self.listed(&bid.model)?;
             amount(bid.units.as_micro(), 1)?;
             amount(bid.limit.as_nano(), 1)?;
+            let same = |other: &Bid| other.model == bid.model && other.side == bid.side;
+            need(!bids[..index].iter().any(same), "exists")?;
         }
-        let found = self.facts.sealed.iter().position(|s| s.0 == who && s.2.is_none());
+        let found = self.facts.sealed.iter().position(|s| s.who == who && s.bids.is_none());
         let place = found.ok_or("nothing")?;
-        need(self.facts.epoch > self.facts.batch_epoch, "auction")?;
-        need(bid_commitment(fund, name, salt, bids) == self.facts.sealed[place].1, "auction")?;
-        let deposit = self.facts.sealed[place].3;
-        self.post(&[(CASH, ESC_SUB, person(who), deposit)])?;
-        self.facts.sealed[place].2 = Some(bids.to_vec());
+        let sealed = &self.facts.sealed[place];
+        need(self.opening().is_some_and(|epoch| sealed.since < epoch), "auction")?;
+        need(bid_commitment(fund, name, salt, bids) == sealed.digest, "auction")?;
+        self.facts.sealed[place].bids = Some(bids.to_vec());
         Ok(())
     }
 
+    pub(super) fn end_opening(&mut self, fund: &Name, day: i64) -> Result<(), Code> {
+        let rules = self.rules(fund)?;
+        let auction = rules.auction.ok_or("auction")?;
+        self.clock(rules, day)?;
+        let Some((epoch, called, None)) = self.facts.call else { return Err("nothing") };
+        // The day of the call does not count.
+        need(day - called > auction.days, "auction")?;
+        let is_lost = |sealed: &Sealed| sealed.bids.is_none() && sealed.since < epoch;
+        let lost = self.facts.sealed.iter().filter(|s| is_lost(s)).map(|s| s.deposit).sum();
+        self.lose(lost)?;
+        self.facts.sealed.retain(|sealed| !is_lost(sealed));
+        self.facts.call = Some((epoch, called, Some(lost)));
+        Ok(())
+    }
+
+    fn lose(&mut self, lost: i128) -> Result<(), Code> {
+        self.post(&[(CASH, ESC_SUB, FUND, lost)])?;
+        self.book(GL_CASH, lost * K);
+        self.book(GL_INCOME, -lost * K);
+        Ok(())
+    }
+
+    /// All bids are gone and all deposits are back.
+    pub(super) fn call_off(&mut self) -> Result<(), Code> {
+        let sealed = std::mem::take(&mut self.facts.sealed);
+        let legs = sealed.iter().map(|sealed| (CASH, ESC_SUB, person(sealed.who), sealed.deposit));
+        self.post(&legs.collect::<Vec<Leg>>())?;
+        self.facts.call = None;
+        Ok(())
+    }
+
+    /// Whether bids wait that a batch must not overtake.
+    pub(in crate::simulation) fn bids_wait(&self) -> bool {
+        let last = self.facts.epoch;
+        self.facts.sealed.iter().any(|sealed| match self.facts.call {
+            None => sealed.since < last,
+            Some((epoch, _, None)) => sealed.bids.is_none() && sealed.since < epoch,
+            Some(_) => false,
+        })
+    }
+
+    /// Whether this batch only counts.
+    pub(super) fn batch_passes(&self, empty: bool) -> Result<bool, Code> {
+        if !self.bids_wait() {
+            return Ok(false);
+        }
+        need(empty && self.facts.passed < self.facts.epoch, "auction")?;
+        Ok(true)
+    }
+
     /// All that is good enough for one model in one direction, in the order in which it is served; nothing is paid beyond the band.
-    fn good(&self, model: usize, side: BidSide, band: i128) -> Vec<Good> {
+    fn good(&self, model: usize, side: BidSide, rules: AuctionRules) -> Vec<Good> {
         let price = self.price(model);
-        let off = down(price, band, K);
+        let off = down(price, rules.band, K);
         let mut good = Vec::new();
-        for (who, _, bids, _) in &self.facts.sealed {
-            for bid in bids.iter().flatten() {
+        for sealed in &self.facts.sealed {
+            for bid in sealed.bids.iter().flatten() {
                 let limit = i128::from(bid.limit.as_nano());
                 let within =
                     if side == BidSide::Buys { limit >= price - off } else { limit <= price + off };
-                if bid.side == side && within && bid.model == self.cast.models[model] {
-                    good.push((*who, i128::from(bid.units.as_micro()), limit));
+                let units = i128::from(bid.units.as_micro());
+                let large = down(units, price, K) >= rules.minimum;
+                if bid.side == side && within && large && bid.model == self.cast.models[model] {
+                    good.push((sealed.who, units, limit.clamp(price - off, price + off)));
                 }
             }
         }
         // Stable: those as good stand in the order of sealing.
         good.sort_by(|a, b| if side == BidSide::Buys { b.2.cmp(&a.2) } else { a.2.cmp(&b.2) });
-        for bid in &mut good {
-            bid.2 = bid.2.clamp(price - off, price + off);
-        }
         good.retain(|bid| bid.2 > 0);
         good
     }
@@ -83,8 +210,12 @@ impl Model {
         &mut self,
         gaps: &[(usize, i128)],
         (keep, primary_cash): (i128, Option<i128>),
-        band: i128,
+        rules: AuctionRules,
     ) -> Result<(), Code> {
+        let open = self.facts.sealed.iter().filter(|sealed| sealed.bids.is_some());
+        let open: Vec<(usize, i128, i128)> = open.map(|s| (s.who, s.deposit, s.budget)).collect();
+        let mut floor = Floor { rules, short: Vec::new(), may: BTreeMap::new(), told: Vec::new() };
+        floor.may.extend(open.iter().map(|(who, _, budget)| (*who, *budget)));
         let epochs: Vec<u64> = self.facts.pools.keys().copied().collect();
         let rows: Vec<usize> = self.facts.pools.values().map(|pool| pool.row).collect();
         let lots = rows.len() as i128 + 1;
@@ -95,46 +226,75 @@ impl Model {
             let mut supply: i128 = rows.iter().map(|row| self.cell(*row, unit(*model))).sum();
             supply += if *gap < 0 { -gap } else { 0 };
             let (mut at, mut takers) = (0, Vec::new());
-            for (who, units, limit) in self.good(*model, BidSide::Buys, band) {
-                if purse[who] <= lots {
-                    continue;
+            for (who, units, limit) in self.good(*model, BidSide::Buys, rules) {
+                let reach = |cash: i128| if cash > lots { down(cash - lots, K, limit) } else { 0 };
+                let due = units.min(supply).min(reach(floor.may[&who]));
+                let most = due.min(reach(purse[who]));
+                if most < due {
+                    floor.short.push(who);
                 }
-                let most = units.min(supply).min(down(purse[who] - lots, K, limit));
                 if most > 0 {
                     purse[who] -= up(most, limit, K) + lots;
+                    floor.pays(who, up(most, limit, K) + lots);
                     supply -= most;
                     at = limit;
                     takers.push((who, most));
                 }
             }
+            floor.tell(*model, BidSide::Buys, (at, &takers));
             served.push((at, takers));
         }
         for (epoch, row) in epochs.iter().zip(&rows) {
             for (index, (model, _)) in gaps.iter().enumerate() {
                 let units = self.cell(*row, unit(*model));
-                self.hand_over(*model, (*row, Some(*epoch)), units, &mut served[index])?;
+                self.hand_over(*model, *row, units, &mut served[index])?;
             }
+            self.pay_out(*epoch, *row)?;
         }
         for (index, (model, gap)) in gaps.iter().enumerate().filter(|g| g.1.1 < 0) {
-            self.hand_over(*model, (FUND, None), -gap, &mut served[index])?;
+            self.hand_over(*model, FUND, -gap, &mut served[index])?;
         }
         for (model, gap) in gaps.iter().filter(|gap| gap.1 > 0) {
-            self.take_offers(*model, *gap, (keep, primary_cash), band)?;
+            self.take_offers(*model, *gap, (keep, primary_cash), &mut floor)?;
         }
-        let shut = self.facts.sealed.iter().filter(|sealed| sealed.2.is_none());
-        let lost: i128 = shut.map(|sealed| sealed.3).sum();
-        self.post(&[(CASH, ESC_SUB, FUND, lost)])?;
-        self.book(GL_CASH, lost * K);
-        self.book(GL_INCOME, -lost * K);
-        self.facts.sealed.clear();
-        self.facts.batch_epoch = self.facts.epoch;
+        let (mut lost, mut back) = (0, Vec::<Leg>::new());
+        for (who, deposit, _) in open {
+            if floor.short.contains(&who) {
+                lost += deposit;
+            } else {
+                back.push((CASH, ESC_SUB, person(who), deposit));
+            }
+        }
+        self.lose(lost)?;
+        self.post(&back)?;
+        let before = self.facts.call.and_then(|call| call.2).unwrap_or(0);
+        self.facts.sealed.retain(|sealed| sealed.bids.is_none());
+        self.facts.call = None;
+        self.facts.passed = self.facts.epoch;
+        let (day, epoch) = (self.facts.day, self.facts.epoch);
+        self.facts.cleared = Some((day, epoch, before + lost, floor.told));
+        Ok(())
+    }
+
+    /// Leavers of a strike share what was paid for their units.
+    fn pay_out(&mut self, epoch: u64, row: usize) -> Result<(), Code> {
+        let cash = self.cell(row, CASH);
+        let owners = self.facts.pools.get(&epoch).map_or(&[][..], |pool| &pool.owners);
+        let parts = split(cash, owners);
+        let dust = cash - parts.iter().map(|part| part.1).sum::<i128>();
+        let mut legs: Vec<Leg> =
+            parts.into_iter().map(|(who, part)| (CASH, row, claim(who), part)).collect();
+        legs.push((CASH, row, FUND, dust));
+        self.post(&legs)?;
+        self.book(GL_CASH, dust * K);
+        self.book(GL_TRADING, -dust * K);
         Ok(())
     }
 
     fn hand_over(
         &mut self,
         model: usize,
-        (row, epoch): (usize, Option<u64>),
+        row: usize,
         mut units: i128,
         (at, takers): &mut (i128, Vec<(usize, i128)>),
     ) -> Result<(), Code> {
@@ -148,18 +308,8 @@ impl Model {
             *wants -= sold;
             self.sold(model, *at, price);
             let cash = up(sold, *at, K);
-            let mut legs: Vec<Leg> = vec![(unit(model), row, person(*who), sold)];
-            if let Some(pool) = epoch.and_then(|epoch| self.facts.pools.get(&epoch)) {
-                let parts = split(cash, &pool.owners);
-                let dust = cash - parts.iter().map(|part| part.1).sum::<i128>();
-                legs.extend(parts.iter().map(|(o, part)| (CASH, person(*who), claim(*o), *part)));
-                legs.push((CASH, person(*who), FUND, dust));
-                self.post(&legs)?;
-                self.book(GL_CASH, dust * K);
-                self.book(GL_TRADING, -dust * K);
-            } else {
-                legs.push((CASH, person(*who), FUND, cash));
-                self.post(&legs)?;
+            self.post(&[(unit(model), row, person(*who), sold), (CASH, person(*who), row, cash)])?;
+            if row == FUND {
                 self.book(GL_CASH, cash * K);
                 self.book(GL_UNITS + model, -sold * price);
                 self.book(GL_TRADING, sold * price - cash * K);
@@ -174,7 +324,7 @@ impl Model {
         model: usize,
         gap: i128,
         (keep, primary_cash): (i128, Option<i128>),
-        band: i128,
+        floor: &mut Floor,
     ) -> Result<(), Code> {
         let price = self.price(model);
         let offered = self.cell(primary(model), unit(model));
@@ -189,21 +339,49 @@ impl Model {
         }
         let (cash, mut left) = (self.cash(), gap - first);
         let (mut at, mut all, mut takers) = (0, 0, Vec::new());
-        let mut stock: Vec<i128> =
-            (0..self.cast.persons.len()).map(|p| self.cell(person(p), unit(model))).collect();
-        for (who, units, limit) in self.good(model, BidSide::Sells, band) {
-            let most = units.min(stock[who]).min(left).min(reach(cash, limit) - all);
+        let worst = price + down(price, floor.rules.band, K);
+        for (who, units, limit) in self.good(model, BidSide::Sells, floor.rules) {
+            let due = units.min(left).min(reach(cash, limit) - all);
+            let due = due.min(down(floor.may[&who].max(0), K, worst));
+            let most = due.min(self.cell(person(who), unit(model)));
+            if most < due {
+                floor.short.push(who);
+            }
             if most > 0 {
-                stock[who] -= most;
+                floor.pays(who, up(most, worst, K));
                 left -= most;
                 all += most;
                 at = limit;
                 takers.push((who, most));
             }
         }
+        floor.tell(model, BidSide::Sells, (at, &takers));
         for (who, units) in takers {
             self.buy_units(model, person(who), units, at)?;
         }
         Ok(())
+    }
+}
+
+/// One batch while it runs.
+struct Floor {
+    rules: AuctionRules,
+    /// Who could not do what he bid.
+    short: Vec<usize>,
+    /// What each may still spend or take.
+    may: BTreeMap<usize, i128>,
+    told: Vec<(usize, BidSide, i128, i128)>,
+}
+
+impl Floor {
+    fn pays(&mut self, who: usize, cash: i128) {
+        *self.may.entry(who).or_default() -= cash;
+    }
+
+    fn tell(&mut self, model: usize, side: BidSide, (at, takers): (i128, &[(usize, i128)])) {
+        let units: i128 = takers.iter().map(|taker| taker.1).sum();
+        if units > 0 {
+            self.told.push((model, side, at, units));
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{
     Code, Model, Rules, amount,
-    math::{self, K, LIMIT},
+    auction::AuctionRules,
+    math::{self, K},
     need,
 };
 use crate::{
@@ -22,12 +23,7 @@ fn read(params: &FundParams) -> Result<Rules, Code> {
     need((0..=K).contains(&publishers), "amount")?;
     let locked = amount(params.locked_shares.as_nano(), 1)?;
     let reserve = amount(params.reserve.as_micro(), 0)?;
-    let auction = params.auction.map(|a| (a.band.as_ppb(), a.deposit.as_micro()));
-    let fits = |(band, deposit): (i64, i64)| {
-        (0..1_000_000_000).contains(&band) && deposit >= 1 && i128::from(deposit) <= LIMIT
-    };
-    need(auction.is_none_or(fits), "amount")?;
-    let auction = auction.map(|(band, deposit)| (i128::from(band), i128::from(deposit)));
+    let auction = params.auction.as_ref().map(AuctionRules::read).transpose()?;
     let window = params.window.map(|w| (w.budget.as_ppb(), w.levy_out.as_ppb()));
     let fits = |(budget, levy): (i64, i64)| {
         (1..=1_000_000_000).contains(&budget) && (0..1_000_000_000).contains(&levy)
@@ -69,6 +65,9 @@ impl Model {
         let same = params.manager == *manager && params.publisher_pool == *pool;
         need(same && after.locked == before.locked, "fixed")?;
         need(self.adopted != Some(digest), "nothing")?;
+        if after.auction != before.auction {
+            self.call_off()?;
+        }
         (self.rules, self.adopted) = (Some(after), Some(digest));
         Ok(())
     }

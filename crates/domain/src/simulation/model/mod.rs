@@ -85,8 +85,7 @@ struct Rules {
     reserve: i128,
     locked: i128,
     retention: i128,
-    /// Band and deposit of the auction.
-    auction: Option<(i128, i128)>,
+    auction: Option<auction::AuctionRules>,
     /// Budget and levy of the instant window.
     window: Option<(i128, i128)>,
 }
@@ -110,9 +109,11 @@ pub(super) struct Facts {
     pub(super) access: Access,
     /// The prices that somebody is bound to.
     pub(super) open: Option<Open>,
-    /// Bids for the next batch, in the order of sealing, and the strikes at the last one.
+    /// Bids that wait, in the order of sealing, their call, the strikes at the last batch, and what the last auction came to.
     pub(super) sealed: Vec<auction::Sealed>,
-    pub(super) batch_epoch: u64,
+    pub(super) call: Option<auction::Called>,
+    pub(super) passed: u64,
+    pub(super) cleared: Option<auction::Cleared>,
     /// Who waits at the window, with how much.
     pub(super) window: Vec<(usize, i128)>,
     /// Who made shares in kind, on which day, how many.
@@ -202,7 +203,9 @@ impl Model {
             access: Access::new(),
             open: None,
             sealed: Vec::new(),
-            batch_epoch: 0,
+            call: None,
+            passed: 0,
+            cleared: None,
             window: Vec::new(),
             young: Vec::new(),
             sold: [None; MODELS],
@@ -283,7 +286,11 @@ impl Model {
             Event::RevealPrices { fund, prices, estimates, salt } => {
                 self.reveal(fund, (prices, estimates), &salt.to_string())?;
             }
-            Event::SealBids { fund, who, commitment } => self.seal(fund, who, *commitment)?,
+            Event::SealBids { fund, who, budget, commitment } => {
+                self.seal((fund, who), budget.as_micro(), *commitment)?;
+            }
+            Event::CallBids { fund, day } => self.call(fund, *day)?,
+            Event::CloseBids { fund, day } => self.end_opening(fund, *day)?,
             Event::OpenBids { fund, who, bids, salt } => self.open((fund, who), bids, salt)?,
             Event::RequestWindow { fund, who, shares } => {
                 self.request_window(fund, who, shares.as_nano())?;

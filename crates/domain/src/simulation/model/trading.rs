@@ -27,8 +27,11 @@ struct Order {
 
 impl Model {
     pub(super) fn rebalance(&mut self, event: &Event) -> Result<(), Code> {
-        let (order, reserve) = self.read_order(event)?;
-        if self.facts.access.paused {
+        let (order, reserve, passes) = self.read_order(event)?;
+        if passes {
+            self.facts.passed = self.facts.epoch;
+        }
+        if passes || self.facts.access.paused {
             let waiting: Vec<u64> = self.facts.pools.keys().copied().collect();
             return waiting.into_iter().try_for_each(|epoch| self.close(epoch));
         }
@@ -40,8 +43,8 @@ impl Model {
         let gaps: Vec<(usize, i128)> = traded.iter().map(|m| (*m, gap(*m))).collect();
         let epochs: Vec<u64> = self.facts.pools.keys().copied().collect();
         let primary = order.primary.map(|part| down(nav, part, K) / K);
-        if let Some((band, _)) = self.rules.and_then(|rules| rules.auction) {
-            self.auction(&gaps, (keep, primary), band)?;
+        if let Some(rules) = self.rules.and_then(|rules| rules.auction) {
+            self.auction(&gaps, (keep, primary), rules)?;
             return epochs.into_iter().try_for_each(|epoch| self.close(epoch));
         }
         for epoch in &epochs {
@@ -59,7 +62,7 @@ impl Model {
         epochs.into_iter().try_for_each(|epoch| self.close(epoch))
     }
 
-    fn read_order(&self, event: &Event) -> Result<(Order, i128), Code> {
+    fn read_order(&self, event: &Event) -> Result<(Order, i128, bool), Code> {
         let Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary } = event
         else {
             return Err("model: another event");
@@ -81,10 +84,12 @@ impl Model {
         need(parties.iter().collect::<BTreeSet<_>>().len() == parties.len(), "owner")?;
         need(rules.auction.is_none() || parties.is_empty(), "owner")?;
         need(rules.auction.is_none() || spread == 0, "weights")?;
+        let idle = weights.is_empty() && max_primary.is_none();
+        let passes = rules.auction.is_some() && self.batch_passes(idle)?;
         need(self.shares() > 0, "unseeded")?;
         let empty = weights.is_empty() && parties.is_empty();
         need(empty || !self.facts.access.paused, "paused")?;
-        Ok((Order { weights: dense, cash, spread, parties, primary }, rules.reserve))
+        Ok((Order { weights: dense, cash, spread, parties, primary }, rules.reserve, passes))
     }
 
     fn sell(

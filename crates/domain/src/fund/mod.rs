@@ -22,13 +22,16 @@ mod correct;
 mod create;
 mod create_in_kind;
 mod custody;
+mod cut_off;
 mod delist;
 mod distribute;
 mod doubt;
 mod eligibility;
 mod event;
 pub mod export;
+mod fee_share;
 mod fund_state;
+mod hold;
 mod in_kind;
 mod kind;
 mod mark;
@@ -56,6 +59,7 @@ mod window;
 pub use account::{Account, Asset, GlAccount, ParseAccountError};
 pub use auction::{Auction, AuctionParams, Bid, BidSide, SealedBids, bid_commitment};
 pub use batch::{Batch, Effect, Entry, GlLine, Leg, Meta};
+pub use cut_off::{CutOff, QueueChange};
 pub use create_in_kind::{CreateQuote, quote_create};
 pub use distribute::{FeeSpan, MissingFeeShare, divide_fees};
 pub use doubt::{has_jumped, is_too_much};
@@ -116,6 +120,9 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         Event::CommitPrices { .. }
         | Event::CloseOrders { .. }
         | Event::ReopenOrders { .. }
+        | Event::CutOff { .. }
+        | Event::HoldOrder { .. }
+        | Event::SetFeeShare { .. }
         | Event::RevealPrices { .. } => two_sided(state, event),
         Event::SealBids { .. }
         | Event::OpenBids { .. }
@@ -163,12 +170,19 @@ fn at_venue(state: &State, event: &Event) -> Result<Batch, Rejection> {
     }
 }
 
-/// The events of the two-sided strike.
+/// The events of the two-sided strike and of what a strike leaves waiting.
 fn two_sided(state: &State, event: &Event) -> Result<Batch, Rejection> {
     match event {
         Event::CommitPrices { fund, commitment } => reveal::commit_prices(state, fund, *commitment),
         Event::CloseOrders { fund, day, salt: _ } => reveal::close_orders(state, fund, *day),
         Event::ReopenOrders { fund, day } => reveal::reopen_orders(state, fund, *day),
+        Event::CutOff { fund, at } => cut_off::cut_off(state, fund, *at),
+        Event::HoldOrder { fund, who, place, held, day } => {
+            hold::hold_order(state, fund, (who, *place), (*held, *day))
+        }
+        Event::SetFeeShare { fund, model, share } => {
+            fee_share::set_fee_share(state, fund, model, *share)
+        }
         Event::RevealPrices { fund, prices, estimates, salt } => {
             reveal::reveal_prices(state, fund, prices, estimates, salt)
         }

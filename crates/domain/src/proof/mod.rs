@@ -9,6 +9,7 @@ mod book;
 mod bundle;
 mod commitment;
 mod corrections;
+mod frozen;
 mod head;
 mod leaf;
 pub mod merkle;

@@ -63,6 +63,9 @@ impl PaidSoFar {
     }
 }
 
+/// What a strike has to divide among publishers, and what likeness leaves each model of it.
+type Pooled = (Shares, BTreeMap<Name, Ppb>);
+
 /// What a watch remembers of strikes, so that later compensations can be derived again.
 #[derive(Clone, Debug, Default)]
 pub struct Restated {
@@ -74,8 +77,12 @@ pub struct Restated {
     params: Option<FundParams>,
     /// What the management fee has put into the publishers' pool since the last strike.
     pool: i64,
-    /// The same at each strike, since the one before; shared as the strikes are.
-    pools: Arc<BTreeMap<u64, Shares>>,
+    /// The same at each strike, since the one before, with the fee shares in force at it; shared as the strikes are.
+    pools: Arc<BTreeMap<u64, Pooled>>,
+    /// Fee shares in force, where they are not the whole.
+    fee_shares: BTreeMap<Name, Ppb>,
+    /// Whether the journal says them: then no distribution states its own.
+    says_fee_shares: bool,
     /// Who opened the fund.
     sponsor: Option<Name>,
 }
@@ -108,13 +115,18 @@ impl Restated {
         }
         self.pool = self.pool.saturating_add(self.pooled(batch));
         match (event, &batch.outcome) {
+            (Event::SetFeeShare { model, share, .. }, _) => {
+                self.fee_shares.insert(model.clone(), *share);
+                self.says_fee_shares = true;
+            }
             (Event::Seed { who, .. }, _) => self.sponsor = Some(who.clone()),
             (Event::Strike { .. }, crate::fund::Outcome::Strike(outcome)) => {
                 if let Some(dealt) = self.about.take().and_then(|about| about.struck(batch)) {
                     Arc::make_mut(&mut self.strikes).insert(outcome.epoch, Arc::new(dealt));
                 }
                 let pool = Shares::from_nano(std::mem::take(&mut self.pool));
-                Arc::make_mut(&mut self.pools).insert(outcome.epoch, pool);
+                let pooled = (pool, self.fee_shares.clone());
+                Arc::make_mut(&mut self.pools).insert(outcome.epoch, pooled);
             }
             (Event::Compensate { strike, owners, fund_part, .. }, _) => {
                 self.paid.entry(*strike).or_default().add(owners, *fund_part);
@@ -145,9 +157,9 @@ impl Restated {
     #[must_use]
     pub fn fee_spans(&self, from: u64, to: u64) -> Vec<FeeSpan> {
         let strikes = self.strikes.iter().filter(|(number, _)| (from..=to).contains(number));
-        let span = |(number, dealt): (&u64, &Arc<Dealt>)| FeeSpan {
-            pool: self.pools.get(number).copied().unwrap_or_default(),
-            values: dealt.values(),
+        let span = |(number, dealt): (&u64, &Arc<Dealt>)| {
+            let (pool, fee_shares) = self.pools.get(number).cloned().unwrap_or_default();
+            FeeSpan { pool, values: dealt.values(), fee_shares }
         };
         strikes.map(span).collect()
     }
@@ -159,6 +171,11 @@ impl Restated {
         else {
             return Finding::Follows;
         };
+        if self.says_fee_shares && !fee_shares.is_empty() {
+            let stated = serde_json::to_value(fee_shares).unwrap_or_default();
+            let derived = "those of each strike".into();
+            return Finding::Differs { field: "fee_shares", stated, derived };
+        }
         let split = |model: &Name| state.model(model).map_or(&[][..], |m| m.contributors());
         let spans = self.fee_spans(*from, *to);
         let json = |parts: &BTreeMap<Name, Shares>| serde_json::to_value(parts).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! A small world with two models, two strikes and a log, made as an operator makes it, and the bundle of its second strike.
 
 mod change;
+mod late;
 mod measuring;
 mod restating;
 mod sealed;

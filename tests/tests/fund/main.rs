@@ -13,6 +13,7 @@ mod corrections;
 mod dealing;
 mod disclosure;
 mod exits;
+mod late;
 mod methodologies;
 mod proofs;
 mod restrictions;

@@ -11,7 +11,10 @@ use crate::{
     digest::Digest,
     fund::{
         Batch, Entry, Event, FeeSpan, FundParams, FundState, Kind, State, divide_fees,
-        restatement::{Dealt, JoinerPart, RestateError, Restatement, restate},
+        restatement::{
+            Dealt, JoinerPart, RestateError, Restatement, restate,
+            trades::{TradeExcess, Traded, excess_of, trades_of},
+        },
     },
     name::Name,
 };
@@ -85,6 +88,8 @@ pub struct Restated {
     says_fee_shares: bool,
     /// Who opened the fund.
     sponsor: Option<Name>,
+    /// Trades of the batches after each strike.
+    trades: Arc<BTreeMap<u64, Vec<Traded>>>,
 }
 
 /// What an event says, and what follows.
@@ -119,6 +124,12 @@ impl Restated {
                 self.fee_shares.insert(model.clone(), *share);
                 self.says_fee_shares = true;
             }
+            (Event::Rebalance { .. }, _) => {
+                let traded = trades_of(batch);
+                if let Some((number, _)) = self.strikes.last_key_value().filter(|_| !traded.is_empty()) {
+                    Arc::make_mut(&mut self.trades).entry(*number).or_default().extend(traded);
+                }
+            }
             (Event::Seed { who, .. }, _) => self.sponsor = Some(who.clone()),
             (Event::Strike { .. }, crate::fund::Outcome::Strike(outcome)) => {
                 if let Some(dealt) = self.about.take().and_then(|about| about.struck(batch)) {
@@ -139,6 +150,17 @@ impl Restated {
     #[must_use]
     pub fn dealt(&self, strike: u64) -> Option<&Dealt> {
         self.strikes.get(&strike).map(Arc::as_ref)
+    }
+
+    /// What each counterparty of the batches after a strike got too much, if its prices should have been those of a restatement.
+    #[must_use]
+    pub fn trade_excess(&self, strike: u64, found: &Restatement) -> BTreeMap<String, TradeRecord> {
+        let (Some(trades), Some(dealt)) = (self.trades.get(&strike), self.dealt(strike)) else {
+            return BTreeMap::new();
+        };
+        let record = |excess: TradeExcess| TradeRecord { fund: excess.fund, leavers: excess.leavers };
+        let parts = excess_of(trades, dealt.prices(), &found.prices).into_iter();
+        parts.map(|(who, excess)| (who, record(excess))).collect()
     }
 
     /// What a batch has put into the publishers' pool: their part of the management fee.
@@ -301,6 +323,34 @@ pub struct RestatementRecord {
     pub fund_loss: Cash,
     /// Number of the compensation's event in the journal, from 1; none where nothing was owed.
     pub compensated_by: Option<u64>,
+    /// The wind-up test as it came out and as it should have; none in records from before it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winding: Option<WindingRecord>,
+    /// What each counterparty of the batches after the strike got too much at its marks, by account; nobody is made to pay it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub trades: BTreeMap<String, TradeRecord>,
+}
+
+/// Whether the fund was winding up after a strike, and whether it should have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindingRecord {
+    /// As it happened.
+    pub published: bool,
+    /// By the right NAV over the shares that the strike froze.
+    pub right: bool,
+}
+
+/// What a counterparty got too much in trades at the marks of a strike; below nothing where he got too little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TradeRecord {
+    /// At the fund's cost.
+    #[serde(rename = "fund_micro", with = "steps")]
+    pub fund: i64,
+    /// At the cost of leavers whose units were sold to him.
+    #[serde(rename = "leavers_micro", with = "steps")]
+    pub leavers: i64,
 }
 
 /// A joiner's order in a restatement.

@@ -313,6 +313,7 @@ impl Watch {
         | Event::Vest { fund, .. }
         | Event::DistributeFees { fund, .. }
         | Event::SetFeeShare { fund, .. }
+        | Event::Rebalance { fund, .. }
         | Event::Compensate { fund, .. }) = event
         else {
             return Ok(());

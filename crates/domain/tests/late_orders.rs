@@ -17,7 +17,11 @@ use domain::{
 const DAY: i64 = 86_400_000;
 
 fn join(who: usize, amount: i64) -> Event {
-    Event::Subscribe { fund: name("f"), who: name(INVESTORS[who]), amount: Cash::from_micro(amount) }
+    Event::Subscribe {
+        fund: name("f"),
+        who: name(INVESTORS[who]),
+        amount: Cash::from_micro(amount),
+    }
 }
 
 fn leave(who: usize, shares: i64) -> Event {

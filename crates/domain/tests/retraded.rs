@@ -32,7 +32,8 @@ fn traded(batch: &Batch, kind: Kind) -> BTreeMap<String, Vec<(i128, i128, i128)>
         let Meta::Trade { counterparty, price, .. } = &entry.meta else { continue };
         let (units, cash): (Vec<_>, Vec<_>) =
             entry.custody.iter().partition(|leg| matches!(leg.asset, Asset::Unit(_)));
-        let sum = |legs: Vec<&domain::fund::Leg>| legs.iter().map(|leg| i128::from(leg.amount)).sum();
+        let sum =
+            |legs: Vec<&domain::fund::Leg>| legs.iter().map(|leg| i128::from(leg.amount)).sum();
         let trade = (sum(units), sum(cash), i128::from(price.as_nano()));
         all.entry(counterparty.to_string()).or_default().push(trade);
     }

@@ -108,7 +108,8 @@ impl Service {
             OrderSide::Redemption => book.redemptions as u64,
         });
         let is_closed = closed.is_some_and(|count| place < count);
-        let cut_at = state.cut_off().filter(|_| is_closed).map(|cut| Timestamp::from_millis(cut.at));
+        let cut_at =
+            state.cut_off().filter(|_| is_closed).map(|cut| Timestamp::from_millis(cut.at));
         // Calendars of the past are not asked: what is not closed is dealt with at a cut-off that was still to come.
         let cut_off = match cut_at {
             Some(at) => Some(at),

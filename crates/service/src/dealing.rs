@@ -93,7 +93,7 @@ pub(crate) async fn check_placed_order(
     fund: &Name,
     (owner, placed_at): (&Name, Timestamp),
 ) -> Result<(), ServiceError> {
-    check_dealing(ledger, fund, owner, |insider| insider.from <= placed_at).await
+    check_dealing(ledger, fund, owner, |insider| insider.from < placed_at).await
 }
 
 /// A window of a version.

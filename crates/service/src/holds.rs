@@ -8,14 +8,9 @@
 //! Only an order is held whose owner was an insider when he placed it, so that nobody traps another's order by naming him afterwards. Its
 //! owner takes it back after [`HOLD_DAYS_MAX`] days, and the operator gives it back at any time.
 
-use domain::{
-    dealing::Insider,
-    fund::Event,
-    name::Name,
-    time::Timestamp,
-};
+use domain::{dealing::Insider, fund::Event, name::Name, time::Timestamp};
 use serde::Serialize;
-use store::{OrderSide, fund_order, ledger as ledger_rows, registered_model};
+use store::{OrderSide, fund_order, idempotent_reply, ledger as ledger_rows, registered_model};
 
 use crate::{
     Service, ServiceError,
@@ -43,24 +38,26 @@ struct GiveBackOrder {
     order: i64,
 }
 
-/// Whether an owner was an insider when he placed an order.
+/// Whether an owner was an insider when he placed an order; a role of the same millisecond is none yet, so that nobody is named in time.
 pub(crate) fn knew_at(insiders: &[Insider], owner: &Name, placed_at: Timestamp) -> bool {
     let knew = |insider: &Insider| {
         insider.owner == *owner
-            && insider.from <= placed_at
+            && insider.from < placed_at
             && insider.to.is_none_or(|to| to >= placed_at)
     };
     insiders.iter().any(knew)
 }
 
-/// When an order was placed.
+/// When an order was placed, by the clock of the server that took it, which dates roles too; the ledger's own moments may be ahead of it.
 pub(crate) async fn placed_at(
     ledger: &LedgerUnit<'_>,
     order: i64,
 ) -> Result<Timestamp, ServiceError> {
     let event = ledger_rows::find_event(&ledger.unit.transaction, order).await?;
     let event = event.ok_or_else(|| ServiceError::internal("an order without its event"))?;
-    Ok(Timestamp::from_millis(event.recorded_at))
+    let (actor, key) = (event.idempotency_actor.as_str(), event.idempotency_key.as_str());
+    let reply = idempotent_reply::find(&ledger.unit.transaction, actor, key).await?;
+    Ok(Timestamp::from_millis(reply.map_or(event.recorded_at, |reply| reply.recorded_at)))
 }
 
 async fn joins_of(
@@ -69,7 +66,8 @@ async fn joins_of(
     wanted: impl Fn(u64, &Name) -> bool,
 ) -> Result<Vec<WaitingJoin>, ServiceError> {
     let Some(state) = ledger.state.fund(fund) else { return Ok(Vec::new()) };
-    let any = (0..).zip(state.pending_subscriptions()).any(|(place, order)| wanted(place, &order.0));
+    let any =
+        (0..).zip(state.pending_subscriptions()).any(|(place, order)| wanted(place, &order.0));
     if !any {
         return Ok(Vec::new());
     }

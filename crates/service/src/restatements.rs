@@ -10,9 +10,7 @@ use domain::{
         restatement::{TOLERANCE_PPB, restate},
     },
     name::Name,
-    proof::{
-        JoinerRecord, PaidSoFar, Restated, RestatementRecord, TradeRecord, WindingRecord,
-    },
+    proof::{JoinerRecord, PaidSoFar, Restated, RestatementRecord, TradeRecord, WindingRecord},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};

@@ -237,9 +237,7 @@ pub(crate) async fn close_book(
     let count = i64::try_from(root.count).map_err(ServiceError::internal)?;
     let (at, digest) = ((closed_by, ledger.at()), root.root.to_string());
     let transaction = &ledger.unit.transaction;
-    if !price_commitment::close(transaction, row.event_seq, at, (digest.as_str(), count))
-        .await?
-    {
+    if !price_commitment::close(transaction, row.event_seq, at, (digest.as_str(), count)).await? {
         return Err(ServiceError::internal("a book that was closed in the table alone"));
     }
     let commitment = row.digest.parse().map_err(ServiceError::internal)?;

@@ -139,10 +139,21 @@ async fn insiders_wait_for_the_mark() {
     let dealt = market.state_of(lab, &early).await;
     assert_eq!(dealt["fill"]["strike"], json!(knows), "at the mark that knows it: {dealt}");
     assert_eq!(insiders.joins(lab).await, "");
+    let [long, short] =
+        [market.subscribe(lab, "6.000000").await, market.subscribe(lab, "8.000000").await];
     insiders.publish("v3", 1).await;
     assert_eq!(insiders.joins(lab).await, "own_dealing");
+    // Nobody's money is kept longer than thirty days.
+    for (days, wanted) in [(29, Err("own_dealing".to_owned())), (30, Ok(()))] {
+        let since = held(lab, &long).await.2.as_i64().unwrap();
+        let later = json!({ "day": (since + days).to_string(), "idempotencyKey": market.key() });
+        mutate(&market.world.operator, "clockAdvance", later, "clock { day }").await.unwrap();
+        assert_eq!(market.cancel(lab, &long).await.map(drop), wanted, "{days} days");
+    }
+    assert!(held(lab, &short).await.2.is_i64());
     let yank = json!({ "model": "lab/net", "version": "v3", "reason": "no good" });
     mutate(&world.lab, "versionYank", yank, "version { name }").await.unwrap();
+    assert_eq!(held(lab, &short).await.2, json!(null), "the yank lets it go");
     assert_eq!(insiders.gives(lab, "ann").await, "");
     the_register(&insiders).await;
 }
@@ -173,12 +184,15 @@ async fn the_register(insiders: &Insiders) {
             ("FILL", None),
             ("SUBSCRIPTION", None),
             ("SUBSCRIPTION", None),
-            // What the operator gave back: the only thing inside, and no fill.
+            // What the operator gave back, and below what waited for thirty days: the only things inside, and no fill.
             ("CANCELLATION", Some("v2")),
             ("REDEMPTION", None),
             ("IN_KIND", None),
             ("FILL", None),
             ("SUBSCRIPTION", None),
+            ("SUBSCRIPTION", None),
+            ("SUBSCRIPTION", None),
+            ("CANCELLATION", Some("v3")),
             ("GIVEN", None),
         ]
     );

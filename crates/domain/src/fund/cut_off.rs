@@ -89,7 +89,9 @@ pub(super) fn cut_off(state: &State, fund: &Name, at: i64) -> Result<Batch, Reje
         return Err(Rejection::Commitment { fund: fund.name.clone(), why });
     }
     if fund.cut_off.is_some_and(|last| at < last.at || at == last.at && last.book.is_some()) {
-        return Err(Rejection::Closed { what: format!("the book of {} for this cut-off", fund.name) });
+        return Err(Rejection::Closed {
+            what: format!("the book of {} for this cut-off", fund.name),
+        });
     }
     let change = QueueChange::CutOffPassed {
         at,

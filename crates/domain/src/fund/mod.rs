@@ -59,8 +59,8 @@ mod window;
 pub use account::{Account, Asset, GlAccount, ParseAccountError};
 pub use auction::{Auction, AuctionParams, Bid, BidSide, SealedBids, bid_commitment};
 pub use batch::{Batch, Effect, Entry, GlLine, Leg, Meta};
-pub use cut_off::{CutOff, QueueChange};
 pub use create_in_kind::{CreateQuote, quote_create};
+pub use cut_off::{CutOff, QueueChange};
 pub use distribute::{FeeSpan, MissingFeeShare, divide_fees};
 pub use doubt::{has_jumped, is_too_much};
 pub use event::Event;
@@ -114,10 +114,8 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         | Event::Allow { .. }
         | Event::Freeze { .. }
         | Event::Pause { .. } => restriction::restrict(state, event),
-        Event::SetEligible { fund, model, eligible } => {
-            eligibility::set_eligible(state, fund, model, *eligible)
-        }
-        Event::CommitPrices { .. }
+        Event::SetEligible { .. }
+        | Event::CommitPrices { .. }
         | Event::CloseOrders { .. }
         | Event::ReopenOrders { .. }
         | Event::CutOff { .. }
@@ -170,7 +168,7 @@ fn at_venue(state: &State, event: &Event) -> Result<Batch, Rejection> {
     }
 }
 
-/// The events of the two-sided strike and of what a strike leaves waiting.
+/// The events of the two-sided strike, of what a strike leaves waiting, and of what is said of a model.
 fn two_sided(state: &State, event: &Event) -> Result<Batch, Rejection> {
     match event {
         Event::CommitPrices { fund, commitment } => reveal::commit_prices(state, fund, *commitment),
@@ -179,6 +177,9 @@ fn two_sided(state: &State, event: &Event) -> Result<Batch, Rejection> {
         Event::CutOff { fund, at } => cut_off::cut_off(state, fund, *at),
         Event::HoldOrder { fund, who, place, held, day } => {
             hold::hold_order(state, fund, (who, *place), (*held, *day))
+        }
+        Event::SetEligible { fund, model, eligible } => {
+            eligibility::set_eligible(state, fund, model, *eligible)
         }
         Event::SetFeeShare { fund, model, share } => {
             fee_share::set_fee_share(state, fund, model, *share)

@@ -220,7 +220,9 @@ pub enum Rejection {
         what: String,
     },
     /// An order that is held back.
-    #[error("the order at place {place} of {fund} is held back since day {since}: it waits for the strike that knows what its owner may know")]
+    #[error(
+        "the order at place {place} of {fund} is held back since day {since}: it waits for the strike that knows what its owner may know"
+    )]
     Held {
         /// The fund.
         fund: Name,

@@ -31,7 +31,9 @@ pub use commitment::CommitmentFacts;
 pub use head::{HeadError, LogKey, SignedHead};
 pub use leaf::{AcceptedPrice, LeafRecord};
 pub use merkle::{Frontier, MerkleError, Node, Tree};
-pub use restated::{JoinerRecord, PaidSoFar, Restated, RestatementRecord, TradeRecord, WindingRecord};
+pub use restated::{
+    JoinerRecord, PaidSoFar, Restated, RestatementRecord, TradeRecord, WindingRecord,
+};
 pub use rules::Adoption;
 pub use strike::{
     Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, PriceSource, SliceRecord,

@@ -126,7 +126,9 @@ impl Restated {
             }
             (Event::Rebalance { .. }, _) => {
                 let traded = trades_of(batch);
-                if let Some((number, _)) = self.strikes.last_key_value().filter(|_| !traded.is_empty()) {
+                if let Some((number, _)) =
+                    self.strikes.last_key_value().filter(|_| !traded.is_empty())
+                {
                     Arc::make_mut(&mut self.trades).entry(*number).or_default().extend(traded);
                 }
             }
@@ -158,7 +160,8 @@ impl Restated {
         let (Some(trades), Some(dealt)) = (self.trades.get(&strike), self.dealt(strike)) else {
             return BTreeMap::new();
         };
-        let record = |excess: TradeExcess| TradeRecord { fund: excess.fund, leavers: excess.leavers };
+        let record =
+            |excess: TradeExcess| TradeRecord { fund: excess.fund, leavers: excess.leavers };
         let parts = excess_of(trades, dealt.prices(), &found.prices).into_iter();
         parts.map(|(who, excess)| (who, record(excess))).collect()
     }

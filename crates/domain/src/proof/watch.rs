@@ -8,18 +8,15 @@ use super::{
     frozen::{Frozen, fees, settled},
     restated::{Finding, Restated},
     rules::{Adoption, Rules},
-    strike::{
-        FillRecord, HighWater, Order, OrderKind, SliceRecord, StrikeFacts,
-    },
+    strike::{FillRecord, HighWater, Order, OrderKind, SliceRecord, StrikeFacts},
 };
 use crate::{
     amount::Ppb,
     canonical::first_difference,
     digest::Digest,
     fund::{
-        Batch, Event, FundState, Methodology, MethodologyError, Outcome,
-        Plan, RebalanceHistory, Review, Salt, State, StrikeOutcome, nav_per_share_nano,
-        restatement::RestateError,
+        Batch, Event, FundState, Methodology, MethodologyError, Outcome, Plan, RebalanceHistory,
+        Review, Salt, State, StrikeOutcome, nav_per_share_nano, restatement::RestateError,
     },
     index::{IndexLevel, LevelError},
     name::Name,

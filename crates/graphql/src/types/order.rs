@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use domain::{amount::Units, name::Name};
-use service::{LedgerAt, Order as OrderValue, OrderSize, OrderSlice as SliceValue, OrderState as StateValue};
+use service::{
+    LedgerAt, Order as OrderValue, OrderSize, OrderSlice as SliceValue, OrderState as StateValue,
+};
 
 use super::fund::OrderFill;
 use crate::{

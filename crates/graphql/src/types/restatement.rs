@@ -122,11 +122,7 @@ impl Restatement {
     /// What counterparties of the batches after the strike got too much at its marks, by account, in the order of names; nobody is made to
     /// pay it. Who got what he should is not in it.
     #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
-    async fn trades(
-        &self,
-        first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<Page<TradeExcess>> {
+    async fn trades(&self, first: Option<i32>, after: Option<String>) -> Result<Page<TradeExcess>> {
         let page = PageArguments::new(first, after)?;
         let later = |who: &str| page.after.as_deref().is_none_or(|after| who > after);
         let rows = self.0.trades.iter().filter(|(who, _)| later(who));

@@ -142,7 +142,8 @@ async fn play(desk: &Desk) {
     assert_eq!(desk.cancel(two, "ann", tuesday, at(2, 6)).await, "closed");
     let strike = two.strike_fund(&by("operator", at(2, 7)), "by hand", &name("F"), false).await;
     assert_eq!(strike.unwrap(), 3);
-    for (order, strike) in [(bob, Some(3)), (left, Some(3)), (tuesday, Some(3)), (wednesday, None)] {
+    for (order, strike) in [(bob, Some(3)), (left, Some(3)), (tuesday, Some(3)), (wednesday, None)]
+    {
         assert_eq!(desk.dealt(order).await, strike);
     }
     assert_eq!(one.keep_calendars(at(2, 60)).await.unwrap().strikes, 0, "the day is settled");

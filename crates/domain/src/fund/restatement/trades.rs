@@ -10,7 +10,7 @@ use super::super::{
     account::Asset,
     batch::{Batch, Entry, Meta},
     kind::Kind,
-    math::{ceil_div, floor_div, K},
+    math::{K, ceil_div, floor_div},
 };
 use crate::{
     amount::{LIMIT, PriceNano},
@@ -60,7 +60,8 @@ fn traded(entry: &Entry) -> Option<Traded> {
     };
     let Meta::Trade { counterparty, model, price, .. } = &entry.meta else { return None };
     let sum = |is_units: bool| {
-        let legs = entry.custody.iter().filter(|leg| matches!(leg.asset, Asset::Unit(_)) == is_units);
+        let legs =
+            entry.custody.iter().filter(|leg| matches!(leg.asset, Asset::Unit(_)) == is_units);
         legs.fold(0_i64, |sum, leg| sum.saturating_add(leg.amount))
     };
     Some(Traded {

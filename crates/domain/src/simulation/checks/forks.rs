@@ -20,7 +20,8 @@ fn strike_again(
 ) -> Option<(State, StrikeOutcome)> {
     let mut state = before.clone();
     let mut effects = vec![Effect::QueuesSettled { fund: fund.clone() }];
-    if let Some(cut) = before.fund(fund).and_then(|f| f.cut_off()).filter(|cut| cut.book.is_some()) {
+    if let Some(cut) = before.fund(fund).and_then(|f| f.cut_off()).filter(|cut| cut.book.is_some())
+    {
         let change = QueueChange::CutOffPassed {
             at: cut.at,
             redemptions: leaves.len() as u64,

@@ -77,7 +77,8 @@ impl Model {
         let facts = &mut self.facts;
         let (open, cut) = (facts.open.take(), facts.cut.take());
         let doubt = facts.held || facts.access.paused;
-        let bound = open.as_ref().and_then(|open| open.book).map(|(_, joins, leaves)| (joins, leaves));
+        let bound =
+            open.as_ref().and_then(|open| open.book).map(|(_, joins, leaves)| (joins, leaves));
         let all = (facts.subs.len(), facts.reds.len());
         let (mut joins, leaves) = bound.or_else(|| cut.and_then(|cut| cut.book)).unwrap_or(all);
         if bound.is_none() && doubt && !facts.winding {

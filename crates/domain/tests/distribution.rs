@@ -45,6 +45,7 @@ proptest! {
         let given = spans.iter().map(|(pool, values)| FeeSpan {
             pool: Shares::from_nano(*pool),
             values: MODELS.iter().zip(values).map(|(m, v)| (name(m), Femto::from_femto(*v))).collect(),
+            fee_shares: BTreeMap::new(),
         });
         let parts = divide_fees(given.clone(), &fee_shares, |m| &splits[m], &name("PUBPOOL")).unwrap();
         prop_assert!(!parts.contains_key(&name("PUBPOOL")));

@@ -14,7 +14,7 @@ use domain::{
         Event,
         restatement::{TOLERANCE_PPB, restate},
     },
-    proof::{Bundle, JoinerRecord, RestatementRecord, verify_bundle},
+    proof::{Bundle, JoinerRecord, RestatementRecord, TradeRecord, WindingRecord, verify_bundle},
 };
 use json_schema::fault;
 use serde_json::{Value, json};
@@ -153,6 +153,8 @@ fn record() {
         joiners: found.joiners.iter().map(JoinerRecord::from).collect(),
         fund_loss: found.fund_loss().unwrap(),
         compensated_by: None,
+        winding: Some(WindingRecord { published: dealt.winding(), right: found.winds_up }),
+        trades: BTreeMap::from([("LP".to_owned(), TradeRecord { fund: 7, leavers: -7 })]),
     };
     let text = record.to_canonical().unwrap();
     assert_eq!(serde_json::from_str::<RestatementRecord>(&text).unwrap(), record);
@@ -160,8 +162,10 @@ fn record() {
         serde_json::from_str(include_str!("../../../schema/restatement.schema.json")).unwrap();
     let record = serde_json::to_value(record).unwrap();
     assert_eq!(fault(&schema, &schema, &record), None);
-    for place in ["", "/joiners/0"] {
-        for field in record.pointer(place).unwrap().as_object().unwrap().keys() {
+    let optional = ["winding", "trades"];
+    for place in ["", "/joiners/0", "/winding", "/trades/LP"] {
+        let fields = record.pointer(place).unwrap().as_object().unwrap().keys();
+        for field in fields.filter(|field| !optional.contains(&field.as_str())) {
             let mut lacking = record.clone();
             lacking.pointer_mut(place).unwrap().as_object_mut().unwrap().shift_remove(field);
             assert!(fault(&schema, &schema, &lacking).is_some(), "{place}/{field}");

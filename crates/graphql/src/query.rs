@@ -400,7 +400,7 @@ impl Query {
         let order = service(context)?.find_order_at(id, &ledger).await.map_err(api_error)?;
         let visible =
             |order: &service::Order| order.owner == caller.owner || caller.may(Scope::Operate);
-        Ok(order.filter(visible).map(Order))
+        Ok(order.filter(visible).map(|order| Order::at(order, &ledger)))
     }
 
     /// The bearer's orders in all funds as they stood at one moment, the youngest first; with `owner` anybody's for the operator.
@@ -431,7 +431,7 @@ impl Query {
         let ledger = ledger_at(context, as_of, known_at).await?;
         let after = page.after_number()?;
         let rows = service(context)?.list_orders(&owner, after, page.limit(), &ledger).await;
-        page.page(rows, |order| order.id.to_string(), Order)
+        page.page(rows, |order| order.id.to_string(), |order| Order::at(order, &ledger))
     }
 }
 

@@ -47,6 +47,15 @@ pub(crate) async fn check_own_dealing(
     fund: &Name,
     owner: &Name,
 ) -> Result<(), ServiceError> {
+    check_dealing(ledger, fund, owner, |_| true).await
+}
+
+async fn check_dealing(
+    ledger: &LedgerUnit<'_>,
+    fund: &Name,
+    owner: &Name,
+    counts: impl Fn(&Insider) -> bool,
+) -> Result<(), ServiceError> {
     let Some(state) = ledger.state.fund(fund) else { return Ok(()) };
     // The moment at which the dealing would be recorded: roles have moments of the same order.
     let now = Timestamp::from_millis(ledger.at());
@@ -61,7 +70,8 @@ pub(crate) async fn check_own_dealing(
         if windows.is_empty() {
             continue;
         }
-        let insiders = insiders_of(transaction, &ledger.state, &row).await?;
+        let mut insiders = insiders_of(transaction, &ledger.state, &row).await?;
+        insiders.retain(&counts);
         // Every window that is open is open for the event that is asked for, whatever its number.
         if let Some(found) = closed_to(owner, &insiders, &windows, (1, now)) {
             return Err(ServiceError::OwnDealing {
@@ -72,6 +82,19 @@ pub(crate) async fn check_own_dealing(
         }
     }
     Ok(())
+}
+
+/// Refuses an owner to take an order back that he placed when he was one of those who may know more: to be named afterwards takes nobody's
+/// right to his own order.
+///
+/// # Errors
+/// [`ServiceError::OwnDealing`] with the version.
+pub(crate) async fn check_placed_order(
+    ledger: &LedgerUnit<'_>,
+    fund: &Name,
+    (owner, placed_at): (&Name, Timestamp),
+) -> Result<(), ServiceError> {
+    check_dealing(ledger, fund, owner, |insider| insider.from < placed_at).await
 }
 
 /// A window of a version.
@@ -91,7 +114,7 @@ pub(crate) fn window(
 }
 
 /// Versions of a model that no strike of the fund knows and no yank has ended.
-async fn open_versions(
+pub(crate) async fn open_versions(
     transaction: &StoreTransaction,
     fund: &Name,
     model: &ModelRow,
@@ -128,12 +151,33 @@ pub(crate) async fn end_known_windows(
     models: &[Name],
     event_seq: i64,
 ) -> Result<(), ServiceError> {
+    let known = known_windows(ledger, fund, models).await?;
+    write_ends(ledger, fund, known, event_seq).await
+}
+
+/// Writes down that the windows of versions ended with an event.
+pub(crate) async fn write_ends(
+    ledger: &LedgerUnit<'_>,
+    fund: &Name,
+    known: Vec<(String, WindowEnd)>,
+    event_seq: i64,
+) -> Result<(), ServiceError> {
+    let ends = known.into_iter().map(|(version, why)| end(fund, version, event_seq, why)).collect();
+    Ok(dealing_window_end::insert_all(&ledger.unit.transaction, ends).await?)
+}
+
+/// The open windows whose version the marks of these models know, and why they end.
+pub(crate) async fn known_windows(
+    ledger: &LedgerUnit<'_>,
+    fund: &Name,
+    models: &[Name],
+) -> Result<Vec<(String, WindowEnd)>, ServiceError> {
+    let mut ends = Vec::new();
     for name in models {
         let transaction = &ledger.unit.transaction;
         let row = registered_model::find_by_name(transaction, name.as_str()).await?;
         let Some(row) = row else { continue };
         let listed = listed_ordinal(transaction, &row.id).await?.unwrap_or(0);
-        let mut ends = Vec::new();
         for version in open_versions(transaction, fund, &row).await? {
             let decided =
                 price_decision::latest_by_version(transaction, &row.id, &version.id).await?;
@@ -145,11 +189,10 @@ pub(crate) async fn end_known_windows(
             } else {
                 continue;
             };
-            ends.push(end(fund, version.id, event_seq, reason));
+            ends.push((version.id, reason));
         }
-        dealing_window_end::insert_all(transaction, ends).await?;
     }
-    Ok(())
+    Ok(ends)
 }
 
 /// Ends the windows of a model in every fund that listed it.

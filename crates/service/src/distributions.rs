@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    amount::{PPB_ONE, Ppb, Shares},
+    amount::Shares,
     fund::{Event, Rejection, divide_fees},
     name::Name,
 };
@@ -14,8 +14,6 @@ use crate::{
     command::{Begun, Request},
     funds::ledger_command,
     token::{Caller, Scope},
-    versions::LISTED,
-    visibility::Reader,
 };
 
 /// What a distribution did.
@@ -38,8 +36,8 @@ struct FeesOf<'a> {
 
 impl Service {
     /// Pays what the management fee has put into the publishers' pool, for all strikes since the last distribution, by value held and fee
-    /// share, to the contributors of each model. The operator asks: fee shares are those of now, and a publisher who chose the moment
-    /// would choose what is listed at it.
+    /// share, to the contributors of each model. Each strike is divided by the fee shares that the journal said before it, so nothing
+    /// depends on the moment at which the operator asks.
     ///
     /// # Errors
     /// [`ServiceError::Absent`] for the fund, [`ServiceError::Rejected`] with `nothing` where nobody receives anything.
@@ -50,7 +48,6 @@ impl Service {
         fund: &Name,
     ) -> Result<DistributedFees, ServiceError> {
         self.get_fund(fund).await?;
-        let fee_shares = self.fee_shares(fund).await?;
         let input = FeesOf { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fees_distribute", &input);
@@ -63,9 +60,8 @@ impl Service {
             let (from, to) = (found.distributed().saturating_add(1), found.epoch());
             let split = |model: &Name| state.model(model).map_or(&[][..], |m| m.contributors());
             let pool = &found.params().publisher_pool;
-            let parts = divide_fees(restated.fee_spans(from, to), &fee_shares, split, pool);
-            // Only a model that was admitted in this very moment is not known yet.
-            let mut parts = parts.map_err(|error| ServiceError::invalid("fund", error))?;
+            let parts = divide_fees(restated.fee_spans(from, to), &BTreeMap::new(), split, pool);
+            let mut parts = parts.map_err(ServiceError::internal)?;
             // What is due to one who may receive no shares now stays in the pool.
             parts.retain(|owner, _| found.restrictions().may_receive(owner));
             (from, to, parts)
@@ -77,29 +73,10 @@ impl Service {
             fund: fund.clone(),
             from,
             to,
-            fee_shares,
+            fee_shares: BTreeMap::new(),
             parts: parts.clone(),
         };
         let (event, _) = ledger.post(&event).await?;
         ledger.finish(fund.as_str(), DistributedFees { event, from, to, parts }).await
-    }
-
-    /// The fee share of the listed version of every model of a fund, in ppb, rounded down; whole where nothing is known against it.
-    async fn fee_shares(&self, fund: &Name) -> Result<BTreeMap<Name, Ppb>, ServiceError> {
-        let state = self.ledger().await?;
-        let listed = state.fund(fund).map(|fund| fund.prices().keys().cloned().collect());
-        let listed: Vec<Name> = listed.unwrap_or_default();
-        let mut shares = BTreeMap::new();
-        for name in listed {
-            let model = self.get_readable_model(&Reader::Operator, &name).await?;
-            let share = match self.find_alias(&model, LISTED).await? {
-                Some(version) => self.find_fee_share(&Reader::Operator, &version).await?,
-                None => None,
-            };
-            let share = share.map_or(1.0, |found| found.share);
-            // From 0 to 1, so that it fits.
-            shares.insert(name, Ppb::from_ppb((share * PPB_ONE as f64).floor() as i64));
-        }
-        Ok(shares)
     }
 }

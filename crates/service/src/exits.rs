@@ -15,6 +15,7 @@ use crate::{
     command::{Begun, Request},
     dealing::{check_own_dealing, end_delisted_windows},
     funds::ledger_command,
+    holds::release_all,
     moment::LedgerAt,
     token::{Caller, Scope},
 };
@@ -261,6 +262,7 @@ impl Service {
         let event = Event::Delist { fund: fund.clone(), model: model.clone() };
         let (event_seq, _) = ledger.post(&event).await?;
         end_delisted_windows(&ledger, model, event_seq).await?;
+        release_all(&mut ledger, model).await?;
         ledger.finish(&format!("{fund}/{model}"), fund.to_string()).await
     }
 }

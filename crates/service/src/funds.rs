@@ -14,7 +14,9 @@ use crate::contributors::ledger_split;
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    cut_offs::close_if_due,
     dealing::{check_own_dealing, end_known_windows},
+    holds::hold_insiders,
     ledger::LedgerUnit,
     likeness::ineligible_model,
     log::NewLeaf,
@@ -228,6 +230,7 @@ impl Service {
         let (event_seq, _) = ledger.post(&event).await?;
         let admitted = std::slice::from_ref(&input.model);
         end_known_windows(&ledger, &input.fund, admitted, event_seq).await?;
+        hold_insiders(&mut ledger, &input.model, Some(&input.fund)).await?;
         ledger.unit = ledger.unit.about(&model);
         ledger.finish(&format!("{}/{}", input.fund, input.model), input.fund.to_string()).await
     }
@@ -284,6 +287,7 @@ impl Service {
         if let Some(reason) = unknown_version(&ledger, fund).await? {
             return Err(ServiceError::Suspended { fund: fund.to_string(), reason });
         }
+        close_if_due(&mut ledger, fund).await?;
         let event = Event::Subscribe { fund: fund.clone(), who: caller.owner.clone(), amount };
         let (order, _) = ledger.post(&event).await?;
         let transaction = &ledger.unit.transaction;

@@ -17,10 +17,12 @@ use store::{
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
-    dealing::check_own_dealing,
+    cut_offs::{close_if_due, open_or_close},
+    dealing::check_placed_order,
     funds::ledger_command,
+    holds::{let_go_if_long, placed_at},
+    ledger::LedgerUnit,
     moment::LedgerAt,
-    reveal::reopen_if_due,
     strikes::OrderFill,
     token::{Caller, Scope},
 };
@@ -139,6 +141,24 @@ pub(crate) async fn waiting<C: Connection>(
     }
 }
 
+/// Refuses to take an order to buy back to one who knew, when he placed it, of what the mark does not know yet; unless it is held back for
+/// so long that it is let go.
+async fn check_own_order(
+    ledger: &mut LedgerUnit<'_>,
+    fund: &Name,
+    row: &OrderRow,
+) -> Result<(), ServiceError> {
+    let transaction = &ledger.unit.transaction;
+    let place = fund_order::count_before(transaction, &row.fund, row.side, row.event_seq).await?;
+    let owner = ledger.unit.caller.owner.clone();
+    let (id, place) = (row.event_seq, place.unsigned_abs());
+    if let_go_if_long(ledger, fund, (id, place, &owner)).await? {
+        return Ok(());
+    }
+    let placed_at = placed_at(ledger, id).await?;
+    check_placed_order(ledger, fund, (&owner, placed_at)).await
+}
+
 impl Service {
     /// Places a redemption order of the caller's: the next strike gives a slice of what the fund holds for the shares, at no mark. It is
     /// never suspended; an owner has at most 100 orders waiting.
@@ -156,6 +176,7 @@ impl Service {
         let input = PlaceRedemption { fund, owner: &caller.owner, shares };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Invest], key, "redemption_order_place", &input);
+        close_if_due(&mut ledger, fund).await?;
         let who = caller.owner.clone();
         let event = Event::Redeem { fund: fund.clone(), who, shares };
         let (order, _) = ledger.post(&event).await?;
@@ -188,9 +209,9 @@ impl Service {
             return Err(ServiceError::invalid("order", reason));
         }
         if row.side == OrderSide::Subscription {
-            check_own_dealing(&ledger, &fund, &caller.owner).await?;
+            check_own_order(&mut ledger, &fund, &row).await?;
         }
-        reopen_if_due(&mut ledger, &fund).await?;
+        open_or_close(&mut ledger, &fund).await?;
         let transaction = &ledger.unit.transaction;
         // A joiner of a book that was opened again has his money back already.
         let still = fund_order::find(transaction, order).await?;

@@ -10,7 +10,7 @@ use domain::{
         restatement::{TOLERANCE_PPB, restate},
     },
     name::Name,
-    proof::{JoinerRecord, PaidSoFar, Restated, RestatementRecord},
+    proof::{JoinerRecord, PaidSoFar, Restated, RestatementRecord, TradeRecord, WindingRecord},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,10 @@ pub struct Restatement {
     pub payer: Option<Name>,
     /// Why.
     pub reason: String,
+    /// The wind-up test as it came out and as it should have; none where it was not told yet.
+    pub winding: Option<WindingRecord>,
+    /// What each counterparty of the batches after the strike got too much at its marks, by account.
+    pub trades: BTreeMap<String, TradeRecord>,
     /// The record, canonical JSON: it names everybody who joined.
     pub record: String,
     /// When: known from then on.
@@ -103,6 +107,8 @@ pub struct RestatementPart {
 impl Restatement {
     fn read(row: RestatementRow) -> Result<Self, ServiceError> {
         let payer = row.payer.map(|payer| payer.parse()).transpose();
+        let record: RestatementRecord =
+            serde_json::from_str(&row.body).map_err(ServiceError::internal)?;
         Ok(Self {
             fund: row.fund.parse().map_err(ServiceError::internal)?,
             strike: row.strike_number,
@@ -120,6 +126,8 @@ impl Restatement {
             owners_paid: Cash::from_micro(row.owners_paid_micro),
             payer: payer.map_err(ServiceError::internal)?,
             reason: row.reason,
+            winding: record.winding,
+            trades: record.trades,
             record: row.body,
             recorded_at: Timestamp::from_millis(row.recorded_at),
         })
@@ -162,6 +170,8 @@ fn compute(
         joiners: found.joiners.iter().map(JoinerRecord::from).collect(),
         fund_loss: found.fund_loss().map_err(wrong)?,
         compensated_by: None,
+        winding: Some(WindingRecord { published: dealt.winding(), right: found.winds_up }),
+        trades: restated.trade_excess(strike, &found),
     };
     Ok(Outcome { record, losses: found.losses().map_err(wrong)?, owed })
 }

@@ -23,6 +23,7 @@ use store::{
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    cut_offs::close_if_due,
     doubt::hold_in_doubt,
     exits::fund_day,
     funds::{Fund, ModelMark, accepted_marks, ledger_command},
@@ -146,6 +147,8 @@ impl Service {
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "prices_commit", &input);
+        // Behind a cut-off nothing is bound: whoever binds then knows the book.
+        close_if_due(&mut ledger, fund).await?;
         let marks = accepted_marks(&ledger, fund).await?;
         let prices = marks.iter().map(|m| (m.model.clone(), m.price)).collect();
         let estimates = marks.iter().filter_map(|m| Some((m.model.clone(), m.estimate?))).collect();
@@ -191,32 +194,8 @@ impl Service {
         let input = FundOnly { fund };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "orders_close", &input);
-        let rules = Fund::find_in(&ledger.unit.transaction, fund).await?.methodology;
-        hold_in_doubt(&mut ledger, fund, (&rules, &BTreeMap::new()), None).await?;
-        let (day, salt) = (fund_day(&ledger.state, fund, caller.now), fresh_salt()?);
-        let event = Event::CloseOrders { fund: fund.clone(), day, salt };
-        let (closed_by, _) = ledger.post(&event).await?;
-        let number = get_state(&ledger, fund)?.epoch() + 1;
-        let transaction = &ledger.unit.transaction;
-        let joins = waiting(transaction, fund, OrderSide::Subscription).await?;
-        let leaves = waiting(transaction, fund, OrderSide::Redemption).await?;
-        let orders = book_orders(&ledger.state, fund, (joins, leaves));
-        let orders = orders.ok_or_else(|| ServiceError::internal("a cut-off without a book"))?;
-        let root = BookRoot::of(fund, number, orders.iter(), &salt);
-        let row = get_open(&ledger.unit.transaction, fund).await?;
-        let count = i64::try_from(root.count).map_err(ServiceError::internal)?;
-        let (at, digest) = ((closed_by, ledger.at()), root.root.to_string());
-        let transaction = &ledger.unit.transaction;
-        if !price_commitment::close(transaction, row.event_seq, at, (digest.as_str(), count))
-            .await?
-        {
-            return Err(ServiceError::internal("a book that was closed in the table alone"));
-        }
-        let commitment = row.digest.parse().map_err(ServiceError::internal)?;
-        let cut_off = closed_by.unsigned_abs();
-        let leaf = NewLeaf::orders((fund, number), commitment, (cut_off, root), caller.now);
-        ledger.unit.append_leaf(leaf).await?;
-        ledger.finish(&format!("{fund}/{number}"), root.root).await
+        let (number, root) = close_book(&mut ledger, fund).await?;
+        ledger.finish(&format!("{fund}/{number}"), root).await
     }
 
     /// The commitment of a fund that no strike had used up on a ledger. What was told of it later is not told: neither a cut-off that came
@@ -249,6 +228,38 @@ impl Service {
         };
         price_commitment::find_used_by(&self.store, row.event_seq).await?.map(read).transpose()
     }
+}
+
+/// Closes the book of a commitment, with its root in the log: the cut-off of the next strike, whoever finds that it has come.
+pub(crate) async fn close_book(
+    ledger: &mut LedgerUnit<'_>,
+    fund: &Name,
+) -> Result<(u64, Digest), ServiceError> {
+    let rules = Fund::find_in(&ledger.unit.transaction, fund).await?.methodology;
+    hold_in_doubt(ledger, fund, (&rules, &BTreeMap::new()), None).await?;
+    let (day, salt) = (fund_day(&ledger.state, fund, ledger.unit.caller.now), fresh_salt()?);
+    let event = Event::CloseOrders { fund: fund.clone(), day, salt };
+    let (closed_by, _) = ledger.post(&event).await?;
+    let number = get_state(ledger, fund)?.epoch() + 1;
+    let transaction = &ledger.unit.transaction;
+    let joins = waiting(transaction, fund, OrderSide::Subscription).await?;
+    let leaves = waiting(transaction, fund, OrderSide::Redemption).await?;
+    let orders = book_orders(&ledger.state, fund, (joins, leaves));
+    let orders = orders.ok_or_else(|| ServiceError::internal("a cut-off without a book"))?;
+    let root = BookRoot::of(fund, number, orders.iter(), &salt);
+    let row = get_open(&ledger.unit.transaction, fund).await?;
+    let count = i64::try_from(root.count).map_err(ServiceError::internal)?;
+    let (at, digest) = ((closed_by, ledger.at()), root.root.to_string());
+    let transaction = &ledger.unit.transaction;
+    if !price_commitment::close(transaction, row.event_seq, at, (digest.as_str(), count)).await? {
+        return Err(ServiceError::internal("a book that was closed in the table alone"));
+    }
+    let commitment = row.digest.parse().map_err(ServiceError::internal)?;
+    let cut_off = closed_by.unsigned_abs();
+    let now = ledger.unit.caller.now;
+    let leaf = NewLeaf::orders((fund, number), commitment, (cut_off, root), now);
+    ledger.unit.append_leaf(leaf).await?;
+    Ok((number, root.root))
 }
 
 async fn get_open(
@@ -402,13 +413,18 @@ pub(crate) async fn reopen_if_due(
     ledger: &mut LedgerUnit<'_>,
     fund: &Name,
 ) -> Result<(), ServiceError> {
-    let closed = get_state(ledger, fund)?.open_commitment().and_then(|open| open.book);
+    let closed = get_state(ledger, fund)?.closed_book();
     let day = fund_day(&ledger.state, fund, ledger.unit.caller.now);
     let Some(closed) = closed.filter(|closed| day - closed.day >= BOOK_DAYS_MAX) else {
         return Ok(());
     };
     let side = OrderSide::Subscription;
+    let is_bound = get_state(ledger, fund)?.open_commitment().is_some();
     let (event_seq, _) = ledger.post(&Event::ReopenOrders { fund: fund.clone(), day }).await?;
+    if !is_bound {
+        // The book of a cut-off alone gives nothing back: all wait on, and may take their orders back.
+        return Ok(());
+    }
     let transaction = &ledger.unit.transaction;
     let joins = waiting(transaction, fund, side).await?;
     let last = closed.subscriptions.checked_sub(1).and_then(|place| joins.get(place));

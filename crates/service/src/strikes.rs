@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares},
-    fund::{Event, FundState, Kind, Outcome, StrikeOutcome, nav_per_share_nano},
+    fund::{
+        Batch, Effect, Event, FundState, Kind, Outcome, QueueChange, StrikeOutcome,
+        nav_per_share_nano,
+    },
     index::IndexLevel,
     name::Name,
     time::Timestamp,
@@ -20,10 +23,13 @@ use crate::{
     bids::end_opening,
     calendars,
     command::{Begun, Request},
-    dealing::end_known_windows,
+    cut_offs::extend_if_due,
+    dealing::{known_windows, write_ends},
     eligibility::eligible_marks,
     exits::fund_day,
+    fee_shares::say_fee_shares,
     funds::{Fund, ledger_command},
+    holds::release,
     ledger::LedgerUnit,
     methodologies::adopt_due,
     moment::LedgerAt,
@@ -123,6 +129,7 @@ impl Service {
         withhold: bool,
     ) -> Result<i64, ServiceError> {
         self.get_fund(fund).await?;
+        let fee_shares = self.fee_shares(fund).await;
         let input = StrikeFund { fund, withhold };
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Operate], key, "fund_strike", &input);
@@ -132,7 +139,12 @@ impl Service {
         }
         let rules = Fund::find_in(&ledger.unit.transaction, fund).await?;
         pass_paused_batch(&mut ledger, fund, &rules).await?;
+        extend_if_due(&mut ledger, fund).await?;
+        say_fee_shares(&mut ledger, fund, &fee_shares).await?;
         let known = set_prices(&mut ledger, fund, &rules.methodology, withhold).await?;
+        let known = known_windows(&ledger, fund, &known).await?;
+        let ended: Vec<String> = known.iter().map(|(version, _)| version.clone()).collect();
+        release(&mut ledger, fund, &ended).await?;
         let open = ledger.state.fund(fund).and_then(|state| state.open_commitment().copied());
         let day = fund_day(&ledger.state, fund, caller.now);
         let (event_seq, batch) = ledger.post(&Event::Strike { fund: fund.clone(), day }).await?;
@@ -159,8 +171,8 @@ impl Service {
             struck_at: ledger.at(),
         };
         strike::insert(&ledger.unit.transaction, row).await?;
-        end_known_windows(&ledger, fund, &known, event_seq).await?;
-        close_orders(&ledger, fund, (number, event_seq), outcome).await?;
+        write_ends(&ledger, fund, known, event_seq).await?;
+        close_orders(&ledger, fund, (number, event_seq), (outcome, kept(&batch))).await?;
         if let Some(open) = open {
             use_up(&ledger, fund, event_seq, open.revealed).await?;
         }
@@ -316,15 +328,24 @@ async fn pass_paused_batch(
     ledger.post(&batch).await.map(|_| ())
 }
 
+/// Places of joiners' orders that a strike left waiting among those that it settled.
+fn kept(batch: &Batch) -> &[u64] {
+    let settled = batch.effects.iter().find_map(|effect| match effect {
+        Effect::Queued { change: QueueChange::BookSettled { kept, .. }, .. } => Some(&**kept),
+        _ => None,
+    });
+    settled.unwrap_or_default()
+}
+
 /// Writes down what every order got, and that it waits no more.
 async fn close_orders(
     ledger: &LedgerUnit<'_>,
     fund: &Name,
     (number, event_seq): (i64, i64),
-    outcome: &StrikeOutcome,
+    (outcome, kept): (&StrikeOutcome, &[u64]),
 ) -> Result<(), ServiceError> {
     let transaction = &ledger.unit.transaction;
-    let close = async |side: OrderSide, settled: usize| {
+    let close = async |side: OrderSide, settled: usize, kept: &[u64]| {
         // None is settled where none waits, or where they are held back.
         if settled == 0 {
             return Ok(Vec::new());
@@ -332,7 +353,7 @@ async fn close_orders(
         let mut orders = waiting(transaction, fund, side).await?;
         let wait = orders.len();
         // Those behind a closed book wait on.
-        orders.truncate(settled);
+        orders.truncate(settled + kept.len());
         let left = ledger.state.fund(fund).map_or(0, |state| match side {
             OrderSide::Subscription => state.pending_subscriptions().len(),
             OrderSide::Redemption => state.pending_redemptions().len(),
@@ -341,12 +362,24 @@ async fn close_orders(
             let reason = format!("{wait} {side} orders wait, {settled} settled, {left} left");
             return Err(ServiceError::internal(reason));
         };
-        let last = (*last, event_seq);
-        fund_order::close_up_to(transaction, fund.as_str(), side, last).await?;
-        Ok::<_, ServiceError>(orders)
+        if kept.is_empty() {
+            let last = (*last, event_seq);
+            fund_order::close_up_to(transaction, fund.as_str(), side, last).await?;
+            return Ok::<_, ServiceError>(orders);
+        }
+        // What is held back between those that are settled waits on.
+        let mut place = 0;
+        orders.retain(|_| {
+            place += 1;
+            kept.binary_search(&(place - 1)).is_err()
+        });
+        for order in &orders {
+            fund_order::close(transaction, *order, event_seq).await?;
+        }
+        Ok(orders)
     };
-    let joined = close(OrderSide::Subscription, outcome.fills.len()).await?;
-    let left = close(OrderSide::Redemption, outcome.slices.len()).await?;
+    let joined = close(OrderSide::Subscription, outcome.fills.len(), kept).await?;
+    let left = close(OrderSide::Redemption, outcome.slices.len(), &[]).await?;
     let fill = |(order, fill): (i64, &domain::fund::Fill)| FillRow {
         fund: fund.to_string(),
         strike_number: number,

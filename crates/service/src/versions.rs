@@ -11,8 +11,9 @@ use crate::roles::Right;
 use crate::{
     Service, ServiceError,
     citing::cite,
-    command::{Begun, Request},
+    command::{Begun, Request, Unit},
     dealing::record_moment,
+    holds::hold_insiders,
     lineage::{VersionName, record_publication},
     log::{NewLeaf, append_leaf},
     models::Model,
@@ -135,10 +136,13 @@ impl Service {
         // The objects are immutable, so they may be checked before the transaction, which then stays short.
         self.check_binding(input.checkpoint, input.graph).await?;
         self.account_for(&[input.checkpoint, input.graph], caller.now).await?;
+        let guard = self.ledger.lock().await;
         let unit = match self.begin::<_, String>(&request).await? {
             Begun::Replayed(id) => return self.get_version_by_id(&id).await,
             Begun::Fresh(unit) => unit.about(&model),
         };
+        let mut ledger = self.lock_ledger(guard, unit).await?;
+        let unit = &ledger.unit;
         cite(&unit.transaction, &[input.checkpoint, input.graph]).await?;
         if model_version::find(&unit.transaction, &model.id, input.version.as_str())
             .await?
@@ -149,31 +153,20 @@ impl Service {
                 name: format!("{}/{}", model.name, input.version),
             });
         }
-        let row = VersionRow {
-            id: unit.id("version"),
-            model_id: model.id.clone(),
-            ordinal: model_version::max_ordinal(&unit.transaction, &model.id).await?.unwrap_or(0)
-                + 1,
-            name: input.version.to_string(),
-            digest: version_digest(input)?.hex(),
-            checkpoint_digest: input.checkpoint.hex(),
-            graph_digest: input.graph.hex(),
-            published_by: unit.owner().to_owned(),
-            published_at: unit.now(),
-        };
+        let row = new_row(unit, &model.id, input).await?;
         model_version::insert(&unit.transaction, row.clone()).await?;
-        record_publication(&unit, &row.id, input.checkpoint, base_version.as_ref()).await?;
+        record_publication(unit, &row.id, input.checkpoint, base_version.as_ref()).await?;
         let told = serde_json::json!({
             "version": input.version, "digest": row.digest, "checkpoint": row.checkpoint_digest,
         });
-        let mut unit = unit;
         let version: Version = row.try_into()?;
-        unit.append_leaf(NewLeaf::publish(&model, &version)).await?;
-        // The leaf took the ledger's lock.
+        ledger.unit.append_leaf(NewLeaf::publish(&model, &version)).await?;
         let moment = (version.id.as_str(), model.id.as_str());
-        record_moment(&unit.transaction, moment, Moment::Published).await?;
-        unit.tell(&model, "version.published", told);
-        unit.finish(&format!("{}/{}", model.name, input.version), version.id.clone()).await?;
+        record_moment(&ledger.unit.transaction, moment, Moment::Published).await?;
+        // What insiders ordered before waits for the strike that knows the version.
+        hold_insiders(&mut ledger, &model.name, None).await?;
+        ledger.unit.tell(&model, "version.published", told);
+        ledger.finish(&format!("{}/{}", model.name, input.version), version.id.clone()).await?;
         Ok(version)
     }
 
@@ -258,6 +251,24 @@ impl Service {
             None => Ok(None),
         }
     }
+}
+
+async fn new_row(
+    unit: &Unit,
+    model_id: &str,
+    input: &PublishVersion,
+) -> Result<VersionRow, ServiceError> {
+    Ok(VersionRow {
+        id: unit.id("version"),
+        model_id: model_id.to_owned(),
+        ordinal: model_version::max_ordinal(&unit.transaction, model_id).await?.unwrap_or(0) + 1,
+        name: input.version.to_string(),
+        digest: version_digest(input)?.hex(),
+        checkpoint_digest: input.checkpoint.hex(),
+        graph_digest: input.graph.hex(),
+        published_by: unit.owner().to_owned(),
+        published_at: unit.now(),
+    })
 }
 
 /// Moves the alias `listed` to a version that has a valid evaluation; the move is a row, and no row if nothing moves.

@@ -9,6 +9,7 @@ use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     dealing::record_moment,
+    holds::release_all,
     log::NewLeaf,
     models::Model,
     token::{Caller, Scope},
@@ -72,12 +73,14 @@ impl Service {
         let version = self.get_version(&model, &input.version).await?;
         let scope = [Scope::Publish, Scope::Operate];
         let request = Request { caller, scope: &scope, key, operation: "version_yank", input };
+        let guard = self.ledger.lock().await;
         let unit = match self.begin::<_, String>(&request).await? {
             Begun::Replayed(_) => return Ok(version),
             Begun::Fresh(unit) => unit.about(&model),
         };
         // Prices are decided and aliases moved under the same lock: what comes after this sees the yank.
-        unit.transaction.lock_ledger().await?;
+        let mut ledger = self.lock_ledger(guard, unit).await?;
+        let unit = &ledger.unit;
         let name = format!("{}/{}", model.name, version.name);
         if version_yank::find(&unit.transaction, &version.id).await?.is_some() {
             return Err(ServiceError::Yanked(name));
@@ -91,11 +94,12 @@ impl Service {
         version_yank::insert(&unit.transaction, row).await?;
         let moment = (version.id.as_str(), model.id.as_str());
         record_moment(&unit.transaction, moment, Moment::Yanked).await?;
-        let mut unit = unit;
-        unit.append_leaf(NewLeaf::yank(&model, &version, caller.now)).await?;
+        ledger.unit.append_leaf(NewLeaf::yank(&model, &version, caller.now)).await?;
         let told = serde_json::json!({ "version": version.name, "reason": input.reason });
-        unit.tell(&model, "version.yanked", told);
-        unit.finish(&name, version.id.clone()).await?;
+        ledger.unit.tell(&model, "version.yanked", told);
+        // Nobody waits for a version that prices nothing any more.
+        release_all(&mut ledger, &model.name).await?;
+        ledger.finish(&name, version.id.clone()).await?;
         Ok(version)
     }
 

@@ -134,6 +134,27 @@ pub async fn count_before<C: Connection>(
     record::count::<OrderRow, C>(connection, waiting(fund, side).add(before)).await
 }
 
+/// How many orders of a fund and side were placed before one and waited after an event.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_before_at<C: Connection>(
+    connection: &C,
+    fund: &str,
+    side: OrderSide,
+    (event_seq, last): (i64, i64),
+) -> Result<i64, StoreError> {
+    let waited = Condition::any()
+        .add(Expr::col("closed_by").is_null())
+        .add(Expr::col("closed_by").gt(Expr::val(last)));
+    let condition = Condition::all()
+        .add(equal("fund", fund))
+        .add(equal("side", side.as_str()))
+        .add(Expr::col("event_seq").lt(Expr::val(event_seq)))
+        .add(waited);
+    record::count::<OrderRow, C>(connection, condition).await
+}
+
 /// Closes one order that waits; tells whether it did.
 ///
 /// # Errors

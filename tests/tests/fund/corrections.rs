@@ -136,9 +136,15 @@ const RESTATEMENT: &str = "restatement { number navPublished navRight errorPpb a
 async fn restatements(reader: &Client, strike: i64, known_at: Option<&str>) -> Vec<Value> {
     let known = known_at.map_or_else(String::new, |at| format!(", knownAt: \"{at}\""));
     let query = format!(
-        "{{ fund(name: \"F\") {{ strikes(first: 9) {{ nodes {{ number nav restatements(first: 9{known}) {{ nodes {{ number recordedAt reason ownersPaid payer record parts(first: 9) {{ nodes {{ owner loss paid }} }} }} }} }} }} }} }}"
+        "{{ fund(name: \"F\") {{ strikes(first: 9) {{ nodes {{ number nav restatements(first: 9{known}) {{ nodes {{ number recordedAt reason ownersPaid payer record parts(first: 9) {{ nodes {{ owner loss paid }} }} windUp {{ published right }} trades(first: 9) {{ nodes {{ counterparty fund leavers }} }} }} }} }} }} }} }}"
     );
     let strikes = ask(reader, &query).await["fund"]["strikes"]["nodes"].take();
+    // Told of each, and here the test would not have come out otherwise.
+    let nodes = strikes.as_array().unwrap().iter();
+    for told in nodes.flat_map(|s| s["restatements"]["nodes"].as_array().unwrap()) {
+        assert_eq!(told["windUp"], json!({ "published": false, "right": false }), "{told}");
+        assert!(told["trades"]["nodes"].is_array(), "{told}");
+    }
     let strikes = strikes.as_array().unwrap();
     let found = strikes.iter().find(|found| found["number"] == strike).unwrap();
     found["restatements"]["nodes"].as_array().unwrap().clone()

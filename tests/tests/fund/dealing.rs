@@ -78,7 +78,9 @@ impl Insiders {
 
 /// Proves that from the publishing of a version to the strike whose mark knows it its publisher and a maintainer, one who has left too,
 /// neither buy nor take an order back nor move shares, that they leave freely and others deal as before, that neither a strike that knows
-/// nothing nor a tripped price ends it, that a yank does, and that the register finds the fill that fell into the window.
+/// nothing nor a tripped price ends it, that a yank does; that his order from before waits until then and is dealt with at the mark that
+/// knows the version, that nobody who is named afterwards is held, that the operator gives a held order back; and that the register finds
+/// no fill in the window.
 #[tokio::test(flavor = "multi_thread")]
 async fn insiders_wait_for_the_mark() {
     let insiders = Insiders::open().await;
@@ -89,10 +91,24 @@ async fn insiders_wait_for_the_mark() {
     }
     market.strike().await;
     market.rebalance().await;
+    // He is named after he ordered: nobody traps his order by that.
+    let named = market.subscribe(bob, "7.000000").await;
     insiders.maintainer(true).await;
     let early = market.subscribe(lab, "50.000000").await;
+    let given_back = market.subscribe(lab, "4.000000").await;
+    assert_eq!(held(lab, &early).await, (json!("WAITING"), json!(2), json!(null)));
     insiders.publish("v2", 2).await;
     insiders.maintainer(false).await;
+    let since = held(lab, &early).await.2;
+    assert!(since.is_i64(), "{since}");
+    assert_eq!(held(bob, &named).await.2, json!(null));
+    market.cancel(bob, &named).await.unwrap();
+    let input = json!({ "order": given_back["id"], "idempotencyKey": market.key() });
+    assert_eq!(refused(lab, "orderGiveBack", input.clone(), ORDER).await, "scope_missing");
+    mutate(&market.world.operator, "orderGiveBack", input, ORDER).await.unwrap();
+    let again = json!({ "order": named["id"], "idempotencyKey": market.key() });
+    assert_eq!(refused(&market.world.operator, "orderGiveBack", again, ORDER).await, "invalid");
+    assert_eq!(held(lab, &given_back).await.0, json!("CANCELLED"));
 
     for who in [lab, bob] {
         assert_eq!(insiders.joins(who).await, "own_dealing");
@@ -109,22 +125,49 @@ async fn insiders_wait_for_the_mark() {
 
     market.strike().await;
     assert_eq!(insiders.joins(lab).await, "own_dealing", "that strike knew nothing of it");
+    assert_eq!(held(lab, &early).await, (json!("WAITING"), json!(3), since.clone()));
     let world = &market.world;
     let job = world.evaluate(&world.lab, "lab/net", "v2", market.suite()).await.unwrap();
     let job = world.work_until_done(&job).await;
     assert_eq!(job["decision"]["status"], "TRIPPED", "{job}");
     market.strike().await;
     assert_eq!(insiders.joins(lab).await, "own_dealing", "a price that tripped is not the mark");
+    assert_eq!(held(lab, &early).await, (json!("WAITING"), json!(4), since));
     confirm(world).await;
     assert_eq!(insiders.joins(lab).await, "own_dealing", "accepted, and not the mark yet");
-    market.strike().await;
+    let knows = market.strike().await;
+    let dealt = market.state_of(lab, &early).await;
+    assert_eq!(dealt["fill"]["strike"], json!(knows), "at the mark that knows it: {dealt}");
     assert_eq!(insiders.joins(lab).await, "");
+    let [long, short] =
+        [market.subscribe(lab, "6.000000").await, market.subscribe(lab, "8.000000").await];
     insiders.publish("v3", 1).await;
     assert_eq!(insiders.joins(lab).await, "own_dealing");
+    // Nobody's money is kept longer than thirty days.
+    for (days, wanted) in [(29, Err("own_dealing".to_owned())), (30, Ok(()))] {
+        let since = held(lab, &long).await.2.as_i64().unwrap();
+        let later = json!({ "day": (since + days).to_string(), "idempotencyKey": market.key() });
+        mutate(&market.world.operator, "clockAdvance", later, "clock { day }").await.unwrap();
+        assert_eq!(market.cancel(lab, &long).await.map(drop), wanted, "{days} days");
+    }
+    assert!(held(lab, &short).await.2.is_i64());
     let yank = json!({ "model": "lab/net", "version": "v3", "reason": "no good" });
     mutate(&world.lab, "versionYank", yank, "version { name }").await.unwrap();
+    assert_eq!(held(lab, &short).await.2, json!(null), "the yank lets it go");
     assert_eq!(insiders.gives(lab, "ann").await, "");
     the_register(&insiders).await;
+}
+
+/// State of an order, the strike that it waits for, and since when it is held back.
+async fn held(who: &Client, order: &Value) -> (Value, Value, Value) {
+    let query = format!(
+        "{{ order(id: {}) {{ state dealing {{ strike cutOff closed heldSince }} }} }}",
+        order["id"]
+    );
+    let mut found = ask(who, &query).await["order"].take();
+    let dealing = &mut found["dealing"];
+    let (strike, since) = (dealing["strike"].take(), dealing["heldSince"].take());
+    (found["state"].take(), strike, since)
 }
 
 async fn the_register(insiders: &Insiders) {
@@ -140,10 +183,16 @@ async fn the_register(insiders: &Insiders) {
             ("SUBSCRIPTION", None),
             ("FILL", None),
             ("SUBSCRIPTION", None),
+            ("SUBSCRIPTION", None),
+            // What the operator gave back, and below what waited for thirty days: the only things inside, and no fill.
+            ("CANCELLATION", Some("v2")),
             ("REDEMPTION", None),
             ("IN_KIND", None),
-            ("FILL", Some("v2")),
+            ("FILL", None),
             ("SUBSCRIPTION", None),
+            ("SUBSCRIPTION", None),
+            ("SUBSCRIPTION", None),
+            ("CANCELLATION", Some("v3")),
             ("GIVEN", None),
         ]
     );

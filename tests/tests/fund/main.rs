@@ -15,6 +15,7 @@ mod dealing;
 mod disclosure;
 mod evidence;
 mod exits;
+mod late;
 mod methodologies;
 mod proofs;
 mod questions;

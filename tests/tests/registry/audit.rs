@@ -281,7 +281,28 @@ async fn exits(
     let fees = json!({ "fund": "F" });
     let paid = walk.step(operator, "feesDistribute", fees, "from to receivers shares").await;
     assert_eq!((&paid["from"], &paid["to"], &paid["receivers"]), (&json!(1), &json!(4), &json!(1)));
+    give_back(world, walk, lab, operator, ann).await;
     walk.step(operator, "modelDelist", sold, "model").await;
+}
+
+/// An order of a contributor from before a publishing is held back, and given back.
+async fn give_back(
+    world: &World,
+    walk: &mut Walk<'_>,
+    lab: (&Client, &str),
+    operator: (&Client, &str),
+    ann: (&Client, &str),
+) {
+    let order = json!({ "fund": "F", "amount": "10.000000", "idempotencyKey": "held" });
+    let held = mutate(ann.0, "subscriptionOrderPlace", order, "order { id }").await.unwrap();
+    let (checkpoint, graph) = world.upload_pair(&world.lab_token, STEPS[1], GRAPH).await;
+    let version = json!({
+        "model": "lab/net", "version": "v2", "checkpoint": checkpoint, "graph": graph,
+        "idempotencyKey": "v2",
+    });
+    mutate(lab.0, "versionPublish", version, "version { name }").await.unwrap();
+    let order = json!({ "order": held["order"]["id"] });
+    walk.step(operator, "orderGiveBack", order, "order { state }").await;
 }
 
 async fn filters(world: &World) {

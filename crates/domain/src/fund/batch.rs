@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     account::{Account, Asset, GlAccount},
     auction::BidsChange,
+    cut_off::QueueChange,
     fund_state::{Pool, Progress},
     kind::Kind,
     outcome::Outcome,
@@ -254,6 +255,22 @@ pub enum Effect {
         fund: Name,
         /// The model.
         model: Name,
+    },
+    /// What likeness leaves a model of its part of the fees.
+    FeeShareSet {
+        /// The fund.
+        fund: Name,
+        /// The model.
+        model: Name,
+        /// That part.
+        share: Ppb,
+    },
+    /// A fund's queues have changed otherwise than by an order.
+    Queued {
+        /// How.
+        change: QueueChange,
+        /// The fund.
+        fund: Name,
     },
     /// Who may receive shares, or what is paused, has changed.
     Restricted {

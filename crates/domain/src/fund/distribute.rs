@@ -29,6 +29,8 @@ pub struct FeeSpan {
     pub pool: Shares,
     /// Value of the units that the fund held, by model.
     pub values: BTreeMap<Name, Femto>,
+    /// What likeness left each model of its part at this strike, where it was not the whole.
+    pub fee_shares: BTreeMap<Name, Ppb>,
 }
 
 /// A model that was held has no fee share.
@@ -39,10 +41,11 @@ pub struct MissingFeeShare {
     pub model: Name,
 }
 
-/// Who gets how much of a span; `pool` is the pool's own name, which gets nothing.
+/// Who gets how much of a span; `pool` is the pool's own name, which gets nothing. Each strike is divided by the fee shares that were in
+/// force at it, unless `fee_shares` states others for the whole span, as distributions did before strikes had their own.
 ///
 /// # Errors
-/// [`MissingFeeShare`] for a model that was held and is not in `fee_shares`.
+/// [`MissingFeeShare`] for a model that was held and is not in `fee_shares`, where that states any.
 pub fn divide_fees<'a>(
     spans: impl IntoIterator<Item = FeeSpan>,
     fee_shares: &BTreeMap<Name, Ppb>,
@@ -55,7 +58,12 @@ pub fn divide_fees<'a>(
         let whole = span.values.values().fold(0_i128, |sum, v| sum.saturating_add(value(v)));
         for (model, held) in span.values.iter().filter(|(_, held)| value(held) > 0) {
             let missing = || MissingFeeShare { model: model.clone() };
-            let share = fee_shares.get(model).ok_or_else(missing)?;
+            let own = || span.fee_shares.get(model).copied().unwrap_or(Ppb::from_ppb(PPB_ONE));
+            let share = match fee_shares.get(model) {
+                Some(share) => *share,
+                None if fee_shares.is_empty() => own(),
+                None => return Err(missing()),
+            };
             let earned = math::floor_div(i128::from(span.pool.as_nano()), value(held), whole);
             let earned = math::floor_div(earned, i128::from(share.as_ppb().clamp(0, PPB_ONE)), K);
             for (who, split) in contributors(model).iter().filter(|(who, _)| who != pool) {

@@ -145,6 +145,15 @@ pub enum Event {
         /// Whether it may have weight from now on.
         eligible: bool,
     },
+    /// Says what likeness leaves a model of its part of the fees, from the next strike on.
+    SetFeeShare {
+        /// The fund.
+        fund: Name,
+        /// The model, which the fund lists.
+        model: Name,
+        /// That part.
+        share: Ppb,
+    },
     /// Says whether only owners on the fund's list may receive its shares.
     SetAllowList {
         /// The fund.
@@ -192,6 +201,26 @@ pub enum Event {
         day: i64,
         /// What keeps the root over the book from telling whose orders they are.
         salt: Salt,
+    },
+    /// A cut-off of the fund's calendar has passed and its strike has not come: the orders that wait are its book.
+    CutOff {
+        /// The fund.
+        fund: Name,
+        /// The instant of the cut-off, in milliseconds since 1970; the clock does not move.
+        at: i64,
+    },
+    /// Holds an order to buy back beyond strikes, or lets it be dealt with again.
+    HoldOrder {
+        /// The fund.
+        fund: Name,
+        /// Whose order.
+        who: Name,
+        /// Its place among the waiting subscription orders, from 0.
+        place: u64,
+        /// Whether it is held back from now on.
+        held: bool,
+        /// The day; the clock does not move.
+        day: i64,
     },
     /// Opens a book again that has waited [`BOOK_DAYS_MAX`](super::BOOK_DAYS_MAX) days for its strike.
     ReopenOrders {
@@ -345,7 +374,9 @@ pub enum Event {
         from: u64,
         /// The last strike of the span.
         to: u64,
-        /// The part of its fee that likeness leaves each model that was held.
+        /// The part of its fee that likeness leaves each model that was held, for the whole span; none where each strike has its own,
+        /// which [`SetFeeShare`](Self::SetFeeShare) said before it.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         fee_shares: BTreeMap<Name, Ppb>,
         /// Who receives how many shares.
         parts: BTreeMap<Name, Shares>,
@@ -420,12 +451,15 @@ impl Event {
             Self::CancelRedemption { .. } => "cancel_redemption",
             Self::HoldSubscriptions { .. } => "hold_subscriptions",
             Self::SetEligible { .. } => "set_eligible",
+            Self::SetFeeShare { .. } => "set_fee_share",
             Self::SetAllowList { .. } => "set_allow_list",
             Self::Allow { .. } => "allow",
             Self::Freeze { .. } => "freeze",
             Self::Pause { .. } => "pause",
             Self::CommitPrices { .. } => "commit_prices",
             Self::CloseOrders { .. } => "close_orders",
+            Self::CutOff { .. } => "cut_off",
+            Self::HoldOrder { .. } => "hold_order",
             Self::ReopenOrders { .. } => "reopen_orders",
             Self::RevealPrices { .. } => "reveal_prices",
             Self::SealBids { .. } => "seal_bids",

@@ -8,6 +8,7 @@ use super::{
     account::{Account, Asset, GlAccount},
     auction::Auction,
     batch::Effect,
+    cut_off::CutOff,
     params::FundParams,
     restriction::Restrictions,
     reveal::Commitment,
@@ -15,7 +16,7 @@ use super::{
     window::Window,
 };
 use crate::{
-    amount::{Cash, Femto, PriceNano, Shares, Units},
+    amount::{Cash, Femto, Ppb, PriceNano, Shares, Units},
     digest::Digest,
     name::Name,
 };
@@ -61,6 +62,11 @@ pub struct FundState {
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) restrictions: Restrictions,
     pub(super) held: bool,
+    /// Subscription orders that strikes leave waiting, by place, with the day since when.
+    pub(super) held_orders: BTreeMap<usize, i64>,
+    pub(super) cut_off: Option<CutOff>,
+    /// Of the models that likeness does not leave the whole.
+    pub(super) fee_shares: BTreeMap<Name, Ppb>,
     /// Of the listed models.
     pub(super) ineligible: BTreeSet<Name>,
     pub(super) methodology: Option<Digest>,
@@ -322,8 +328,10 @@ impl FundState {
                 self.redemptions.push((who.clone(), *shares));
             }
             Effect::SubscriptionCancelled { place, .. } => {
-                remove(&mut self.subscriptions, *place);
+                self.drop_subscriptions(|at| at as u64 == *place);
             }
+            Effect::FeeShareSet { model, share, .. } => self.take_fee_share(model, *share),
+            Effect::Queued { change, .. } => self.take_queues(change),
             Effect::RedemptionCancelled { place, .. } => remove(&mut self.redemptions, *place),
             Effect::SubscriptionsHeld { held, .. } => self.held = *held,
             Effect::EligibilitySet { eligible, model, .. } => {
@@ -336,7 +344,7 @@ impl FundState {
             Effect::Restricted { change, .. } => self.restrictions.take(change),
             Effect::RedemptionsSettled { .. } => self.redemptions.clear(),
             Effect::QueuesSettled { .. } => {
-                self.subscriptions.clear();
+                self.drop_subscriptions(|_| true);
                 self.redemptions.clear();
             }
             Effect::PricesCommitted { .. }

@@ -23,13 +23,16 @@ mod correct;
 mod create;
 mod create_in_kind;
 mod custody;
+mod cut_off;
 mod delist;
 mod distribute;
 mod doubt;
 mod eligibility;
 mod event;
 pub mod export;
+mod fee_share;
 mod fund_state;
+mod hold;
 mod in_kind;
 mod kind;
 mod mark;
@@ -61,6 +64,7 @@ pub use auction::{
 };
 pub use batch::{Batch, Effect, Entry, GlLine, Leg, Meta};
 pub use create_in_kind::{CreateQuote, quote_create};
+pub use cut_off::{CutOff, QueueChange};
 pub use distribute::{FeeSpan, MissingFeeShare, divide_fees};
 pub use doubt::{has_jumped, is_too_much};
 pub use event::Event;
@@ -114,12 +118,13 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         | Event::Allow { .. }
         | Event::Freeze { .. }
         | Event::Pause { .. } => restriction::restrict(state, event),
-        Event::SetEligible { fund, model, eligible } => {
-            eligibility::set_eligible(state, fund, model, *eligible)
-        }
-        Event::CommitPrices { .. }
+        Event::SetEligible { .. }
+        | Event::CommitPrices { .. }
         | Event::CloseOrders { .. }
         | Event::ReopenOrders { .. }
+        | Event::CutOff { .. }
+        | Event::HoldOrder { .. }
+        | Event::SetFeeShare { .. }
         | Event::RevealPrices { .. } => two_sided(state, event),
         Event::SealBids { .. }
         | Event::CallBids { .. }
@@ -167,12 +172,22 @@ fn at_venue(state: &State, event: &Event) -> Result<Batch, Rejection> {
     }
 }
 
-/// The events of the two-sided strike.
+/// The events of the two-sided strike, of what a strike leaves waiting, and of what is said of a model.
 fn two_sided(state: &State, event: &Event) -> Result<Batch, Rejection> {
     match event {
         Event::CommitPrices { fund, commitment } => reveal::commit_prices(state, fund, *commitment),
         Event::CloseOrders { fund, day, salt: _ } => reveal::close_orders(state, fund, *day),
         Event::ReopenOrders { fund, day } => reveal::reopen_orders(state, fund, *day),
+        Event::CutOff { fund, at } => cut_off::cut_off(state, fund, *at),
+        Event::HoldOrder { fund, who, place, held, day } => {
+            hold::hold_order(state, fund, (who, *place), (*held, *day))
+        }
+        Event::SetEligible { fund, model, eligible } => {
+            eligibility::set_eligible(state, fund, model, *eligible)
+        }
+        Event::SetFeeShare { fund, model, share } => {
+            fee_share::set_fee_share(state, fund, model, *share)
+        }
         Event::RevealPrices { fund, prices, estimates, salt } => {
             reveal::reveal_prices(state, fund, prices, estimates, salt)
         }

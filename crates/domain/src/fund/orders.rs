@@ -5,6 +5,7 @@ use super::{
     batch::{Batch, Effect, Meta},
     book::{Book, ORDERS_MAX, check_amount, check_cash, check_seeded, find_fund},
     event::Event,
+    hold::check_not_held,
     kind::Kind,
     outcome::Outcome,
     rejection::Rejection,
@@ -82,6 +83,7 @@ fn cancel_subscription(
     let found = find_fund(state, fund)?;
     let amount = i128::from(own(&found.subscriptions, who, place)?.as_micro());
     check_not_closed(found, place, |book| book.subscriptions)?;
+    check_not_held(found, place)?;
     let leg = (Asset::Cash, Account::EscrowSubscriptions(fund.clone()), amount);
     let effect = Effect::SubscriptionCancelled { fund: fund.clone(), place };
     give_back(state, (fund, who), Kind::SubCancel, leg, effect)
@@ -132,7 +134,7 @@ pub(super) fn hold_subscriptions(
 }
 
 /// The order at a place of a queue, which is its owner's.
-fn own<T: Copy>(queue: &[(Name, T)], who: &Name, place: u64) -> Result<T, Rejection> {
+pub(super) fn own<T: Copy>(queue: &[(Name, T)], who: &Name, place: u64) -> Result<T, Rejection> {
     let order = usize::try_from(place).ok().and_then(|place| queue.get(place));
     let own = order.filter(|(owner, _)| owner == who).map(|(_, size)| *size);
     own.ok_or(Rejection::Nothing { what: "cancel: no order of this owner waits at this place" })

@@ -6,7 +6,7 @@ use crate::name::Name;
 /// Why an event is refused: one code of FUND 1.6 each.
 ///
 /// Beyond that list are `fund` and `fixed`, because this ledger holds several funds whose rules may change, `corrected` and
-/// `irreversible` of corrections, and `commitment` and `closed` of the two-sided strike; `internal` is our own bug and changes
+/// `irreversible` of corrections, and `commitment` and `closed` of the two-sided strike, `held` of orders that are held back; `internal` is our own bug and changes
 /// nothing either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
@@ -219,6 +219,18 @@ pub enum Rejection {
         /// What.
         what: String,
     },
+    /// An order that is held back.
+    #[error(
+        "the order at place {place} of {fund} is held back since day {since}: it waits for the strike that knows what its owner may know"
+    )]
+    Held {
+        /// The fund.
+        fund: Name,
+        /// Its place in the queue.
+        place: u64,
+        /// Since when.
+        since: i64,
+    },
     /// An assertion of ours failed.
     #[error("internal error in the fund engine: {0}")]
     Internal(&'static str),
@@ -268,6 +280,7 @@ impl Rejection {
             Self::Key { .. } => "key",
             Self::Commitment { .. } => "commitment",
             Self::Closed { .. } => "closed",
+            Self::Held { .. } => "held",
             Self::Internal(_) => "internal",
         }
     }

@@ -10,8 +10,12 @@
 //!
 //! The corrected NAV per share is the right NAV over the shares that the strike froze. Nobody is asked to give anything back.
 //! A performance fee that the right NAV would have made larger is not made larger: whoever answers for the price does not gain by it.
-//! What is not restated: orders that the strike gave back whole, which dealt at no price; the wind-up test; trades with counterparties
-//! at the marks of the strike, which stand as they were agreed; and later strikes, each of which is restated for itself.
+//! What is told and not paid: whether the wind-up test would have come out otherwise, over the shares that the strike froze, and what the
+//! trades of the batches after it would have cost ([`trades`]), which stand as they were agreed.
+//! What is not restated: orders that the strike gave back whole, which dealt at no price; and later strikes, each of which is restated
+//! for itself.
+
+pub mod trades;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +29,7 @@ use super::{
     math::K,
     outcome::{Fill, Outcome},
     state::State,
-    strike::{SUPPLY_MAX, cost_of, performance_fee, shares_for},
+    strike::{SUPPLY_MAX, cost_of, performance_fee, shares_for, winds_up},
 };
 use crate::{
     amount::{Cash, Femto, LIMIT, Ppb, PriceNano, Shares, Units},
@@ -54,6 +58,10 @@ pub struct Dealt {
     prices: BTreeMap<Name, PriceNano>,
     shares: Shares,
     units: BTreeMap<Name, Units>,
+    /// NAV and shares at the end of the strike before.
+    last: Option<(Femto, Shares)>,
+    /// Whether the fund was winding up before, and after.
+    winding: (bool, bool),
 }
 
 /// Why a strike is not restated.
@@ -118,6 +126,10 @@ pub struct Restatement {
     pub joiners: Vec<JoinerPart>,
     /// What the performance fee took too much, at the corrected NAV per share, rounded up.
     pub fee_excess: Cash,
+    /// Whether the fund would be winding up from the strike on, by the right NAV over the shares that were frozen.
+    pub winds_up: bool,
+    /// The right prices of all that was counted.
+    pub prices: BTreeMap<Name, PriceNano>,
 }
 
 impl Dealt {
@@ -141,6 +153,8 @@ impl Dealt {
             shares: Shares::ZERO,
             units: prices.keys().map(|model| (model.clone(), fund.units(state, model))).collect(),
             prices,
+            last: fund.last(),
+            winding: (fund.winding(), fund.winding()),
         })
     }
 
@@ -157,6 +171,7 @@ impl Dealt {
             nav: outcome.nav,
             performance: Shares::from_nano(made.fold(0, i64::saturating_add)),
             shares: outcome.shares,
+            winding: (self.winding.0, outcome.winding),
             ..self
         })
     }
@@ -165,6 +180,18 @@ impl Dealt {
     #[must_use]
     pub const fn nav(&self) -> Femto {
         self.nav
+    }
+
+    /// Whether the fund was winding up after it.
+    #[must_use]
+    pub const fn winding(&self) -> bool {
+        self.winding.1
+    }
+
+    /// The prices that it dealt at.
+    #[must_use]
+    pub const fn prices(&self) -> &BTreeMap<Name, PriceNano> {
+        &self.prices
     }
 
     /// Value of the units that were held at the prices of the strike, by model.
@@ -243,7 +270,9 @@ pub fn restate(
         let old = || known(&dealt.estimates, model).filter(|_| !prices.contains_key(model));
         known(estimates, model).or_else(old).unwrap_or_default().max(price(model))
     };
+    let rights = dealt.prices.keys().map(|model| (model.clone(), price(model))).collect();
     let (nav, ask) = (dealt.value(price), dealt.value(ask));
+    let standing = (steps(nav), i128::from(dealt.shares.as_nano()));
     let joiners = joiners(dealt, steps(nav), steps(ask))?;
     Ok(Restatement {
         nav,
@@ -255,6 +284,8 @@ pub fn restate(
             || reaches(steps(dealt.ask), steps(ask), threshold),
         joiners,
         fee_excess: fee_excess(dealt, steps(nav))?,
+        winds_up: dealt.winding.0 || winds_up(standing, dealt.last),
+        prices: rights,
     })
 }
 

@@ -9,7 +9,7 @@
 //! committed to when his order is known; so whoever chooses the prices has no second choice. Slices use no mark, so leavers get theirs
 //! whether prices are told or not.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use super::{
     account::{Account, Asset},
     batch::{Batch, Effect, Meta},
     book::{Book, DAY_MAX, check_amount, check_listed, check_live, check_seeded, clock, find_fund},
+    cut_off::{self, QueueChange},
     fund_state::FundState,
     kind::Kind,
     mark::mark,
@@ -105,33 +106,56 @@ pub struct ClosedBook {
 
 /// What a strike settles.
 pub(super) struct Dealing<'a> {
-    pub(super) joins: &'a [(Name, Cash)],
+    pub(super) joins: Cow<'a, [(Name, Cash)]>,
     pub(super) leaves: &'a [(Name, Shares)],
     /// Joiners get everything back.
     pub(super) gives_back: bool,
+    /// Places of joiners among the first whose orders are held back and wait on.
+    pub(super) kept: Vec<u64>,
 }
 
 impl FundState {
     /// What the next strike settles, if it leaves the fund winding up or not.
     pub(super) fn dealing(&self, winding: bool) -> Dealing<'_> {
         let open = self.commitment.as_ref();
-        let (joins, leaves) = match open.and_then(|open| open.book) {
+        let bound = open.and_then(|open| open.book);
+        // A fund that winds up gives all subscriptions back, whatever was in doubt.
+        let doubt = bound.is_none() && self.subscriptions_wait() && !winding;
+        let (joins, leaves) = match self.closed_book() {
             Some(book) => (
                 self.subscriptions.get(..book.subscriptions),
                 self.redemptions.get(..book.redemptions),
             ),
-            // A fund that winds up gives all subscriptions back, whatever was in doubt.
-            None if self.subscriptions_wait() && !winding => (None, Some(&*self.redemptions)),
             None => (Some(&*self.subscriptions), Some(&*self.redemptions)),
         };
+        let joins = joins.filter(|_| !doubt).unwrap_or_default();
         let withheld = open.is_some_and(|open| !open.revealed);
         let gives_back = winding || withheld || open.is_some() && self.subscriptions_wait();
-        Dealing { joins: joins.unwrap_or_default(), leaves: leaves.unwrap_or_default(), gives_back }
+        let leaves = leaves.unwrap_or_default();
+        let of_book = |place: &u64| (*place as usize) < joins.len();
+        let kept: Vec<u64> = self.held_orders().filter(of_book).collect();
+        // What goes back to everybody goes back to those too who are held.
+        if gives_back || kept.is_empty() {
+            return Dealing { joins: joins.into(), leaves, gives_back, kept: Vec::new() };
+        }
+        let dealt = |(place, order): (u64, &(Name, Cash))| {
+            kept.binary_search(&place).is_err().then(|| order.clone())
+        };
+        let dealt: Vec<_> = (0..).zip(joins).filter_map(dealt).collect();
+        Dealing { joins: dealt.into(), leaves, gives_back, kept }
     }
 
     /// What a strike that settled `dealing` leaves of the queues.
     pub(super) fn settled(&self, dealing: &Dealing<'_>, winding: bool) -> Option<Effect> {
         let fund = self.name.clone();
+        if self.cut_off.is_some() || !dealing.kept.is_empty() {
+            let change = QueueChange::BookSettled {
+                kept: dealing.kept.clone(),
+                redemptions: dealing.leaves.len() as u64,
+                subscriptions: (dealing.joins.len() + dealing.kept.len()) as u64,
+            };
+            return Some(Effect::Queued { change, fund });
+        }
         if let Some(open) = &self.commitment {
             let counts = (dealing.joins.len() as u64, dealing.leaves.len() as u64);
             return Some(used_up(fund, counts, !open.revealed));
@@ -163,8 +187,8 @@ impl FundState {
                 }
             }
             Effect::CommitmentUsed { redemptions, subscriptions, .. } => {
-                let joins = index(*subscriptions).min(self.subscriptions.len());
-                self.subscriptions.drain(..joins);
+                let joins = index(*subscriptions);
+                self.drop_subscriptions(|place| place < joins);
                 let leaves = index(*redemptions).min(self.redemptions.len());
                 self.redemptions.drain(..leaves);
                 self.commitment = None;
@@ -197,6 +221,9 @@ pub(super) fn commit_prices(
     check_seeded(&book, fund)?;
     if fund.commitment.is_some() {
         return Err(wrong(fund, "one is open, and stands until its strike"));
+    }
+    if fund.cut_off.is_some() {
+        return Err(wrong(fund, "orders were cut off already: prices are committed to before"));
     }
     book.effect(Effect::PricesCommitted { commitment, fund: fund.name.clone() });
     Ok(book.finish(Outcome::None))
@@ -234,7 +261,7 @@ pub(super) fn reopen_orders(state: &State, fund: &Name, day: i64) -> Result<Batc
     let fund = find_fund(state, fund)?;
     check_day(fund, day)?;
     let Some(closed) = fund.commitment.and_then(|open| open.book) else {
-        return Err(wrong(fund, "no book is closed"));
+        return cut_off::reopen(state, fund, day);
     };
     if day.saturating_sub(closed.day) < BOOK_DAYS_MAX {
         return Err(Rejection::Closed {
@@ -260,7 +287,7 @@ pub(super) fn check_not_closed(
     place: u64,
     count: impl Fn(&ClosedBook) -> usize,
 ) -> Result<(), Rejection> {
-    match fund.commitment.and_then(|open| open.book) {
+    match fund.closed_book() {
         Some(book) if place < count(&book) as u64 => Err(Rejection::Closed {
             what: format!("the order at place {place} of {}: its strike settles it", fund.name),
         }),

@@ -237,6 +237,9 @@ impl State {
                     pools: BTreeMap::new(),
                     restrictions: Restrictions::default(),
                     held: false,
+                    held_orders: BTreeMap::new(),
+                    cut_off: None,
+                    fee_shares: BTreeMap::new(),
                     ineligible: BTreeSet::new(),
                     methodology: None,
                     commitment: None,
@@ -294,6 +297,8 @@ const fn fund_of(effect: &Effect) -> Option<&Name> {
         | Effect::RedemptionCancelled { fund, .. }
         | Effect::SubscriptionsHeld { fund, .. }
         | Effect::EligibilitySet { fund, .. }
+        | Effect::FeeShareSet { fund, .. }
+        | Effect::Queued { fund, .. }
         | Effect::Restricted { fund, .. }
         | Effect::Bids { fund, .. }
         | Effect::WindowRequested { fund, .. }

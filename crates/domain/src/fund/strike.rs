@@ -49,12 +49,17 @@ impl<'a> Frozen<'a> {
 
     /// Under 0.01 credit a share, or down by more than 90 % since the last strike; exact.
     fn winds_up(&self, last: Option<(Femto, Shares)>) -> bool {
-        let fell = last.is_some_and(|(nav, shares)| {
-            let nav = nav.as_femto().unwrap_or(i128::MAX);
-            math::ratio_above(nav, i128::from(shares.as_nano()), 10 * self.nav, self.shares)
-        });
-        self.nav < WIND_UP_BELOW * self.shares || fell
+        winds_up((self.nav, self.shares), last)
     }
+}
+
+/// The test of a NAV and shares against those at the end of the last strike.
+pub(super) fn winds_up((nav, shares): (i128, i128), last: Option<(Femto, Shares)>) -> bool {
+    let fell = last.is_some_and(|(before, held)| {
+        let before = before.as_femto().unwrap_or(i128::MAX);
+        math::ratio_above(before, i128::from(held.as_nano()), nav.saturating_mul(10), shares)
+    });
+    nav < WIND_UP_BELOW * shares || fell
 }
 
 pub(super) fn strike(state: &State, name: &Name, day: i64) -> Result<Batch, Rejection> {

@@ -11,6 +11,7 @@ mod bundle;
 mod commitment;
 mod corrections;
 mod evidence;
+mod frozen;
 mod head;
 mod leaf;
 pub mod merkle;
@@ -35,7 +36,9 @@ pub use evidence::{BalanceEvidence, EvidenceError, OrderEvidence};
 pub use head::{HeadError, LogKey, SignedHead};
 pub use leaf::{AcceptedPrice, LeafRecord};
 pub use merkle::{Frontier, MerkleError, Node, Tree};
-pub use restated::{JoinerRecord, PaidSoFar, Restated, RestatementRecord};
+pub use restated::{
+    JoinerRecord, PaidSoFar, Restated, RestatementRecord, TradeRecord, WindingRecord,
+};
 pub use rules::Adoption;
 pub use strike::{
     Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, PriceSource, SliceRecord,

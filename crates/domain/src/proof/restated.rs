@@ -11,7 +11,10 @@ use crate::{
     digest::Digest,
     fund::{
         Batch, Entry, Event, FeeSpan, FundParams, FundState, Kind, State, divide_fees,
-        restatement::{Dealt, JoinerPart, RestateError, Restatement, restate},
+        restatement::{
+            Dealt, JoinerPart, RestateError, Restatement, restate,
+            trades::{TradeExcess, Traded, excess_of, trades_of},
+        },
     },
     name::Name,
 };
@@ -63,6 +66,9 @@ impl PaidSoFar {
     }
 }
 
+/// What a strike has to divide among publishers, and what likeness leaves each model of it.
+type Pooled = (Shares, BTreeMap<Name, Ppb>);
+
 /// What a watch remembers of strikes, so that later compensations can be derived again.
 #[derive(Clone, Debug, Default)]
 pub struct Restated {
@@ -74,10 +80,16 @@ pub struct Restated {
     params: Option<FundParams>,
     /// What the management fee has put into the publishers' pool since the last strike.
     pool: i64,
-    /// The same at each strike, since the one before; shared as the strikes are.
-    pools: Arc<BTreeMap<u64, Shares>>,
+    /// The same at each strike, since the one before, with the fee shares in force at it; shared as the strikes are.
+    pools: Arc<BTreeMap<u64, Pooled>>,
+    /// Fee shares in force, where they are not the whole.
+    fee_shares: BTreeMap<Name, Ppb>,
+    /// Whether the journal says them: then no distribution states its own.
+    says_fee_shares: bool,
     /// Who opened the fund.
     sponsor: Option<Name>,
+    /// Trades of the batches after each strike.
+    trades: Arc<BTreeMap<u64, Vec<Traded>>>,
 }
 
 /// What an event says, and what follows.
@@ -108,13 +120,26 @@ impl Restated {
         }
         self.pool = self.pool.saturating_add(self.pooled(batch));
         match (event, &batch.outcome) {
+            (Event::SetFeeShare { model, share, .. }, _) => {
+                self.fee_shares.insert(model.clone(), *share);
+                self.says_fee_shares = true;
+            }
+            (Event::Rebalance { .. }, _) => {
+                let traded = trades_of(batch);
+                if let Some((number, _)) =
+                    self.strikes.last_key_value().filter(|_| !traded.is_empty())
+                {
+                    Arc::make_mut(&mut self.trades).entry(*number).or_default().extend(traded);
+                }
+            }
             (Event::Seed { who, .. }, _) => self.sponsor = Some(who.clone()),
             (Event::Strike { .. }, crate::fund::Outcome::Strike(outcome)) => {
                 if let Some(dealt) = self.about.take().and_then(|about| about.struck(batch)) {
                     Arc::make_mut(&mut self.strikes).insert(outcome.epoch, Arc::new(dealt));
                 }
                 let pool = Shares::from_nano(std::mem::take(&mut self.pool));
-                Arc::make_mut(&mut self.pools).insert(outcome.epoch, pool);
+                let pooled = (pool, self.fee_shares.clone());
+                Arc::make_mut(&mut self.pools).insert(outcome.epoch, pooled);
             }
             (Event::Compensate { strike, owners, fund_part, .. }, _) => {
                 self.paid.entry(*strike).or_default().add(owners, *fund_part);
@@ -127,6 +152,18 @@ impl Restated {
     #[must_use]
     pub fn dealt(&self, strike: u64) -> Option<&Dealt> {
         self.strikes.get(&strike).map(Arc::as_ref)
+    }
+
+    /// What each counterparty of the batches after a strike got too much, if its prices should have been those of a restatement.
+    #[must_use]
+    pub fn trade_excess(&self, strike: u64, found: &Restatement) -> BTreeMap<String, TradeRecord> {
+        let (Some(trades), Some(dealt)) = (self.trades.get(&strike), self.dealt(strike)) else {
+            return BTreeMap::new();
+        };
+        let record =
+            |excess: TradeExcess| TradeRecord { fund: excess.fund, leavers: excess.leavers };
+        let parts = excess_of(trades, dealt.prices(), &found.prices).into_iter();
+        parts.map(|(who, excess)| (who, record(excess))).collect()
     }
 
     /// What a batch has put into the publishers' pool: their part of the management fee.
@@ -145,9 +182,9 @@ impl Restated {
     #[must_use]
     pub fn fee_spans(&self, from: u64, to: u64) -> Vec<FeeSpan> {
         let strikes = self.strikes.iter().filter(|(number, _)| (from..=to).contains(number));
-        let span = |(number, dealt): (&u64, &Arc<Dealt>)| FeeSpan {
-            pool: self.pools.get(number).copied().unwrap_or_default(),
-            values: dealt.values(),
+        let span = |(number, dealt): (&u64, &Arc<Dealt>)| {
+            let (pool, fee_shares) = self.pools.get(number).cloned().unwrap_or_default();
+            FeeSpan { pool, values: dealt.values(), fee_shares }
         };
         strikes.map(span).collect()
     }
@@ -159,6 +196,11 @@ impl Restated {
         else {
             return Finding::Follows;
         };
+        if self.says_fee_shares && !fee_shares.is_empty() {
+            let stated = serde_json::to_value(fee_shares).unwrap_or_default();
+            let derived = "those of each strike".into();
+            return Finding::Differs { field: "fee_shares", stated, derived };
+        }
         let split = |model: &Name| state.model(model).map_or(&[][..], |m| m.contributors());
         let spans = self.fee_spans(*from, *to);
         let json = |parts: &BTreeMap<Name, Shares>| serde_json::to_value(parts).unwrap_or_default();
@@ -284,6 +326,34 @@ pub struct RestatementRecord {
     pub fund_loss: Cash,
     /// Number of the compensation's event in the journal, from 1; none where nothing was owed.
     pub compensated_by: Option<u64>,
+    /// The wind-up test as it came out and as it should have; none in records from before it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winding: Option<WindingRecord>,
+    /// What each counterparty of the batches after the strike got too much at its marks, by account; nobody is made to pay it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub trades: BTreeMap<String, TradeRecord>,
+}
+
+/// Whether the fund was winding up after a strike, and whether it should have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindingRecord {
+    /// As it happened.
+    pub published: bool,
+    /// By the right NAV over the shares that the strike froze.
+    pub right: bool,
+}
+
+/// What a counterparty got too much in trades at the marks of a strike; below nothing where he got too little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TradeRecord {
+    /// At the fund's cost.
+    #[serde(rename = "fund_micro", with = "steps")]
+    pub fund: i64,
+    /// At the cost of leavers whose units were sold to him.
+    #[serde(rename = "leavers_micro", with = "steps")]
+    pub leavers: i64,
 }
 
 /// A joiner's order in a restatement.

@@ -54,7 +54,7 @@ impl Orders {
     }
 
     /// Takes out all for which `wanted` holds, in their order.
-    pub(super) fn take(&mut self, wanted: impl Fn(&Order) -> bool) -> Vec<Order> {
+    pub(super) fn take(&mut self, wanted: impl FnMut(&Order) -> bool) -> Vec<Order> {
         let (taken, left) = self.iter().cloned().partition(wanted);
         let left: Vec<Order> = left;
         *self = Self::default();

@@ -5,20 +5,18 @@ use std::collections::BTreeMap;
 use super::tail::Orders;
 use super::{
     commitment::{CommitmentFacts, Following},
+    frozen::{Frozen, fees, settled},
     restated::{Finding, Restated},
     rules::{Adoption, Rules},
-    strike::{
-        Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, SliceRecord, StrikeFacts,
-    },
+    strike::{FillRecord, HighWater, Order, OrderKind, SliceRecord, StrikeFacts},
 };
 use crate::{
-    amount::{Cash, Ppb, PriceNano, Shares, Units},
+    amount::Ppb,
     canonical::first_difference,
     digest::Digest,
     fund::{
-        Asset, Batch, Entry, Event, FundState, Kind, Meta, Methodology, MethodologyError, Outcome,
-        Plan, RebalanceHistory, Review, Salt, State, StrikeOutcome, nav_per_share_nano,
-        restatement::RestateError,
+        Batch, Event, FundState, Methodology, MethodologyError, Outcome, Plan, RebalanceHistory,
+        Review, Salt, State, StrikeOutcome, nav_per_share_nano, restatement::RestateError,
     },
     index::{IndexLevel, LevelError},
     name::Name,
@@ -113,17 +111,10 @@ pub struct Watch {
     marked: Option<(u64, Digest)>,
     /// The commitment that no strike has used up.
     open: Option<Following>,
+    /// The event of a cut-off without one, and the chain after it.
+    cut: Option<(u64, Digest)>,
     frozen: Option<Frozen>,
     restated: Restated,
-}
-
-/// What a strike is about to freeze.
-#[derive(Clone, Debug)]
-struct Frozen {
-    chain: Digest,
-    cash: Cash,
-    units: BTreeMap<Name, Units>,
-    prices: BTreeMap<Name, MarkedPrice>,
 }
 
 impl Watch {
@@ -140,6 +131,7 @@ impl Watch {
             orders: Orders::default(),
             marked: None,
             open: None,
+            cut: None,
             frozen: None,
             restated: Restated::default(),
         }
@@ -259,6 +251,9 @@ impl Watch {
                     open.reveal(self.sequence, *salt);
                 }
             }
+            Event::CutOff { fund, .. } if *fund == self.fund => {
+                self.cut = Some((self.sequence, state.chain()));
+            }
             Event::ReopenOrders { fund, .. } if *fund == self.fund => self.reopen_orders(),
             Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary }
                 if *fund == self.fund =>
@@ -315,6 +310,8 @@ impl Watch {
         | Event::CloseBids { fund, .. }
         | Event::Vest { fund, .. }
         | Event::DistributeFees { fund, .. }
+        | Event::SetFeeShare { fund, .. }
+        | Event::Rebalance { fund, .. }
         | Event::Compensate { fund, .. }) = event
         else {
             return Ok(());
@@ -358,6 +355,7 @@ impl Watch {
 
     /// Joiners of the book have their money back; leavers wait on.
     fn reopen_orders(&mut self) {
+        self.cut = None;
         let Some(open) = self.open.take() else { return };
         self.orders.take(|order| order.kind == OrderKind::Subscription && open.has(order));
     }
@@ -405,10 +403,10 @@ impl Watch {
         let frozen = self.frozen.take().ok_or(WatchError::Internal("a strike of no fund"))?;
         let fund = state.fund(&self.fund).ok_or(WatchError::Internal("a strike of no fund"))?;
         let (marked, open) = (self.marked.take(), self.open.take());
-        let closed = open.as_ref().and_then(Following::cut_off);
+        let closed = open.as_ref().and_then(Following::cut_off).or(self.cut.take());
         let (cut_off, state_before) =
             closed.or(marked.filter(|_| open.is_none())).unwrap_or((sequence - 1, frozen.chain));
-        let orders = self.settled(fund, open.as_ref().filter(|_| closed.is_some()));
+        let orders = settled(&mut self.orders, batch, outcome);
         if let Some(late) = orders.iter().find(|order| order.sequence > cut_off) {
             let order = late.sequence;
             return Err(WatchError::Late { order, strike: sequence, cut_off });
@@ -443,58 +441,4 @@ impl Watch {
             state_after: state.chain(),
         })
     }
-}
-
-impl Watch {
-    /// Takes out the orders that a strike settled, which left `fund`: those of the closed book, or all but joiners who are held back.
-    fn settled(&mut self, fund: &FundState, closed: Option<&Following>) -> Vec<Order> {
-        let holds = !fund.pending_subscriptions().is_empty();
-        self.orders.take(|order| match closed {
-            Some(closed) => closed.has(order),
-            None => !(holds && order.kind == OrderKind::Subscription),
-        })
-    }
-}
-
-/// Models that the fund lists and that are not delisted, with their prices.
-fn live<'a>(state: &'a State, fund: &'a FundState) -> impl Iterator<Item = (&'a Name, PriceNano)> {
-    let listed = fund.prices().iter().map(|(model, price)| (model, *price));
-    listed.filter(|(model, _)| !state.is_delisted(model))
-}
-
-impl Frozen {
-    fn of(state: &State, fund: &FundState) -> Self {
-        let mark = |(model, price): (&Name, PriceNano)| {
-            (model.clone(), MarkedPrice { price, estimate: fund.estimate(model) })
-        };
-        let held = |(model, _): (&Name, PriceNano)| (model.clone(), fund.units(state, model));
-        Self {
-            chain: state.chain(),
-            cash: fund.cash(state),
-            units: live(state, fund).map(held).collect(),
-            prices: live(state, fund).map(mark).collect(),
-        }
-    }
-}
-
-/// What the strike's own entries charged.
-fn fees(fund: &Name, batch: &Batch, outcome: &StrikeOutcome) -> Fees {
-    let share = Asset::Share(fund.clone());
-    let made = |entry: &Entry| {
-        let legs = entry.custody.iter().filter(|leg| leg.asset == share);
-        Shares::from_nano(legs.fold(0_i64, |sum, leg| sum.saturating_add(leg.amount)))
-    };
-    let mut fees = Fees::default();
-    for entry in &batch.entries {
-        match (entry.kind, &entry.meta) {
-            (Kind::MgmtFee, Meta::Fee { days }) => {
-                (fees.days, fees.management) = (*days, made(entry));
-            }
-            (Kind::PerfFee, _) => fees.performance = made(entry),
-            _ => {}
-        }
-    }
-    let levies = outcome.fills.iter().map(|fill| fill.levy.as_micro());
-    fees.levy = Cash::from_micro(levies.fold(0_i64, i64::saturating_add));
-    fees
 }

@@ -5,13 +5,17 @@
 
 mod all;
 mod churn;
+mod late;
 mod market;
 mod reveal;
 mod shut;
 
 use std::collections::BTreeMap;
 
-pub use self::reveal::withheld_reveal;
+pub use self::{
+    late::{order_after_cut_off, publish_after_ordering, unguarded},
+    reveal::withheld_reveal,
+};
 pub use all::{AttackError, Earned, RULE_ATTACKS, RuleAttack, attack_all};
 pub use churn::churn;
 pub use shut::bids_left_shut;
@@ -34,7 +38,7 @@ use crate::{
 pub type Attack = fn(&FundParams, u64) -> Result<i128, Rejection>;
 
 /// Every attack on dealing, by its name.
-pub const ATTACKS: [(&str, Attack); 9] = [
+pub const ATTACKS: [(&str, Attack); 11] = [
     ("put on the mark", put_on_the_mark),
     ("over-marked units", over_marked_units),
     ("padding and slicing", slicing),
@@ -44,6 +48,8 @@ pub const ATTACKS: [(&str, Attack); 9] = [
     ("trading around a trip", trip_trading),
     ("stale price", stale_price),
     ("withheld reveal", withheld_reveal),
+    ("publish after ordering", publish_after_ordering),
+    ("order after the cut-off", order_after_cut_off),
 ];
 
 /// Rules without fees, so that nothing but dealing is seen.

@@ -4,6 +4,7 @@ mod bids;
 mod dealing;
 mod restating;
 mod reveal;
+mod waiting;
 mod window;
 
 use std::collections::BTreeMap;
@@ -175,6 +176,9 @@ impl Client {
                 held: !model.facts.held || self.random.chance(100),
             },
             Op::Eligible => self.eligibility(model),
+            Op::CutOff => self.cut_off(model),
+            Op::HoldOrder => self.holding(model, investor),
+            Op::FeeShare => self.fee_share(model),
             Op::Restrict => self.restriction(model, investor),
             Op::Window => self.window(model, investor),
             Op::Bids => self.bid_step(model),

@@ -224,6 +224,28 @@ fn compare_venues(model: &Model, fund: &FundState) -> Result<(), Violation> {
     Ok(())
 }
 
+/// The cut-off, what is held back, and fee shares.
+fn compare_waiting(model: &Model, fund: &FundState) -> Result<(), Violation> {
+    let facts = &model.facts;
+    let cut = fund.cut_off().map(|cut| {
+        let book = cut.book.map(|book| (book.subscriptions, book.redemptions));
+        (cut.at, cut.since, book)
+    });
+    let own = facts.cut.as_ref().map(|cut| (cut.at, cut.since, cut.book));
+    same(cut == own, || format!("the cut-off is {cut:?}, in the model {own:?}"))?;
+    for (place, own) in facts.waits.iter().enumerate() {
+        let theirs = fund.held_since(place as u64);
+        same(theirs == *own, || format!("order {place} is held since {theirs:?}, not {own:?}"))?;
+    }
+    let held = fund.held_orders().count();
+    same(held == facts.waits.iter().flatten().count(), || format!("{held} orders are held"))?;
+    for (index, name) in model.cast.models.iter().enumerate() {
+        let theirs = i128::from(fund.fee_share(name).as_ppb());
+        same(theirs == facts.fee_shares[index], || format!("the fee share of {name} is {theirs}"))?;
+    }
+    Ok(())
+}
+
 fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let (cast, facts) = (&model.cast, &model.facts);
     let (theirs, own) = (fund.methodology(), model.adopted);
@@ -253,6 +275,7 @@ fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     });
     let own = facts.open.as_ref().map(|open| (open.digest, open.book, open.told));
     same(open == own, || format!("the commitment is {open:?}, in the model {own:?}"))?;
+    compare_waiting(model, fund)?;
     compare_venues(model, fund)?;
     same(fund.pools().len() == facts.pools.len(), || "open pools differ".to_owned())?;
     for (epoch, own) in &facts.pools {

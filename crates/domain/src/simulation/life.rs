@@ -52,6 +52,7 @@ const CODES: &[&str] = &[
     "fixed",
     "commitment",
     "closed",
+    "held",
     "window",
     "auction",
 ];
@@ -366,7 +367,14 @@ impl Life {
             events.push(Event::HoldSubscriptions { fund: fund.clone(), held: false });
         }
         let strike = Event::Strike { fund: fund.clone(), day: state.day() };
-        if state.open_commitment().is_some_and(|open| open.book.is_some()) {
+        // Whatever kept an order from its strike ends some day too.
+        for place in state.held_orders() {
+            let order = state.pending_subscriptions().get(place as usize);
+            let who = order.map_or_else(|| self.cast.persons[0].clone(), |order| order.0.clone());
+            let (fund, day) = (fund.clone(), state.day());
+            events.push(Event::HoldOrder { fund, who, place, held: false, day });
+        }
+        if state.closed_book().is_some() {
             // Who came after the cut-off is settled by the strike after it.
             events.push(strike.clone());
         }

@@ -4,7 +4,7 @@
 
 use crate::{
     amount::{Cash, Femto, Shares},
-    fund::{Account, Asset, Batch, BidsChange, Effect, Entry, GlAccount, Kind, Leg},
+    fund::{Account, Asset, Batch, BidsChange, Effect, Entry, GlAccount, Kind, Leg, QueueChange},
 };
 
 /// A fault of the engine, as if one line of it were wrong.
@@ -106,6 +106,12 @@ pub enum Mutation {
     LeaversUnpaid,
     /// What was called may be opened for ever, or at no time.
     CallForgotten,
+    /// The first who comes after a cut-off is in its book.
+    CutOffSlips,
+    /// An order that is held back is dealt with.
+    HoldForgotten,
+    /// A fee share is not remembered.
+    FeeShareForgotten,
 }
 
 /// Every fault, in the order of their declaration.
@@ -160,6 +166,9 @@ pub const MUTATIONS: [Mutation; 48] = {
         ForfeitKept,
         LeaversUnpaid,
         CallForgotten,
+        CutOffSlips,
+        HoldForgotten,
+        FeeShareForgotten,
     ]
 };
 
@@ -237,6 +246,9 @@ impl Mutation {
             | Self::FreezeForgotten
             | Self::BookShort
             | Self::RevealForged
+            | Self::CutOffSlips
+            | Self::HoldForgotten
+            | Self::FeeShareForgotten
             | Self::EstimatesIgnored => self.spoil_effects(batch),
             _ => self.spoil_others(batch),
         }
@@ -358,6 +370,24 @@ impl Mutation {
                         *subscriptions = subscriptions.saturating_sub(1);
                     }
                 }
+            }
+            Self::CutOffSlips => {
+                for effect in &mut batch.effects {
+                    if let Effect::Queued {
+                        change: QueueChange::CutOffPassed { subscriptions, .. },
+                        ..
+                    } = effect
+                    {
+                        *subscriptions += 1;
+                    }
+                }
+            }
+            Self::HoldForgotten => batch.effects.retain(|effect| {
+                let held = |change: &QueueChange| matches!(change, QueueChange::OrderHeld { .. });
+                !matches!(effect, Effect::Queued { change, .. } if held(change))
+            }),
+            Self::FeeShareForgotten => {
+                batch.effects.retain(|e| !matches!(e, Effect::FeeShareSet { .. }));
             }
             Self::RevealForged => {
                 let closed = batch.effects.iter().find_map(|effect| match effect {

@@ -23,6 +23,9 @@ pub(super) enum Op {
     Cancel,
     Hold,
     Eligible,
+    CutOff,
+    HoldOrder,
+    FeeShare,
     Restrict,
     Commit,
     Window,
@@ -45,7 +48,8 @@ pub(super) enum Op {
 }
 
 /// Every operation with its weight where nothing is drawn; those of the reference's simulation, in hundredths; it knows
-/// neither cancelling nor holding back, nor any list, neither creation in kind nor corrections, nor other rules nor commitments.
+/// neither cancelling nor holding back, nor any list, neither creation in kind nor corrections, nor other rules nor
+/// commitments, neither cut-offs nor orders that are held back.
 const OPS: &[(Op, u32)] = &[
     (Op::Deposit, 150),
     (Op::Withdraw, 80),
@@ -59,6 +63,9 @@ const OPS: &[(Op, u32)] = &[
     (Op::Cancel, 150),
     (Op::Hold, 60),
     (Op::Eligible, 60),
+    (Op::CutOff, 150),
+    (Op::HoldOrder, 200),
+    (Op::FeeShare, 40),
     (Op::Restrict, 150),
     (Op::Commit, 400),
     (Op::Window, 300),

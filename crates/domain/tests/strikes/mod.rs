@@ -2,6 +2,7 @@
 
 mod bundling;
 mod change;
+mod late;
 mod measuring;
 mod restating;
 mod sealed;

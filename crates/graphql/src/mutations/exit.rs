@@ -37,6 +37,15 @@ struct OrderCancelInput {
     idempotency_key: String,
 }
 
+/// Input of `orderGiveBack`.
+#[derive(InputObject)]
+struct OrderGiveBackInput {
+    /// An order to buy that is held back.
+    order: ID,
+    /// Makes a repetition harmless.
+    idempotency_key: String,
+}
+
 /// An order after a change.
 #[derive(SimpleObject)]
 struct OrderPayload {
@@ -187,6 +196,19 @@ impl ExitMutation {
         let key = &input.idempotency_key;
         let cancelled = service(context)?.cancel_order(caller(context)?, key, id).await;
         Ok(OrderPayload { order: order_of(context, cancelled.map_err(api_error)?).await? })
+    }
+
+    /// Gives an order to buy back that is held back, because its owner counts as one who may know of a version: where he was named without
+    /// him, nobody keeps his money. After thirty days he may take it back himself. Scope `operate`.
+    async fn order_give_back(
+        &self,
+        context: &Context<'_>,
+        input: OrderGiveBackInput,
+    ) -> Result<OrderPayload> {
+        let id = input.order.parse().map_err(|_| invalid("order", "is no order id"))?;
+        let key = &input.idempotency_key;
+        let given = service(context)?.give_back_order(caller(context)?, key, id).await;
+        Ok(OrderPayload { order: order_of(context, given.map_err(api_error)?).await? })
     }
 
     /// Gives shares of the bearer's back at once for a part of every asset. It needs no price, no strike and no counterparty, and nothing

@@ -223,8 +223,8 @@ impl Fund {
         Ok(found.map(|value| FundCalendar { value, at: self.0.ledger.as_of }))
     }
 
-    /// When orders are next cut off by the calendar; null without one. Orders that come later, but before the strike, are in it: it is
-    /// the strike that takes what waits.
+    /// When orders are next cut off by the calendar; null without one. An order that comes later is not in the strike of that cut-off,
+    /// however late the strike is: `Order.dealing` says which.
     #[graphql(complexity = "20")]
     async fn next_cut_off(&self, context: &Context<'_>) -> Result<Option<Time>> {
         let found = self.find_calendar(context).await?;

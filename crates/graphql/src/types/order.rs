@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use domain::{amount::Units, name::Name};
-use service::{Order as OrderValue, OrderSize, OrderSlice as SliceValue, OrderState as StateValue};
+use service::{
+    LedgerAt, Order as OrderValue, OrderSize, OrderSlice as SliceValue, OrderState as StateValue,
+};
 
 use super::{evidence::OrderProof, fund::OrderFill};
 use crate::{
     error::api_error,
+    moment::ledger_at,
     scalars::{Credits, NameText, ShareQuantity, Time, UnitQuantity},
     scope::{caller, service},
 };
@@ -26,30 +29,41 @@ pub(crate) enum OrderState {
 
 /// An order for a strike: credits for shares, or shares for a slice of what the fund holds.
 #[derive(Clone, Debug)]
-pub(crate) struct Order(pub(crate) OrderValue);
+pub(crate) struct Order {
+    value: OrderValue,
+    /// The ledger that it is seen on.
+    ledger: LedgerAt,
+}
+
+impl Order {
+    /// An order as it stands on a ledger.
+    pub(crate) fn at(value: OrderValue, ledger: &LedgerAt) -> Self {
+        Self { value, ledger: ledger.clone() }
+    }
+}
 
 /// An order for a strike: credits for shares, or shares for a slice of what the fund holds.
 #[Object]
 impl Order {
     /// Its id: the number of its event in the journal. Orders with a smaller number than the strike's are in the strike; where prices were bound
-    /// before, those with a smaller number than the cut-off's.
+    /// before, or a cut-off passed before it, those with a smaller number than the cut-off's.
     async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
+        ID(self.value.id.to_string())
     }
 
     /// The fund.
     async fn fund(&self) -> NameText {
-        NameText(self.0.fund.clone())
+        NameText(self.value.fund.clone())
     }
 
     /// Whose it is.
     async fn owner(&self) -> NameText {
-        NameText(self.0.owner.clone())
+        NameText(self.value.owner.clone())
     }
 
     /// Credits to be turned into shares; null for a redemption.
     async fn amount(&self) -> Option<Credits> {
-        match self.0.size {
+        match self.value.size {
             OrderSize::Subscription(amount) => Some(Credits(amount)),
             OrderSize::Redemption(_) => None,
         }
@@ -57,7 +71,7 @@ impl Order {
 
     /// Shares to be given back; null for a subscription.
     async fn shares(&self) -> Option<ShareQuantity> {
-        match self.0.size {
+        match self.value.size {
             OrderSize::Subscription(_) => None,
             OrderSize::Redemption(shares) => Some(ShareQuantity(shares)),
         }
@@ -65,7 +79,7 @@ impl Order {
 
     /// Where it stands.
     async fn state(&self) -> OrderState {
-        match self.0.state {
+        match self.value.state {
             StateValue::Waiting => OrderState::Waiting,
             StateValue::Filled(_) | StateValue::Sliced(_) => OrderState::Settled,
             StateValue::Cancelled => OrderState::Cancelled,
@@ -74,7 +88,7 @@ impl Order {
 
     /// What a subscription got; null otherwise.
     async fn fill(&self) -> Option<OrderFill> {
-        match &self.0.state {
+        match &self.value.state {
             StateValue::Filled(fill) => Some(OrderFill::from(fill)),
             _ => None,
         }
@@ -82,7 +96,7 @@ impl Order {
 
     /// What a redemption got; null otherwise.
     async fn slice(&self) -> Option<OrderSlice> {
-        match &self.0.state {
+        match &self.value.state {
             StateValue::Sliced(slice) => Some(OrderSlice::from(slice)),
             _ => None,
         }
@@ -93,13 +107,46 @@ impl Order {
     /// cut-off yet. Its owner's, and the operator's.
     #[graphql(complexity = "200 + child_complexity")]
     async fn proof(&self, context: &Context<'_>) -> Result<Option<OrderProof>> {
-        let found = service(context)?.evidence_of(caller(context)?, &self.0).await;
+        let found = service(context)?.evidence_of(caller(context)?, &self.value).await;
         found.map_err(api_error)?.map(OrderProof::new).transpose()
+    }
+
+    /// At which strike it is dealt with, as far as it is known; null once it waits no more.
+    #[graphql(complexity = "5 + child_complexity")]
+    async fn dealing(&self, context: &Context<'_>) -> Result<Option<OrderDealing>> {
+        let found = service(context)?.find_order_dealing(&self.value, &self.ledger).await;
+        Ok(found.map_err(api_error)?.map(OrderDealing::from))
     }
 
     /// When it was placed.
     async fn placed_at(&self) -> Time {
-        Time(self.0.placed_at)
+        Time(self.value.placed_at)
+    }
+}
+
+/// At which strike an order that waits is dealt with.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct OrderDealing {
+    /// The strike: the next one, or the one after it for what came after a cut-off whose strike is late. A subscription waits longer while a
+    /// price is in doubt, and while it is held back.
+    strike: i64,
+    /// The cut-off that it is dealt with at; null for a fund without a calendar, and in a book that was closed by hand.
+    cut_off: Option<Time>,
+    /// Whether it is in a closed book, which its strike settles: it is taken back only if that does not come for three days.
+    closed: bool,
+    /// The fund's day since when it is held back, because its owner was one of those who may know of a version that no mark knows yet; null
+    /// where it is not. It is dealt with at the strike that knows the version.
+    held_since: Option<i64>,
+}
+
+impl From<service::OrderDealing> for OrderDealing {
+    fn from(found: service::OrderDealing) -> Self {
+        Self {
+            strike: found.strike,
+            cut_off: found.cut_off.map(Time),
+            closed: found.is_closed,
+            held_since: found.held_since,
+        }
     }
 }
 
@@ -149,5 +196,6 @@ pub(crate) async fn order_of(context: &Context<'_>, id: i64) -> Result<Order> {
     let order = service(context)?.find_order(id).await.map_err(api_error)?;
     let absent =
         || api_error(service::ServiceError::Absent { kind: "order", name: id.to_string() });
-    order.map(Order).ok_or_else(absent)
+    let ledger = ledger_at(context, None, None).await?;
+    order.map(|order| Order::at(order, &ledger)).ok_or_else(absent)
 }

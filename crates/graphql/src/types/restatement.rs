@@ -1,7 +1,11 @@
 //! Restatements of strikes, and quotes of creations in kind.
 
 use async_graphql::{Context, Object, Result, SimpleObject};
-use domain::{amount::PriceNano, fund::CreateQuote as QuoteValue};
+use domain::{
+    amount::{Cash, PriceNano},
+    fund::CreateQuote as QuoteValue,
+    proof::TradeRecord,
+};
 use service::{Restatement as RestatementValue, RestatementPart as PartValue, Scope};
 
 use super::order::UnitsOfModel;
@@ -110,6 +114,28 @@ impl Restatement {
         page.page(rows, |part| part.owner.to_string(), RestatementPart::from)
     }
 
+    /// Whether the fund was winding up after the strike, and whether it would have been at the right prices; null where it was not told yet.
+    async fn wind_up(&self) -> Option<WindUpTest> {
+        self.0.winding.map(|test| WindUpTest { published: test.published, right: test.right })
+    }
+
+    /// What counterparties of the batches after the strike got too much at its marks, by account, in the order of names; nobody is made to
+    /// pay it. Who got what he should is not in it.
+    #[graphql(complexity = "crate::pagination::cost(first, child_complexity)")]
+    async fn trades(&self, first: Option<i32>, after: Option<String>) -> Result<Page<TradeExcess>> {
+        let page = PageArguments::new(first, after)?;
+        let later = |who: &str| page.after.as_deref().is_none_or(|after| who > after);
+        let rows = self.0.trades.iter().filter(|(who, _)| later(who));
+        let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
+        let excess = |(who, part): (&String, &TradeRecord)| TradeExcess {
+            counterparty: who.clone(),
+            fund: Credits(Cash::from_micro(part.fund)),
+            leavers: Credits(Cash::from_micro(part.leavers)),
+        };
+        let rows = rows.take(limit).map(excess).collect();
+        page.page(Ok(rows), |row: &TradeExcess| row.counterparty.clone(), |row| row)
+    }
+
     /// The record, canonical JSON, whose digest its leaf in the log names. It names everybody who joined: null without scope `operate`.
     async fn record(&self, context: &Context<'_>) -> Result<Option<&str>> {
         Ok(operates(context).then_some(self.0.record.as_str()))
@@ -119,6 +145,26 @@ impl Restatement {
 fn operates(context: &Context<'_>) -> bool {
     let caller = request(context).ok().and_then(|request| request.caller.as_ref());
     caller.is_some_and(|caller| caller.may(Scope::Operate))
+}
+
+/// The wind-up test of a strike.
+#[derive(SimpleObject, Clone, Copy, Debug)]
+pub(crate) struct WindUpTest {
+    /// Whether the fund was winding up after the strike.
+    published: bool,
+    /// Whether it would have been, by the right NAV over the shares of the strike.
+    right: bool,
+}
+
+/// What a counterparty got too much in trades at the marks of a strike; below nothing where he got too little.
+#[derive(SimpleObject, Clone, Debug)]
+pub(crate) struct TradeExcess {
+    /// The account: a provider, or the primary offer of a model.
+    counterparty: String,
+    /// At the fund's cost.
+    fund: Credits,
+    /// At the cost of leavers whose units were sold to him.
+    leavers: Credits,
 }
 
 /// An owner's part in a restatement.

@@ -120,7 +120,8 @@ pub(crate) async fn settle(
     strike: i64,
 ) -> Result<(), ServiceError> {
     let transaction = &ledger.unit.transaction;
-    let now = ledger.unit.caller.now;
+    // Of the ledger's own moment, as an order's is: no day is cut off and left open because two servers have two clocks.
+    let now = Timestamp::from_millis(ledger.at());
     let Some(due) = Due::read(transaction, fund, now).await? else { return Ok(()) };
     let grace = due.calendar.calendar.grace_ms();
     let mut outcomes = Vec::with_capacity(due.days.len());
@@ -133,6 +134,16 @@ pub(crate) async fn settle(
     due.write(transaction, outcomes, ledger.at()).await
 }
 
+/// The first and the last cut-off that have passed and that nothing has settled; none where no strike is late.
+pub(crate) async fn due_cut_offs<C: Connection>(
+    connection: &C,
+    fund: &Name,
+    now: Timestamp,
+) -> Result<Option<(Timestamp, Timestamp)>, ServiceError> {
+    let due = Due::read(connection, fund, now).await?.map(|due| due.days).unwrap_or_default();
+    Ok(due.first().zip(due.last()).map(|(first, last)| (first.cut_off, last.cut_off)))
+}
+
 /// Whether it is the calendar that asks for a strike, and somebody else settled what was due before it had the ledger: then there is
 /// nothing to strike.
 pub(crate) async fn is_settled_for(
@@ -143,7 +154,8 @@ pub(crate) async fn is_settled_for(
     if caller.owner.as_str() != ACTOR {
         return Ok(false);
     }
-    let due = Due::read(&ledger.unit.transaction, fund, caller.now).await?;
+    let now = Timestamp::from_millis(ledger.at());
+    let due = Due::read(&ledger.unit.transaction, fund, now).await?;
     Ok(due.is_none_or(|due| due.days.is_empty()))
 }
 

@@ -16,12 +16,14 @@ use store::{CalendarRow, DealingRow, dealing_day, fund_calendar};
 pub use keep::Kept;
 pub use store::DealingState;
 
-pub(crate) use due::{is_settled_for, note_review, settle};
+pub(crate) use due::{due_cut_offs, is_settled_for, note_review, settle};
 
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
-    moment::{LedgerAt, noted_moment},
+    cut_offs::close_if_due,
+    funds::ledger_command,
+    moment::LedgerAt,
     token::{Caller, Scope},
 };
 use due::{Due, Outcome};
@@ -153,18 +155,16 @@ impl Service {
         let calendar = text.map(Calendar::parse).transpose();
         let calendar = calendar.map_err(|e| ServiceError::invalid("calendar", e))?;
         let input = SetCalendar { fund, calendar: text };
-        let (scope, operation) = ([Scope::Operate], "fund_calendar_set");
-        let request = Request { caller, scope: &scope, key, operation, input: &input };
-        let unit = match self.begin::<_, i64>(&request).await? {
-            Begun::Replayed(seq) => return Ok(seq),
-            Begun::Fresh(unit) => unit,
-        };
         // Strikes read the calendar under this lock.
-        unit.transaction.lock_ledger().await?;
+        let mut ledger =
+            ledger_command!(self, caller, &[Scope::Operate], key, "fund_calendar_set", &input);
+        // What has passed under the calendar that goes is cut off: another one takes nobody who is late into its strike.
+        close_if_due(&mut ledger, fund).await?;
+        let unit = &ledger.unit;
         store::fund::find(&unit.transaction, fund.as_str())
             .await?
             .ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
-        let set_at = noted_moment(&unit.transaction, caller.now).await?;
+        let set_at = ledger.at();
         if let Some(due) = Due::read(&unit.transaction, fund, caller.now).await? {
             let reason = "the calendar was changed before it was struck".to_owned();
             let open = due.days.iter().map(|day| {
@@ -186,7 +186,7 @@ impl Service {
         fund_calendar::insert(&unit.transaction, row).await?;
         let digest = calendar.map(|calendar| calendar.digest().to_string());
         let digest = digest.as_deref().unwrap_or("none");
-        unit.finish(&format!("{fund} {digest}"), seq).await
+        ledger.finish(&format!("{fund} {digest}"), seq).await
     }
 
     /// The calendar that a fund had on a ledger; none if it was struck by hand.

@@ -79,3 +79,51 @@ async fn the_calendar_is_kept_once() {
     }
     println!("{points} write points");
 }
+
+/// Late orders of both kinds, one that is refused, and the strike that they are late for.
+async fn late(service: &Service, store: &Store) -> Result<String, service::ServiceError> {
+    let fund = name("F");
+    let by = |who| service::Caller { now: now(), ..caller(who, MONDAY) };
+    let amount = domain::amount::Cash::from_micro(200_000_000);
+    let join = service.place_subscription(&by("ann"), "late join", &fund, amount).await?;
+    let shares = domain::amount::Shares::from_nano(1_000_000_000);
+    let leave = service.place_redemption(&by("bob"), "late leave", &fund, shares).await?;
+    service.cancel_order(&by("ann"), "late cancel", join).await?;
+    let strike = service.strike_fund(&by("operator"), "late strike", &fund, false).await?;
+    let last = service.strike_fund(&by("operator"), "next strike", &fund, false).await?;
+    Ok(format!("{join} {leave} {strike} {last} {}", told(service, store).await))
+}
+
+/// Proves that a process which dies at any write point of orders that come after a cut-off, of the strike that they are late for and of the
+/// one that deals with them, leaves each of them whole or absent, and that the same requests lead to the same state.
+#[tokio::test(flavor = "multi_thread")]
+async fn late_orders_are_whole_or_absent() {
+    let place = Sqlite(tempfile::tempdir().unwrap());
+    let store = Store::connect(&place.template()).await.unwrap();
+    migrations::run(store.connection()).await.unwrap();
+    price(&store).await;
+    let template = service(store.clone(), place.folder());
+    assert_eq!(go(&template, &BEFORE, &mut Vec::new()).await, None);
+    let operator = caller("operator", MONDAY);
+    template.set_calendar(&operator, "calendar", &name("F"), Some(CALENDAR)).await.unwrap();
+    drop(template);
+    store.close().await.unwrap();
+
+    let counting = Arc::new(Faults::at(NEVER));
+    let store = Store::connect(&place.copy()).await.unwrap().with_faults(counting.clone());
+    let undisturbed = service(store.clone(), place.folder());
+    let expected = late(&undisturbed, &store).await.unwrap();
+    let points = counting.passed(NEVER);
+    store.close().await.unwrap();
+    for point in 1..=points {
+        let whole = Store::connect(&place.copy()).await.unwrap();
+        let dying = whole.clone().with_faults(Arc::new(Faults::at(point)));
+        let mortal = service(dying, place.folder());
+        assert!(late(&mortal, &whole).await.is_err(), "nothing failed at write point {point}");
+        drop(mortal);
+        let reborn = service(whole.clone(), place.folder());
+        assert_eq!(late(&reborn, &whole).await.unwrap(), expected, "after point {point}");
+        whole.close().await.unwrap();
+    }
+    println!("{points} write points");
+}

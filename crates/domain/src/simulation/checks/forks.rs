@@ -3,7 +3,7 @@
 use super::{Violation, ensure};
 use crate::{
     amount::{Cash, Shares},
-    fund::{Batch, Effect, Event, Outcome, Slice, State, StrikeOutcome, apply},
+    fund::{Batch, Effect, Event, Outcome, QueueChange, Slice, State, StrikeOutcome, apply},
     name::Name,
     simulation::{cast::Cast, random::Random},
 };
@@ -20,6 +20,16 @@ fn strike_again(
 ) -> Option<(State, StrikeOutcome)> {
     let mut state = before.clone();
     let mut effects = vec![Effect::QueuesSettled { fund: fund.clone() }];
+    if let Some(cut) = before.fund(fund).and_then(|f| f.cut_off()).filter(|cut| cut.book.is_some())
+    {
+        let change = QueueChange::CutOffPassed {
+            at: cut.at,
+            redemptions: leaves.len() as u64,
+            since: cut.since,
+            subscriptions: joins.len() as u64,
+        };
+        effects.push(Effect::Queued { change, fund: fund.clone() });
+    }
     if let Some(book) = before.fund(fund).and_then(|f| f.open_commitment()).and_then(|o| o.book) {
         effects.push(Effect::OrdersClosed {
             day: book.day,
@@ -61,10 +71,15 @@ pub(in crate::simulation) fn check_forks(
     let Some(fund) = before.fund(&cast.fund) else { return Ok(()) };
     let (mut joins, mut leaves) =
         (fund.pending_subscriptions().to_vec(), fund.pending_redemptions().to_vec());
-    if let Some(book) = fund.open_commitment().and_then(|open| open.book) {
+    if let Some(book) = fund.closed_book() {
         joins.truncate(book.subscriptions);
         leaves.truncate(book.redemptions);
     }
+    let mut place = 0;
+    joins.retain(|_| {
+        place += 1;
+        fund.held_since(place - 1).is_none()
+    });
     let all_leaves = leaves.clone();
     if joins.len() + leaves.len() < 2 {
         return Ok(());

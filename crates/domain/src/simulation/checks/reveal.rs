@@ -2,6 +2,8 @@
 //!
 //! It follows events by the order in which they were done and asks no commitment of the engine.
 
+use std::collections::BTreeSet;
+
 use super::{Violation, ensure};
 use crate::{
     amount::Shares,
@@ -23,6 +25,8 @@ pub(in crate::simulation) struct Sequence {
     committed: Option<u64>,
     /// The cut-off, and whether joiners were held back at it.
     cut_off: Option<(u64, bool)>,
+    /// Orders that are held back, by the numbers of their requests.
+    kept: BTreeSet<u64>,
     revealed: Option<u64>,
 }
 
@@ -55,7 +59,10 @@ impl Sequence {
             Event::Subscribe { who, .. } => self.joins.push((self.done, who.clone())),
             Event::Redeem { who, .. } => self.leaves.push((self.done, who.clone())),
             Event::CancelSubscription { place, .. } => {
-                self.check_open(self.joins.get(*place as usize))?;
+                let order = self.joins.get(*place as usize);
+                self.check_open(order)?;
+                let held = order.is_some_and(|order| self.kept.contains(&order.0));
+                ensure(28, !held, || "an order that is held back was taken back".to_owned())?;
                 remove(&mut self.joins, *place);
             }
             Event::CancelRedemption { place, .. } => {
@@ -68,13 +75,23 @@ impl Sequence {
                 ensure(26, self.committed.is_none(), || "two commitments are open".to_owned())?;
                 self.committed = Some(self.done);
             }
+            // Without a commitment it is told at the strike whether joiners wait.
+            Event::CutOff { .. } => self.cut_off = Some((self.done, false)),
+            Event::HoldOrder { place, held, .. } => {
+                let order = self.joins.get(*place as usize).map(|order| order.0);
+                if *held {
+                    self.kept.extend(order);
+                } else {
+                    order.map(|order| self.kept.remove(&order));
+                }
+            }
             Event::CloseOrders { .. } => self.cut_off = Some((self.done, self.held || self.paused)),
             Event::RevealPrices { .. } => self.revealed = Some(self.done),
             Event::MarkSet { .. } => ensure(26, self.committed.is_none(), || {
                 "prices were set beside a commitment".to_owned()
             })?,
             Event::ReopenOrders { .. } => {
-                if let Some((last, false)) = self.cut_off {
+                if let (Some((last, false)), Some(_)) = (self.cut_off, self.committed) {
                     up_to(&mut self.joins, last);
                 }
                 (self.committed, self.cut_off, self.revealed) = (None, None, None);
@@ -101,10 +118,18 @@ impl Sequence {
     fn strike(&mut self, strike: &StrikeOutcome) -> Result<(), Violation> {
         let holds = (self.held || self.paused) && !strike.winding;
         let (last, without) = match self.cut_off {
-            Some((last, held)) => (last, held),
+            Some((last, held)) if self.committed.is_some() => (last, held),
+            Some((last, _)) => (last, holds),
             None => (self.done, holds),
         };
+        // What goes back to all goes back to those too who are held.
+        let bound = self.committed.is_some();
+        let back = strike.winding || bound && (self.revealed.is_none() || holds);
+        let kept = if back { BTreeSet::new() } else { self.kept.clone() };
         let joined = if without { Vec::new() } else { up_to(&mut self.joins, last) };
+        let (waits, joined): (Vec<_>, Vec<_>) =
+            joined.into_iter().partition(|order| kept.contains(&order.0));
+        self.joins.splice(..0, waits);
         let left = up_to(&mut self.leaves, last);
         ensure(25, same(&joined, strike.fills.iter().map(|fill| &fill.who)), || {
             format!("joiners up to {last} are {joined:?}, the strike deals {:?}", strike.fills)

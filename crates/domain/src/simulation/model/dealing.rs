@@ -57,6 +57,7 @@ impl Model {
         self.facts.access.may_join(who)?;
         self.post(&[(CASH, person(who), ESC_SUB, c)])?;
         self.facts.subs.push((who, c));
+        self.facts.waits.push(None);
         Ok(())
     }
 
@@ -83,6 +84,10 @@ impl Model {
         let (owner, size) = *queue.get(place).ok_or("nothing")?;
         need(self.cast.persons.get(owner) == Some(who), "nothing")?;
         need(!self.is_closed(place, joins), "closed")?;
+        if joins {
+            need(self.facts.waits[place].is_none(), "held")?;
+            self.facts.waits.remove(place);
+        }
         let queue = if joins { &mut self.facts.subs } else { &mut self.facts.reds };
         queue.remove(place);
         let (asset, escrow) = if joins { (CASH, ESC_SUB) } else { (SHARE, ESC_RED) };

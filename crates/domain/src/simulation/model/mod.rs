@@ -14,6 +14,7 @@ mod publishing;
 mod restating;
 mod reveal;
 mod trading;
+pub(super) mod waiting;
 pub(super) mod window;
 
 use std::{
@@ -98,6 +99,12 @@ pub(super) struct Facts {
     pub(super) est: [Option<i64>; MODELS],
     pub(super) dead: [bool; MODELS],
     pub(super) subs: Vec<(usize, i128)>,
+    /// Since when each of them is held back.
+    pub(super) waits: Vec<Option<i64>>,
+    /// The cut-off that waits for its strike.
+    pub(super) cut: Option<waiting::Cut>,
+    /// What likeness leaves each model of its fees.
+    pub(super) fee_shares: [i128; MODELS],
     pub(super) reds: Vec<(usize, i128)>,
     pub(super) hwm: Option<(i128, i128)>,
     pub(super) last: Option<(i128, i128)>,
@@ -193,6 +200,9 @@ impl Model {
             est: [None; MODELS],
             dead: [false; MODELS],
             subs: Vec::new(),
+            waits: Vec::new(),
+            cut: None,
+            fee_shares: [K; MODELS],
             reds: Vec::new(),
             hwm: None,
             last: None,
@@ -286,6 +296,11 @@ impl Model {
             Event::RevealPrices { fund, prices, estimates, salt } => {
                 self.reveal(fund, (prices, estimates), &salt.to_string())?;
             }
+            Event::CutOff { fund, at } => self.cut_off(fund, *at)?,
+            Event::HoldOrder { fund, who, place, held, day } => {
+                self.hold_order(fund, (who, *place), (*held, *day))?;
+            }
+            Event::SetFeeShare { fund, model, share } => self.fee_share(fund, model, *share)?,
             Event::SealBids { fund, who, budget, commitment } => {
                 self.seal((fund, who), budget.as_micro(), *commitment)?;
             }

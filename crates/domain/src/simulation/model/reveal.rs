@@ -22,9 +22,6 @@ pub(in crate::simulation) struct Open {
     pub(in crate::simulation) told: bool,
 }
 
-/// Orders of one strike: joiners, leavers, and whether joiners get all back.
-pub(super) type Dealt = (Vec<(usize, i128)>, Vec<(usize, i128)>, bool);
-
 /// The digest of a set of prices, its canonical JSON written by hand: keys in order, names and digits need no escape.
 pub(in crate::simulation) fn digest(
     fund: &Name,
@@ -48,7 +45,7 @@ impl Model {
     pub(super) fn commit_prices(&mut self, fund: &Name, digest: Digest) -> Result<(), Code> {
         self.rules(fund)?;
         need(self.shares() > 0, "unseeded")?;
-        need(self.facts.open.is_none(), "commitment")?;
+        need(self.facts.open.is_none() && self.facts.cut.is_none(), "commitment")?;
         self.facts.open = Some(Open { digest, book: None, told: false });
         Ok(())
     }
@@ -72,8 +69,9 @@ impl Model {
     pub(super) fn reopen(&mut self, fund: &Name, day: i64) -> Result<(), Code> {
         self.day(fund, day)?;
         let book = self.facts.open.as_ref().and_then(|open| open.book);
-        let (closed, joins, _) = book.ok_or("commitment")?;
+        let Some((closed, joins, _)) = book else { return self.reopen_cut(day) };
         need(day - closed >= WAITS, "closed")?;
+        self.facts.waits.drain(..joins);
         for (who, c) in self.facts.subs.drain(..joins).collect::<Vec<_>>() {
             self.post(&[(CASH, ESC_SUB, person(who), c)])?;
         }
@@ -112,20 +110,9 @@ impl Model {
 
     /// Whether an order belongs to its strike already.
     pub(super) fn is_closed(&self, place: usize, joins: bool) -> bool {
-        let book = self.facts.open.as_ref().and_then(|open| open.book);
-        book.is_some_and(|(_, subs, reds)| place < if joins { subs } else { reds })
-    }
-
-    /// Takes the orders of a strike out of the queues, and uses the commitment up.
-    pub(super) fn dealt(&mut self) -> Dealt {
-        let facts = &mut self.facts;
-        let open = facts.open.take();
-        let doubt = facts.held || facts.access.paused;
-        let waits = doubt && !facts.winding;
-        let all = (if waits { 0 } else { facts.subs.len() }, facts.reds.len());
-        let (joins, leaves) =
-            open.as_ref().and_then(|o| o.book).map_or(all, |(_, joins, leaves)| (joins, leaves));
-        let back = facts.winding || open.is_some_and(|open| !open.told || doubt);
-        (facts.subs.drain(..joins).collect(), facts.reds.drain(..leaves).collect(), back)
+        let bound = self.facts.open.as_ref().and_then(|open| open.book);
+        let cut = self.facts.cut.as_ref().and_then(|cut| cut.book);
+        let book = bound.map(|(_, subs, reds)| (subs, reds)).or(cut);
+        book.is_some_and(|(subs, reds)| place < if joins { subs } else { reds })
     }
 }

@@ -177,7 +177,7 @@ impl Service {
         let seed = find_seed(&self.store, &facts.fund, number).await?;
         let seed = seed.ok_or_else(|| ServiceError::internal("a root over balances, no seed"))?;
         let sequence = i64::try_from(facts.sequence).map_err(ServiceError::internal)?;
-        let state = self.history.state_at(&self.store, sequence).await?;
+        let (state, _) = self.history.state_at(&self.store, sequence).await?;
         let made = tree_of(state, facts.fund.clone(), facts.number, seed).await?;
         if made.root() != root {
             return Err(ServiceError::internal(format!(

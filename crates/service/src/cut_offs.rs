@@ -110,11 +110,10 @@ impl Service {
         let is_closed = closed.is_some_and(|count| place < count);
         let cut_at =
             state.cut_off().filter(|_| is_closed).map(|cut| Timestamp::from_millis(cut.at));
-        // Calendars of the past are not asked: what is not closed is dealt with at a cut-off that was still to come.
         let cut_off = match cut_at {
             Some(at) => Some(at),
-            None if is_closed || ledger.known_at.is_some() => None,
-            None => self.coming_cut_off(&order.fund, state, ledger.as_of).await?,
+            None if is_closed => None,
+            None => self.coming_cut_off(state, ledger).await?,
         };
         Ok(Some(OrderDealing {
             strike: if closed.is_some() && !is_closed { next + 1 } else { next },
@@ -130,16 +129,15 @@ impl Service {
     /// The cut-off for an order behind all closed books: one that has passed without a strike or a later order, or the next one.
     async fn coming_cut_off(
         &self,
-        fund: &Name,
         state: &FundState,
-        now: Timestamp,
+        ledger: &LedgerAt,
     ) -> Result<Option<Timestamp>, ServiceError> {
-        let due = calendars::due_cut_offs(&self.store, fund, now).await?.map(|due| due.1);
+        let Some(calendar) = self.find_calendar(state.name(), ledger).await? else {
+            return Ok(None);
+        };
         let closed = state.cut_off().map(|cut| cut.at);
-        if let Some(due) = due.filter(|due| closed.is_none_or(|closed| due.as_millis() > closed)) {
-            return Ok(Some(due));
-        }
-        let calendar = self.find_calendar(fund).await?;
-        Ok(calendar.and_then(|calendar| calendar.next_dealing(now)).map(|day| day.cut_off))
+        let due = calendar.last_due(ledger.as_of);
+        let due = due.filter(|due| closed.is_none_or(|closed| due.as_millis() > closed));
+        Ok(due.or_else(|| calendar.next_dealing(ledger.as_of).map(|day| day.cut_off)))
     }
 }

@@ -99,7 +99,7 @@ impl Service {
         if let Some(book) = self.books.find(&key) {
             return Ok(book);
         }
-        let state = self.history.state_at(&self.store, cut_off).await?;
+        let (state, _) = self.history.state_at(&self.store, cut_off).await?;
         let joins = self.waited(fund, OrderSide::Subscription, cut_off).await?;
         let leaves = self.waited(fund, OrderSide::Redemption, cut_off).await?;
         let orders = book_orders(&state, fund, (joins, leaves));

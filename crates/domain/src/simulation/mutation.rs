@@ -115,7 +115,7 @@ pub enum Mutation {
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 48] = {
+pub const MUTATIONS: [Mutation; 51] = {
     use Mutation::*;
     [
         FillRoundedUp,

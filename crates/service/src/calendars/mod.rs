@@ -75,6 +75,12 @@ impl FundCalendar {
         self.next(now, Calendar::next_review)
     }
 
+    /// The last cut-off that has passed and that nothing had settled; none where no strike is late.
+    pub(crate) fn last_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let passed = self.calendar.passed(self.settled, self.set_at, now);
+        passed.last().map(|day| day.cut_off)
+    }
+
     /// A date that was settled under an earlier calendar is not settled again.
     fn next(
         &self,

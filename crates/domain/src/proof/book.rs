@@ -49,6 +49,7 @@ fn leaf(fund: &Name, number: u64, order: &Order, salt: &Salt) -> Digest {
     let kind: &[u8] = match order.kind {
         OrderKind::Subscription => b"subscription",
         OrderKind::Redemption => b"redemption",
+        OrderKind::Window => b"window",
     };
     let (number, amount) = (number.to_le_bytes(), order.amount.to_le_bytes());
     let fields: [&[u8]; 8] = [

@@ -9,6 +9,7 @@ mod book;
 mod bundle;
 mod commitment;
 mod corrections;
+mod frozen;
 mod head;
 mod leaf;
 pub mod merkle;
@@ -19,6 +20,7 @@ mod strike;
 mod tail;
 mod verify;
 mod watch;
+mod window;
 
 pub use balance::{BalanceError, BalanceProof, BalanceRoot, Balances};
 pub use book::BookRoot;
@@ -30,11 +32,11 @@ pub use commitment::CommitmentFacts;
 pub use head::{HeadError, LogKey, SignedHead};
 pub use leaf::{AcceptedPrice, LeafRecord};
 pub use merkle::{Frontier, MerkleError, Node, Tree};
-pub use restated::{JoinerRecord, PaidSoFar, Restated, RestatementRecord};
+pub use restated::{JoinerRecord, LeaverRecord, PaidSoFar, Restated, RestatementRecord};
 pub use rules::Adoption;
 pub use strike::{
     Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, PriceSource, SliceRecord,
-    StrikeFacts, StrikeRecord,
+    StrikeFacts, StrikeRecord, WindowRecord,
 };
 pub use verify::{KnownInformation, Verified, verify_bundle};
 pub use watch::{Watch, WatchError};

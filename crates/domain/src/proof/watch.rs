@@ -5,20 +5,19 @@ use std::collections::BTreeMap;
 use super::tail::Orders;
 use super::{
     commitment::{CommitmentFacts, Following},
+    frozen::{Frozen, fees},
     restated::{Finding, Restated},
     rules::{Adoption, Rules},
-    strike::{
-        Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, SliceRecord, StrikeFacts,
-    },
+    strike::{FillRecord, HighWater, Order, OrderKind, SliceRecord, StrikeFacts},
+    window::WindowWatch,
 };
 use crate::{
-    amount::{Cash, Ppb, PriceNano, Shares, Units},
+    amount::Ppb,
     canonical::first_difference,
     digest::Digest,
     fund::{
-        Asset, Batch, Entry, Event, FundState, Kind, Meta, Methodology, MethodologyError, Outcome,
-        Plan, RebalanceHistory, Review, Salt, State, StrikeOutcome, nav_per_share_nano,
-        restatement::RestateError,
+        Batch, Event, FundState, Methodology, MethodologyError, Outcome, Plan, RebalanceHistory,
+        Review, Salt, State, StrikeOutcome, nav_per_share_nano, restatement::RestateError,
     },
     index::{IndexLevel, LevelError},
     name::Name,
@@ -89,6 +88,14 @@ pub enum WatchError {
         /// Why not.
         source: RestateError,
     },
+    /// The instant window was not paid as the rules say.
+    #[error("event {sequence}: the instant window {why}")]
+    Window {
+        /// The event.
+        sequence: u64,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// An assertion of ours failed.
     #[error("internal error in the proof of a strike: {0}")]
     Internal(&'static str),
@@ -115,15 +122,7 @@ pub struct Watch {
     open: Option<Following>,
     frozen: Option<Frozen>,
     restated: Restated,
-}
-
-/// What a strike is about to freeze.
-#[derive(Clone, Debug)]
-struct Frozen {
-    chain: Digest,
-    cash: Cash,
-    units: BTreeMap<Name, Units>,
-    prices: BTreeMap<Name, MarkedPrice>,
+    window: WindowWatch,
 }
 
 impl Watch {
@@ -142,6 +141,7 @@ impl Watch {
             open: None,
             frozen: None,
             restated: Restated::default(),
+            window: WindowWatch::default(),
         }
     }
 
@@ -205,6 +205,10 @@ impl Watch {
             Event::Strike { fund, .. } if *fund == self.fund => {
                 self.frozen = state.fund(fund).map(|fund| Frozen::of(state, fund));
                 self.restated.before(state, state.fund(fund));
+                self.window.before(state.fund(fund));
+            }
+            Event::PayWindow { fund, .. } if *fund == self.fund => {
+                self.restated.before_window(state, state.fund(fund));
             }
             _ => {}
         }
@@ -223,6 +227,9 @@ impl Watch {
     ) -> Result<Option<StrikeFacts>, WatchError> {
         self.sequence += 1;
         self.restate(state, event, batch)?;
+        if event.fund() == Some(&self.fund) {
+            self.window.follow(self.sequence, event)?;
+        }
         match event {
             Event::CreateFund { fund, params } if *fund == self.fund => {
                 let wanted = self.rules.current().fund_params();
@@ -241,6 +248,17 @@ impl Watch {
             }
             Event::Redeem { fund, who, shares } if *fund == self.fund => {
                 self.order(OrderKind::Redemption, who, shares.as_nano());
+            }
+            Event::RequestWindow { fund, who, shares } if *fund == self.fund => {
+                self.order(OrderKind::Window, who, shares.as_nano());
+            }
+            Event::CancelWindow { fund, place, .. } if *fund == self.fund => {
+                self.cancel(OrderKind::Window, *place);
+            }
+            Event::PayWindow { fund, day } if *fund == self.fund => {
+                let (at, open) = ((self.sequence, *day), self.open.as_ref());
+                let closed = open.and_then(Following::cut_off).or(self.marked).map(|at| at.0);
+                self.window.pay(at, &batch.outcome, (&mut self.orders, open), closed)?;
             }
             Event::CancelSubscription { fund, place, .. } if *fund == self.fund => {
                 self.cancel(OrderKind::Subscription, *place);
@@ -355,10 +373,10 @@ impl Watch {
         open.close((&self.fund, number), cut_off, (orders, fund.subscriptions_wait()), salt);
     }
 
-    /// Joiners of the book have their money back; leavers wait on.
+    /// Joiners of the book have their money back, and the window's leavers their shares; the others wait on.
     fn reopen_orders(&mut self) {
         let Some(open) = self.open.take() else { return };
-        self.orders.take(|order| order.kind == OrderKind::Subscription && open.has(order));
+        self.orders.take(|order| order.kind != OrderKind::Redemption && open.has(order));
     }
 
     /// What the methodology in force makes of the fund's marks; a model that is not eligible by then gets nothing.
@@ -407,7 +425,10 @@ impl Watch {
         let closed = open.as_ref().and_then(Following::cut_off);
         let (cut_off, state_before) =
             closed.or(marked.filter(|_| open.is_none())).unwrap_or((sequence - 1, frozen.chain));
-        let orders = self.settled(fund, open.as_ref().filter(|_| closed.is_some()));
+        let (waited, window) = self.window.strike(fund, &mut self.orders);
+        let mut orders = self.settled(fund, open.as_ref().filter(|_| closed.is_some()));
+        orders.extend(waited);
+        orders.sort_by_key(|order| order.sequence);
         if let Some(late) = orders.iter().find(|order| order.sequence > cut_off) {
             let order = late.sequence;
             return Err(WatchError::Late { order, strike: sequence, cut_off });
@@ -434,6 +455,7 @@ impl Watch {
             nav_per_share: nav_per_share_nano(outcome.nav, outcome.shares),
             fills: outcome.fills.iter().map(FillRecord::from).collect(),
             slices: outcome.slices.iter().map(SliceRecord::from).collect(),
+            window,
             high_water: HighWater { nav: high_nav, shares: high_shares },
             winding: outcome.winding,
             level: level.map_err(|source| WatchError::Level { sequence, source })?,
@@ -450,50 +472,11 @@ impl Watch {
         let holds = !fund.pending_subscriptions().is_empty();
         self.orders.take(|order| match closed {
             Some(closed) => closed.has(order),
-            None => !(holds && order.kind == OrderKind::Subscription),
+            None => match order.kind {
+                OrderKind::Subscription => !holds,
+                OrderKind::Redemption => true,
+                OrderKind::Window => false,
+            },
         })
     }
-}
-
-/// Models that the fund lists and that are not delisted, with their prices.
-fn live<'a>(state: &'a State, fund: &'a FundState) -> impl Iterator<Item = (&'a Name, PriceNano)> {
-    let listed = fund.prices().iter().map(|(model, price)| (model, *price));
-    listed.filter(|(model, _)| !state.is_delisted(model))
-}
-
-impl Frozen {
-    fn of(state: &State, fund: &FundState) -> Self {
-        let mark = |(model, price): (&Name, PriceNano)| {
-            (model.clone(), MarkedPrice { price, estimate: fund.estimate(model) })
-        };
-        let held = |(model, _): (&Name, PriceNano)| (model.clone(), fund.units(state, model));
-        Self {
-            chain: state.chain(),
-            cash: fund.cash(state),
-            units: live(state, fund).map(held).collect(),
-            prices: live(state, fund).map(mark).collect(),
-        }
-    }
-}
-
-/// What the strike's own entries charged.
-fn fees(fund: &Name, batch: &Batch, outcome: &StrikeOutcome) -> Fees {
-    let share = Asset::Share(fund.clone());
-    let made = |entry: &Entry| {
-        let legs = entry.custody.iter().filter(|leg| leg.asset == share);
-        Shares::from_nano(legs.fold(0_i64, |sum, leg| sum.saturating_add(leg.amount)))
-    };
-    let mut fees = Fees::default();
-    for entry in &batch.entries {
-        match (entry.kind, &entry.meta) {
-            (Kind::MgmtFee, Meta::Fee { days }) => {
-                (fees.days, fees.management) = (*days, made(entry));
-            }
-            (Kind::PerfFee, _) => fees.performance = made(entry),
-            _ => {}
-        }
-    }
-    let levies = outcome.fills.iter().map(|fill| fill.levy.as_micro());
-    fees.levy = Cash::from_micro(levies.fold(0_i64, i64::saturating_add));
-    fees
 }

@@ -7,10 +7,11 @@ mod all;
 mod churn;
 mod market;
 mod reveal;
+mod window;
 
 use std::collections::BTreeMap;
 
-pub use self::reveal::withheld_reveal;
+pub use self::{reveal::withheld_reveal, window::bought_bid};
 pub use all::{AttackError, Earned, RULE_ATTACKS, RuleAttack, attack_all};
 pub use churn::churn;
 
@@ -32,7 +33,7 @@ use crate::{
 pub type Attack = fn(&FundParams, u64) -> Result<i128, Rejection>;
 
 /// Every attack on dealing, by its name.
-pub const ATTACKS: [(&str, Attack); 9] = [
+pub const ATTACKS: [(&str, Attack); 10] = [
     ("put on the mark", put_on_the_mark),
     ("over-marked units", over_marked_units),
     ("padding and slicing", slicing),
@@ -42,6 +43,7 @@ pub const ATTACKS: [(&str, Attack); 9] = [
     ("trading around a trip", trip_trading),
     ("stale price", stale_price),
     ("withheld reveal", withheld_reveal),
+    ("bought bid at the window", bought_bid),
 ];
 
 /// Rules without fees, so that nothing but dealing is seen.

@@ -138,7 +138,6 @@ impl<'a> Venue<'a> {
             left -= units;
             *wanted -= units;
             let (buyer, traded) = (Account::Person((*who).clone()), market.traded);
-            self.note_sale(lot.model, (traded, i128::from(lot.price.as_nano())));
             let at = (trading::proceeds(units, traded), traded);
             match leavers {
                 None => self.sell_own(lot, &buyer, units, at)?,

@@ -26,6 +26,7 @@ fn strike_again(
             fund: fund.clone(),
             redemptions: leaves.len() as u64,
             subscriptions: joins.len() as u64,
+            window: book.window as u64,
         });
     }
     effects.extend(joins.iter().map(|(who, amount)| Effect::SubscriptionQueued {

@@ -146,7 +146,6 @@ impl Model {
             }
             units -= sold;
             *wants -= sold;
-            self.sold(model, *at, price);
             let cash = up(sold, *at, K);
             let mut legs: Vec<Leg> = vec![(unit(model), row, person(*who), sold)];
             if let Some(pool) = epoch.and_then(|epoch| self.facts.pools.get(&epoch)) {
@@ -158,6 +157,7 @@ impl Model {
                 self.book(GL_CASH, dust * K);
                 self.book(GL_TRADING, -dust * K);
             } else {
+                self.sold(model, sold, *at);
                 legs.push((CASH, person(*who), FUND, cash));
                 self.post(&legs)?;
                 self.book(GL_CASH, cash * K);

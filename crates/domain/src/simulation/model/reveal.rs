@@ -17,8 +17,8 @@ const WAITS: i64 = 3;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::simulation) struct Open {
     pub(in crate::simulation) digest: Digest,
-    /// Day, joiners and leavers of the closed book.
-    pub(in crate::simulation) book: Option<(i64, usize, usize)>,
+    /// Day, joiners, leavers and the window's requests of the closed book.
+    pub(in crate::simulation) book: Option<(i64, usize, usize, usize)>,
     pub(in crate::simulation) told: bool,
 }
 
@@ -63,20 +63,22 @@ impl Model {
         let doubt = self.facts.held || self.facts.access.paused;
         let joins = if doubt { 0 } else { self.facts.subs.len() };
         let leaves = self.facts.reds.len();
+        let window = if doubt { 0 } else { self.facts.window.len() };
         let open = self.facts.open.as_mut().ok_or("commitment")?;
         need(open.book.is_none(), "commitment")?;
-        open.book = Some((day, joins, leaves));
+        open.book = Some((day, joins, leaves, window));
         Ok(())
     }
 
     pub(super) fn reopen(&mut self, fund: &Name, day: i64) -> Result<(), Code> {
         self.day(fund, day)?;
         let book = self.facts.open.as_ref().and_then(|open| open.book);
-        let (closed, joins, _) = book.ok_or("commitment")?;
+        let (closed, joins, ..) = book.ok_or("commitment")?;
         need(day - closed >= WAITS, "closed")?;
         for (who, c) in self.facts.subs.drain(..joins).collect::<Vec<_>>() {
             self.post(&[(CASH, ESC_SUB, person(who), c)])?;
         }
+        self.reopen_window()?;
         self.facts.open = None;
         Ok(())
     }
@@ -113,7 +115,7 @@ impl Model {
     /// Whether an order belongs to its strike already.
     pub(super) fn is_closed(&self, place: usize, joins: bool) -> bool {
         let book = self.facts.open.as_ref().and_then(|open| open.book);
-        book.is_some_and(|(_, subs, reds)| place < if joins { subs } else { reds })
+        book.is_some_and(|(_, subs, reds, _)| place < if joins { subs } else { reds })
     }
 
     /// Takes the orders of a strike out of the queues, and uses the commitment up.
@@ -124,7 +126,7 @@ impl Model {
         let waits = doubt && !facts.winding;
         let all = (if waits { 0 } else { facts.subs.len() }, facts.reds.len());
         let (joins, leaves) =
-            open.as_ref().and_then(|o| o.book).map_or(all, |(_, joins, leaves)| (joins, leaves));
+            open.as_ref().and_then(|o| o.book).map_or(all, |(_, joins, leaves, _)| (joins, leaves));
         let back = facts.winding || open.is_some_and(|open| !open.told || doubt);
         (facts.subs.drain(..joins).collect(), facts.reds.drain(..leaves).collect(), back)
     }

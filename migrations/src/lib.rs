@@ -35,6 +35,7 @@ mod m0038_calendars;
 mod m0039_dealing_days;
 mod m0040_commitments;
 mod m0042_restatements;
+mod m0046_window;
 mod table;
 
 use sea_orm_migration::prelude::async_trait::async_trait;
@@ -84,6 +85,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0032_orders::Migration),
             Box::new(m0033_log::Migration),
             Box::new(m0042_restatements::Migration),
+            Box::new(m0046_window::Migration),
             Box::new(m0035_methodologies::Migration),
             Box::new(m0037_travel::Migration),
             Box::new(m0038_calendars::Migration),

@@ -44,12 +44,9 @@ pub async fn check(rules: &Methodology) -> Result<(), ServiceError> {
 
 /// Refuses a rule that this installation would show and not keep.
 fn check_enforced(rules: &Methodology) -> Result<(), ServiceError> {
-    for (name, is_on) in [("auction", rules.auction.is_some()), ("window", rules.window.is_some())]
-    {
-        if is_on {
-            let reason = format!("{name} is not offered by this installation (ops/decisions/0045)");
-            return Err(ServiceError::invalid("methodology", reason));
-        }
+    if rules.auction.is_some() {
+        let reason = "auction is not offered by this installation (ops/decisions/0045)".to_owned();
+        return Err(ServiceError::invalid("methodology", reason));
     }
     let breaker = |ppb: u64| i64::try_from(ppb).unwrap_or(i64::MAX);
     for (name, given, kept) in [

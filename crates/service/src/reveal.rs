@@ -255,16 +255,24 @@ async fn book(ledger: &LedgerUnit<'_>, fund: &Name) -> Result<Vec<Order>, Servic
     let joins = joins.map(|(who, cash)| (OrderKind::Subscription, who, cash.as_micro()));
     let leaves = state.pending_redemptions().iter().take(closed.redemptions);
     let leaves = leaves.map(|(who, shares)| (OrderKind::Redemption, who, shares.as_nano()));
-    let mut ids = waiting(transaction, fund, OrderSide::Subscription).await?;
-    ids.truncate(closed.subscriptions);
-    ids.extend(waiting(transaction, fund, OrderSide::Redemption).await?);
+    let asks = state.window().requests().iter().take(closed.window);
+    let asks = asks.map(|(who, shares)| (OrderKind::Window, who, shares.as_nano()));
+    let mut ids = Vec::new();
+    for (side, count) in [
+        (OrderSide::Subscription, closed.subscriptions),
+        (OrderSide::Redemption, closed.redemptions),
+        (OrderSide::Window, closed.window),
+    ] {
+        ids.extend(waiting(transaction, fund, side).await?.into_iter().take(count));
+    }
     let order = |(id, (kind, who, amount)): (i64, (OrderKind, &Name, i64))| Order {
         sequence: id.unsigned_abs(),
         kind,
         amount,
         who: who.clone(),
     };
-    let mut orders: Vec<Order> = ids.into_iter().zip(joins.chain(leaves)).map(order).collect();
+    let mut orders: Vec<Order> =
+        ids.into_iter().zip(joins.chain(leaves).chain(asks)).map(order).collect();
     orders.sort_by_key(|order| order.sequence);
     Ok(orders)
 }
@@ -381,7 +389,8 @@ pub(crate) async fn use_up(
     Err(ServiceError::internal("a commitment that was used up in the table alone"))
 }
 
-/// Opens a book that has waited too long for its strike, so that nobody's order is shut in: its joiners have their money back.
+/// Opens a book that has waited too long for its strike, so that nobody's order is shut in: its joiners have their money back, and
+/// those who asked the window their shares.
 pub(crate) async fn reopen_if_due(
     ledger: &mut LedgerUnit<'_>,
     fund: &Name,
@@ -391,13 +400,15 @@ pub(crate) async fn reopen_if_due(
     let Some(closed) = closed.filter(|closed| day - closed.day >= BOOK_DAYS_MAX) else {
         return Ok(());
     };
-    let side = OrderSide::Subscription;
     let (event_seq, _) = ledger.post(&Event::ReopenOrders { fund: fund.clone(), day }).await?;
     let transaction = &ledger.unit.transaction;
-    let joins = waiting(transaction, fund, side).await?;
-    let last = closed.subscriptions.checked_sub(1).and_then(|place| joins.get(place));
-    if let Some(last) = last {
-        fund_order::close_up_to(transaction, fund.as_str(), side, (*last, event_seq)).await?;
+    for (side, count) in
+        [(OrderSide::Subscription, closed.subscriptions), (OrderSide::Window, closed.window)]
+    {
+        let orders = waiting(transaction, fund, side).await?;
+        if let Some(last) = count.checked_sub(1).and_then(|place| orders.get(place)) {
+            fund_order::close_up_to(transaction, fund.as_str(), side, (*last, event_seq)).await?;
+        }
     }
     use_up(ledger, fund, event_seq, false).await
 }

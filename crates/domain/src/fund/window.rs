@@ -154,7 +154,8 @@ impl FundState {
     }
 
     /// Requests of the next payment: those of the closed book, or all that wait.
-    pub(super) fn window_book(&self) -> &[(Name, Shares)] {
+    #[must_use]
+    pub fn window_book(&self) -> &[(Name, Shares)] {
         let requests = &self.window.requests;
         let count = match self.commitment.as_ref() {
             None => requests.len(),

@@ -19,6 +19,7 @@ mod reveal;
 mod rotation;
 mod storage;
 mod webhook;
+mod window;
 
 use async_graphql::MergedObject;
 
@@ -41,4 +42,5 @@ pub(crate) struct Mutation(
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,
+    window::WindowMutation,
 );

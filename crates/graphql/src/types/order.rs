@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use domain::{amount::Units, name::Name};
 use service::{Order as OrderValue, OrderSize, OrderSlice as SliceValue, OrderState as StateValue};
 
-use super::fund::OrderFill;
+use super::{fund::OrderFill, window::OrderPayment};
 use crate::{
     error::api_error,
     scalars::{Credits, NameText, ShareQuantity, Time, UnitQuantity},
@@ -16,7 +16,7 @@ use crate::{
 /// Where an order stands.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OrderState {
-    /// The next strike settles it; a subscription waits longer while a price is in doubt.
+    /// The next strike settles it; a subscription and one at the instant window wait longer while a price is in doubt.
     Waiting,
     /// A strike settled it.
     Settled,
@@ -24,11 +24,22 @@ pub(crate) enum OrderState {
     Cancelled,
 }
 
-/// An order for a strike: credits for shares, or shares for a slice of what the fund holds.
+/// What an order wants.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrderSide {
+    /// Shares for credits.
+    Subscription,
+    /// A slice of what the fund holds, for shares.
+    Redemption,
+    /// Credits for shares, at the instant window.
+    Window,
+}
+
+/// An order for a strike: credits for shares, shares for a slice of what the fund holds, or shares for cash at the instant window.
 #[derive(Clone, Debug)]
 pub(crate) struct Order(pub(crate) OrderValue);
 
-/// An order for a strike: credits for shares, or shares for a slice of what the fund holds.
+/// An order for a strike: credits for shares, shares for a slice of what the fund holds, or shares for cash at the instant window.
 #[Object]
 impl Order {
     /// Its id: the number of its event in the journal. Orders with a smaller number than the strike's are in the strike; where prices were bound
@@ -47,11 +58,20 @@ impl Order {
         NameText(self.0.owner.clone())
     }
 
-    /// Credits to be turned into shares; null for a redemption.
+    /// What is wanted.
+    async fn side(&self) -> OrderSide {
+        match self.0.size {
+            OrderSize::Subscription(_) => OrderSide::Subscription,
+            OrderSize::Redemption(_) => OrderSide::Redemption,
+            OrderSize::Window(_) => OrderSide::Window,
+        }
+    }
+
+    /// Credits to be turned into shares; null otherwise.
     async fn amount(&self) -> Option<Credits> {
         match self.0.size {
             OrderSize::Subscription(amount) => Some(Credits(amount)),
-            OrderSize::Redemption(_) => None,
+            OrderSize::Redemption(_) | OrderSize::Window(_) => None,
         }
     }
 
@@ -59,7 +79,9 @@ impl Order {
     async fn shares(&self) -> Option<ShareQuantity> {
         match self.0.size {
             OrderSize::Subscription(_) => None,
-            OrderSize::Redemption(shares) => Some(ShareQuantity(shares)),
+            OrderSize::Redemption(shares) | OrderSize::Window(shares) => {
+                Some(ShareQuantity(shares))
+            }
         }
     }
 
@@ -67,7 +89,9 @@ impl Order {
     async fn state(&self) -> OrderState {
         match self.0.state {
             StateValue::Waiting => OrderState::Waiting,
-            StateValue::Filled(_) | StateValue::Sliced(_) => OrderState::Settled,
+            StateValue::Filled(_) | StateValue::Sliced(_) | StateValue::Paid(_) => {
+                OrderState::Settled
+            }
             StateValue::Cancelled => OrderState::Cancelled,
         }
     }
@@ -84,6 +108,14 @@ impl Order {
     async fn slice(&self) -> Option<OrderSlice> {
         match &self.0.state {
             StateValue::Sliced(slice) => Some(OrderSlice::from(slice)),
+            _ => None,
+        }
+    }
+
+    /// What the instant window paid; null otherwise.
+    async fn payment(&self) -> Option<OrderPayment> {
+        match &self.0.state {
+            StateValue::Paid(paid) => Some(OrderPayment::from(paid)),
             _ => None,
         }
     }

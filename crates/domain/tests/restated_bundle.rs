@@ -14,7 +14,7 @@ use domain::{
         Event,
         restatement::{TOLERANCE_PPB, restate},
     },
-    proof::{Bundle, JoinerRecord, RestatementRecord, verify_bundle},
+    proof::{Bundle, JoinerRecord, LeaverRecord, RestatementRecord, verify_bundle},
 };
 use json_schema::fault;
 use serde_json::{Value, json};
@@ -135,6 +135,15 @@ fn record() {
     let prices = BTreeMap::from([(name("m/a"), PriceNano::from_nano(1_000_000_000))]);
     let threshold = Ppb::from_ppb(TOLERANCE_PPB);
     let found = restate(dealt, &prices, &BTreeMap::new(), threshold).unwrap();
+    let cash = Cash::from_micro(1);
+    let leaver = LeaverRecord {
+        who: name("BOB"),
+        shares: Shares::from_nano(1),
+        paid: cash,
+        right: cash,
+        loss: Cash::ZERO,
+        gain: Cash::ZERO,
+    };
     let record = RestatementRecord {
         record_version: RestatementRecord::VERSION,
         fund: name("main"),
@@ -151,6 +160,7 @@ fn record() {
         ask_error_ppb: found.ask_error_ppb,
         passes_threshold: found.passes,
         joiners: found.joiners.iter().map(JoinerRecord::from).collect(),
+        leavers: vec![leaver],
         fund_loss: found.fund_loss().unwrap(),
         compensated_by: None,
     };
@@ -160,8 +170,12 @@ fn record() {
         serde_json::from_str(include_str!("../../../schema/restatement.schema.json")).unwrap();
     let record = serde_json::to_value(record).unwrap();
     assert_eq!(fault(&schema, &schema, &record), None);
-    for place in ["", "/joiners/0"] {
+    for place in ["", "/joiners/0", "/leavers/0"] {
         for field in record.pointer(place).unwrap().as_object().unwrap().keys() {
+            if field == "leavers" {
+                // Absent where the window paid nobody.
+                continue;
+            }
             let mut lacking = record.clone();
             lacking.pointer_mut(place).unwrap().as_object_mut().unwrap().shift_remove(field);
             assert!(fault(&schema, &schema, &lacking).is_some(), "{place}/{field}");

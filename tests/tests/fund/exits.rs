@@ -26,6 +26,11 @@ pub(crate) struct Market {
 
 impl Market {
     pub(crate) async fn open() -> Self {
+        Self::under(METHODOLOGY).await
+    }
+
+    /// The same under other rules.
+    pub(crate) async fn under(rules: &str) -> Self {
         let world = World::new();
         let [ann, bob] = ["ann", "bob"]
             .map(|owner| world.anybody.with_token(token(&world.place, owner, "invest")));
@@ -34,7 +39,7 @@ impl Market {
         let job = world.evaluate(&world.lab, "lab/net", "v1", &suite).await.unwrap();
         world.work_until_done(&job).await;
         let operator = &world.operator;
-        let rules = json!({ "name": "F", "methodology": METHODOLOGY });
+        let rules = json!({ "name": "F", "methodology": rules });
         mutate(operator, "fundCreate", rules, "fund { name }").await.unwrap();
         for (owner, amount) in [
             ("lab", "100.000000"),

@@ -100,10 +100,14 @@ pub enum Mutation {
     BookShort,
     /// Prices count as told when the book is closed.
     RevealForged,
+    /// The window pays one step of cash too much.
+    WindowOverpaid,
+    /// What was created in kind is as good as any at the window.
+    YouthForgotten,
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 45] = {
+pub const MUTATIONS: [Mutation; 47] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -151,6 +155,8 @@ pub const MUTATIONS: [Mutation; 45] = {
         CompensationUnbooked,
         BookShort,
         RevealForged,
+        WindowOverpaid,
+        YouthForgotten,
     ]
 };
 
@@ -428,6 +434,12 @@ impl Mutation {
             }
             Self::DistributionForgotten => {
                 batch.effects.retain(|e| !matches!(e, Effect::FeesDistributed { .. }));
+            }
+            Self::WindowOverpaid if nudge(batch, Kind::WindowPay, 1, is_cash) => {
+                book(batch, Kind::WindowPay, -1, &GlAccount::Capital);
+            }
+            Self::YouthForgotten => {
+                batch.effects.retain(|e| !matches!(e, Effect::YoungSet { .. }));
             }
             Self::CompensationUnbooked => {
                 of(batch, Kind::Compensation).for_each(|entry| entry.gl.clear());

@@ -30,7 +30,7 @@ const BEFORE: [Step; 15] = [
 ];
 
 /// From there to the next strike and its batch: every kind of command on the way.
-const BETWEEN: [Step; 11] = [
+const BETWEEN: [Step; 12] = [
     Step::Rebalance(3),
     Step::Subscribe("ann", 300_000_000),
     Step::Subscribe("bob", 200_000_007),
@@ -40,6 +40,7 @@ const BETWEEN: [Step; 11] = [
     Step::InKind("bob", 5_000_000_000),
     Step::Claim("bob"),
     Step::Give("ann", "bob", 1_000_001),
+    Step::Window("ann", 5_000_000_000),
     Step::Strike(10),
     Step::Rebalance(10),
 ];

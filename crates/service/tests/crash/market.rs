@@ -9,7 +9,10 @@ use domain::{
     name::Name,
     time::Timestamp,
 };
-use service::{AdmitModel, Caller, RedeemInKind, Scope, Service, ServiceError, TransferAsset};
+use service::{
+    AdmitModel, Caller, PlaceWindowRequest, RedeemInKind, Scope, Service, ServiceError,
+    TransferAsset,
+};
 use store::{
     AliasMoveRow, ModelRow, ObjectKind, ObjectRow, PriceDecisionRow, ReportRow, Store, VersionRow,
 };
@@ -134,10 +137,18 @@ pub(crate) enum Step {
     /// Takes back the order that the step of this number placed.
     Cancel(&'static str, usize),
     InKind(&'static str, i64),
+    /// A request at the instant window, which the next strike pays.
+    Window(&'static str, i64),
     Give(&'static str, &'static str, i64),
     Claim(&'static str),
     Strike(i64),
     Rebalance(i64),
+}
+
+/// The demo's rules with an instant window.
+fn with_window() -> String {
+    let window = "\"window\": { \"budget\": 250000000, \"levy_out\": 5000000 }, \"quorum\"";
+    METHODOLOGY.replacen("\"quorum\"", window, 1)
 }
 
 /// Does a step; the number that it told, where it tells one.
@@ -155,7 +166,7 @@ pub(crate) async fn run(
             .await
             .map(|_| 0),
         Step::CreateFund => {
-            service.create_fund(&operator, &key, &fund, METHODOLOGY).await.map(|_| 0)
+            service.create_fund(&operator, &key, &fund, &with_window()).await.map(|_| 0)
         }
         Step::Admit(model) => {
             let (model, bond) = (name(MODELS[model]), Cash::from_micro(100_000_000));
@@ -182,6 +193,10 @@ pub(crate) async fn run(
             let input = RedeemInKind { fund, shares, skip: Vec::new() };
             let received = service.redeem_in_kind(&caller(who, 1), &key, &input).await;
             received.map(|received| received.event)
+        }
+        Step::Window(who, shares) => {
+            let input = PlaceWindowRequest { fund, shares: Shares::from_nano(shares) };
+            service.place_window_request(&caller(who, 1), &key, &input).await
         }
         Step::Give(who, to, amount) => {
             let input = TransferAsset { to: name(to), asset: Asset::Cash, amount };

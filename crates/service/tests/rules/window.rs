@@ -18,7 +18,7 @@ const SHARE: i64 = 1_000_000_000;
 impl World {
     async fn ask(&self, who: &str, shares: i64, day: i64) -> Result<i64, ServiceError> {
         let input = PlaceWindowRequest { fund: name("F"), shares: Shares::from_nano(shares) };
-        let key = format!("window {who} {shares} {day}");
+        let key = self.key();
         self.service.place_window_request(&caller(who, day), &key, &input).await
     }
 
@@ -39,8 +39,8 @@ async fn the_window_pays_at_the_strike() {
     world.strike(2).await;
     world.rebalance(2).await;
     let quote = async |shares: i64| {
-        let ledger = service.ledger_at(&service::Moment::new(caller("ann", 3).now, None, None));
-        let ledger = ledger.await.unwrap();
+        let moment = service::Moment::new(caller("ann", 3).now, None, None);
+        let ledger = service.ledger_at(&moment).await.unwrap();
         let told = service.quote_window(&name("F"), Shares::from_nano(shares), &ledger).unwrap();
         (told.unwrap(), service.fund_window(&name("F"), &ledger).unwrap().unwrap())
     };

@@ -18,6 +18,18 @@ async fn request(market: &Market, who: &Client, shares: &str) -> Result<Value, S
     mutate(who, "windowRequestPlace", input, PAID).await
 }
 
+/// The publisher knows his version before the mark does.
+async fn insiders_wait(market: &Market) {
+    let world = &market.world;
+    let lab = world.anybody.with_token(token(&world.place, "lab", "invest"));
+    assert_eq!(request(market, &lab, "1.000000000").await.unwrap_err(), "funds");
+    let (checkpoint, graph) = world.upload_pair(&world.lab_token, STEPS[1], GRAPH).await;
+    let version =
+        json!({ "model": "lab/net", "version": "v2", "checkpoint": checkpoint, "graph": graph });
+    mutate(&world.lab, "versionPublish", version, "version { name }").await.unwrap();
+    assert_eq!(request(market, &lab, "1.000000000").await.unwrap_err(), "own_dealing");
+}
+
 /// Proves that a fund without a window refuses and shows none; that one with it tells what it would pay, pays it at the strike and gives
 /// the rest back, to the last micro-credit of the quote; that requests close with the book and a withheld strike gives them back; that an
 /// insider waits for the mark to know his version; that every strike proves itself; and that all of it is there after a restart.
@@ -90,15 +102,7 @@ async fn the_window_is_open() {
         assert_eq!(window.is_array(), strike == number, "{window}");
     }
 
-    // The publisher knows his version before the mark does.
-    let lab = world.anybody.with_token(token(&world.place, "lab", "invest"));
-    assert_eq!(request(&market, &lab, "1.000000000").await.unwrap_err(), "funds");
-    let (checkpoint, graph) = world.upload_pair(&world.lab_token, STEPS[1], GRAPH).await;
-    let version =
-        json!({ "model": "lab/net", "version": "v2", "checkpoint": checkpoint, "graph": graph });
-    mutate(&world.lab, "versionPublish", version, "version { name }").await.unwrap();
-    assert_eq!(request(&market, &lab, "1.000000000").await.unwrap_err(), "own_dealing");
-
+    insiders_wait(&market).await;
     let (_again, url) = serve(&world.place);
     let again = Client::new(&url, None).unwrap();
     let again = again.with_token(token(&world.place, "ann", "invest"));

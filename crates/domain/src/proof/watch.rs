@@ -229,6 +229,7 @@ impl Watch {
         self.restate(state, event, batch)?;
         if event.fund() == Some(&self.fund) {
             self.window.follow(self.sequence, event)?;
+            self.follow_orders(event);
         }
         match event {
             Event::CreateFund { fund, params } if *fund == self.fund => {
@@ -243,28 +244,10 @@ impl Watch {
             Event::Admit { fund, model, publisher, .. } if *fund == self.fund => {
                 self.publishers.insert(model.clone(), publisher.clone());
             }
-            Event::Subscribe { fund, who, amount } if *fund == self.fund => {
-                self.order(OrderKind::Subscription, who, amount.as_micro());
-            }
-            Event::Redeem { fund, who, shares } if *fund == self.fund => {
-                self.order(OrderKind::Redemption, who, shares.as_nano());
-            }
-            Event::RequestWindow { fund, who, shares } if *fund == self.fund => {
-                self.order(OrderKind::Window, who, shares.as_nano());
-            }
-            Event::CancelWindow { fund, place, .. } if *fund == self.fund => {
-                self.cancel(OrderKind::Window, *place);
-            }
             Event::PayWindow { fund, day } if *fund == self.fund => {
                 let (at, open) = ((self.sequence, *day), self.open.as_ref());
                 let closed = open.and_then(Following::cut_off).or(self.marked).map(|at| at.0);
                 self.window.pay(at, &batch.outcome, (&mut self.orders, open), closed)?;
-            }
-            Event::CancelSubscription { fund, place, .. } if *fund == self.fund => {
-                self.cancel(OrderKind::Subscription, *place);
-            }
-            Event::CancelRedemption { fund, place, .. } if *fund == self.fund => {
-                self.cancel(OrderKind::Redemption, *place);
             }
             Event::CommitPrices { fund, commitment } if *fund == self.fund => {
                 self.open = Some(Following::new(*commitment, self.sequence));
@@ -353,6 +336,27 @@ impl Watch {
                 Err(WatchError::Rules { sequence, field, stated, derived })
             }
             Err(source) => Err(WatchError::Restatement { sequence, source }),
+        }
+    }
+
+    /// Takes an order of the fund in, or out where its owner took it back.
+    fn follow_orders(&mut self, event: &Event) {
+        match event {
+            Event::Subscribe { who, amount, .. } => {
+                self.order(OrderKind::Subscription, who, amount.as_micro());
+            }
+            Event::Redeem { who, shares, .. } => {
+                self.order(OrderKind::Redemption, who, shares.as_nano());
+            }
+            Event::RequestWindow { who, shares, .. } => {
+                self.order(OrderKind::Window, who, shares.as_nano());
+            }
+            Event::CancelSubscription { place, .. } => {
+                self.cancel(OrderKind::Subscription, *place);
+            }
+            Event::CancelRedemption { place, .. } => self.cancel(OrderKind::Redemption, *place),
+            Event::CancelWindow { place, .. } => self.cancel(OrderKind::Window, *place),
+            _ => {}
         }
     }
 

@@ -215,6 +215,7 @@ impl Mutation {
             | Self::RefundKept
             | Self::SliceRoundedUp
             | Self::UnitsRoundedUp
+            | Self::WindowOverpaid
             | Self::SliceToManager => self.spoil_strike(batch),
             Self::ManagementFeeSkipped
             | Self::PublishersForgotten
@@ -232,6 +233,7 @@ impl Mutation {
             | Self::PoolStaysOpen
             | Self::QueueStays
             | Self::FreezeForgotten
+            | Self::YouthForgotten
             | Self::BookShort
             | Self::RevealForged
             | Self::EstimatesIgnored => self.spoil_effects(batch),
@@ -266,6 +268,11 @@ impl Mutation {
             Self::SliceRoundedUp => {
                 if nudge(batch, Kind::SettleReds, 1, |leg| is_cash(leg) && from_fund(leg)) {
                     book(batch, Kind::SettleReds, -1, &GlAccount::Capital);
+                }
+            }
+            Self::WindowOverpaid => {
+                if nudge(batch, Kind::WindowPay, 1, is_cash) {
+                    book(batch, Kind::WindowPay, -1, &GlAccount::Capital);
                 }
             }
             Self::UnitsRoundedUp => {
@@ -376,6 +383,9 @@ impl Mutation {
             Self::FreezeForgotten => {
                 batch.effects.retain(|e| !matches!(e, Effect::Restricted { .. }));
             }
+            Self::YouthForgotten => {
+                batch.effects.retain(|e| !matches!(e, Effect::YoungSet { .. }));
+            }
             Self::PoolStaysOpen => {
                 batch.effects.retain(|e| !matches!(e, Effect::PoolClosed { .. }));
             }
@@ -434,12 +444,6 @@ impl Mutation {
             }
             Self::DistributionForgotten => {
                 batch.effects.retain(|e| !matches!(e, Effect::FeesDistributed { .. }));
-            }
-            Self::WindowOverpaid if nudge(batch, Kind::WindowPay, 1, is_cash) => {
-                book(batch, Kind::WindowPay, -1, &GlAccount::Capital);
-            }
-            Self::YouthForgotten => {
-                batch.effects.retain(|e| !matches!(e, Effect::YoungSet { .. }));
             }
             Self::CompensationUnbooked => {
                 of(batch, Kind::Compensation).for_each(|entry| entry.gl.clear());

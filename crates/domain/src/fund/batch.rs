@@ -456,7 +456,6 @@ pub enum Effect {
     },
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 const fn is_none(count: &u64) -> bool {
     *count == 0
 }

@@ -36,6 +36,7 @@ mod m0039_dealing_days;
 mod m0040_commitments;
 mod m0042_restatements;
 mod m0043_waiting_orders;
+mod m0046_window;
 mod m0048_balance_seeds;
 mod m0049_ledger_notes;
 mod table;
@@ -87,6 +88,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0032_orders::Migration),
             Box::new(m0033_log::Migration),
             Box::new(m0042_restatements::Migration),
+            Box::new(m0046_window::Migration),
             Box::new(m0035_methodologies::Migration),
             Box::new(m0037_travel::Migration),
             Box::new(m0038_calendars::Migration),

@@ -8,27 +8,30 @@ use sea_orm_migration::prelude::{
 
 use crate::table::{self, Changes, TableDefinition, bigint, bigint_or_null, reference, text};
 
+/// Orders; a later step makes the table anew with another side.
+pub(crate) const ORDERS: TableDefinition = TableDefinition {
+    name: "fund_order",
+    columns: &[
+        bigint("event_seq"),
+        text("fund"),
+        text("side"),
+        text("owner"),
+        bigint_or_null("closed_by"),
+    ],
+    key: &["event_seq"],
+    unique: &[],
+    searched: &[&["fund", "side", "closed_by", "event_seq"], &["owner", "event_seq"]],
+    references: &[
+        reference(&["fund"], "fund", &["name"]),
+        reference(&["event_seq"], "ledger_event", &["seq"]),
+        reference(&["closed_by"], "ledger_event", &["seq"]),
+    ],
+    checks: &["side IN ('subscription', 'redemption')", "closed_by > event_seq"],
+    changes: Changes::AllBut(&["event_seq", "fund", "side", "owner"]),
+};
+
 const TABLES: &[TableDefinition] = &[
-    TableDefinition {
-        name: "fund_order",
-        columns: &[
-            bigint("event_seq"),
-            text("fund"),
-            text("side"),
-            text("owner"),
-            bigint_or_null("closed_by"),
-        ],
-        key: &["event_seq"],
-        unique: &[],
-        searched: &[&["fund", "side", "closed_by", "event_seq"], &["owner", "event_seq"]],
-        references: &[
-            reference(&["fund"], "fund", &["name"]),
-            reference(&["event_seq"], "ledger_event", &["seq"]),
-            reference(&["closed_by"], "ledger_event", &["seq"]),
-        ],
-        checks: &["side IN ('subscription', 'redemption')", "closed_by > event_seq"],
-        changes: Changes::AllBut(&["event_seq", "fund", "side", "owner"]),
-    },
+    ORDERS,
     TableDefinition {
         name: "order_slice",
         columns: &[

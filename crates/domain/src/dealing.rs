@@ -59,13 +59,17 @@ pub enum DealingKind {
     InKind,
     /// He asked the instant window for cash.
     Window,
+    /// He took that back.
+    WindowCancellation,
+    /// The window paid him; it stands with the strike that it was paid for, at whose marks it was.
+    WindowPayment,
 }
 
 impl DealingKind {
     /// Whether it uses no mark and so is open at any time: leaving does.
     #[must_use]
     pub const fn is_leaving(self) -> bool {
-        matches!(self, Self::Redemption | Self::InKind | Self::Window)
+        matches!(self, Self::Redemption | Self::InKind)
     }
 }
 
@@ -152,6 +156,9 @@ pub fn dealings_of(
         }
         Event::RequestWindow { fund: of, who, .. } if of == fund => {
             vec![one(who, DealingKind::Window)]
+        }
+        Event::CancelWindow { fund: of, who, .. } if of == fund => {
+            vec![one(who, DealingKind::WindowCancellation)]
         }
         Event::Transfer { who, to, asset: Asset::Share(of), .. } if of == fund => {
             vec![one(who, DealingKind::Given), one(to, DealingKind::Received)]

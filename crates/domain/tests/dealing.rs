@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 const OWNERS: [&str; 4] = ["ANN", "BOB", "LAB", "CY"];
 const MODELS: [&str; 3] = ["lab/a", "lab/b", "cy/c"];
-const KINDS: [DealingKind; 7] = [
+const KINDS: [DealingKind; 10] = [
     DealingKind::Subscription,
     DealingKind::Cancellation,
     DealingKind::Fill,
@@ -20,6 +20,9 @@ const KINDS: [DealingKind; 7] = [
     DealingKind::Received,
     DealingKind::Redemption,
     DealingKind::InKind,
+    DealingKind::Window,
+    DealingKind::WindowCancellation,
+    DealingKind::WindowPayment,
 ];
 
 fn name(text: &str) -> Name {
@@ -151,10 +154,15 @@ fn events_are_dealings() {
     };
     let cancel = Event::CancelSubscription { fund: f.clone(), who: ann.clone(), place: 0 };
     let strike = Event::Strike { fund: f.clone(), day: 1 };
+    let shares = Shares::from_nano(1);
+    let asks = Event::RequestWindow { fund: f.clone(), who: ann.clone(), shares };
+    let takes_back = Event::CancelWindow { fund: f.clone(), who: ann.clone(), place: 0 };
     for (event, expected) in [
         (order(&f), vec![("ANN", DealingKind::Subscription)]),
         (order(&g), vec![]),
         (cancel, vec![("ANN", DealingKind::Cancellation)]),
+        (asks, vec![("ANN", DealingKind::Window)]),
+        (takes_back, vec![("ANN", DealingKind::WindowCancellation)]),
         (
             gift(Asset::Share(f.clone())),
             vec![("ANN", DealingKind::Given), ("BOB", DealingKind::Received)],

@@ -14,7 +14,10 @@ use domain::{
         Event,
         restatement::{TOLERANCE_PPB, restate},
     },
-    proof::{Bundle, JoinerRecord, RestatementRecord, TradeRecord, WindingRecord, verify_bundle},
+    proof::{
+        Bundle, JoinerRecord, LeaverRecord, RestatementRecord, TradeRecord, WindingRecord,
+        verify_bundle,
+    },
 };
 use json_schema::fault;
 use serde_json::{Value, json};
@@ -135,6 +138,15 @@ fn record() {
     let prices = BTreeMap::from([(name("m/a"), PriceNano::from_nano(1_000_000_000))]);
     let threshold = Ppb::from_ppb(TOLERANCE_PPB);
     let found = restate(dealt, &prices, &BTreeMap::new(), threshold).unwrap();
+    let cash = Cash::from_micro(1);
+    let leaver = LeaverRecord {
+        who: name("BOB"),
+        shares: Shares::from_nano(1),
+        paid: cash,
+        right: cash,
+        loss: Cash::ZERO,
+        gain: Cash::ZERO,
+    };
     let record = RestatementRecord {
         record_version: RestatementRecord::VERSION,
         fund: name("main"),
@@ -151,6 +163,7 @@ fn record() {
         ask_error_ppb: found.ask_error_ppb,
         passes_threshold: found.passes,
         joiners: found.joiners.iter().map(JoinerRecord::from).collect(),
+        leavers: vec![leaver],
         fund_loss: found.fund_loss().unwrap(),
         compensated_by: None,
         winding: Some(WindingRecord { published: dealt.winding(), right: found.winds_up }),
@@ -162,8 +175,9 @@ fn record() {
         serde_json::from_str(include_str!("../../../schema/restatement.schema.json")).unwrap();
     let record = serde_json::to_value(record).unwrap();
     assert_eq!(fault(&schema, &schema, &record), None);
-    let optional = ["winding", "trades"];
-    for place in ["", "/joiners/0", "/winding", "/trades/LP"] {
+    // Absent where the window paid nobody, and before they were told.
+    let optional = ["leavers", "winding", "trades"];
+    for place in ["", "/joiners/0", "/leavers/0", "/winding", "/trades/LP"] {
         let fields = record.pointer(place).unwrap().as_object().unwrap().keys();
         for field in fields.filter(|field| !optional.contains(&field.as_str())) {
             let mut lacking = record.clone();

@@ -85,7 +85,7 @@ fn every_fault_is_found() {
 }
 
 /// Faults that both books bear: only the model says who should have been paid, or at what ask.
-const LEFT_TO_THE_MODEL: [Mutation; 10] = [
+const LEFT_TO_THE_MODEL: [Mutation; 12] = [
     Mutation::CallForgotten,
     Mutation::SliceToManager,
     Mutation::ClaimToSponsor,
@@ -97,6 +97,7 @@ const LEFT_TO_THE_MODEL: [Mutation; 10] = [
     Mutation::CorrectionForgotten,
     Mutation::DistributionForgotten,
     Mutation::FeeShareForgotten,
+    Mutation::YouthForgotten,
 ];
 
 /// Proves that the numbered invariants find all other faults without the model beside them.

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use domain::{
-    dealing::{Dealing, Insider, RegisterEntry, Window, dealings_of, register},
+    dealing::{Dealing, DealingKind, Insider, RegisterEntry, Window, dealings_of, register},
     fund::{Event, Outcome, StrikeOutcome},
     name::Name,
     time::Timestamp,
 };
 use store::{
     EventRow, Moment, StrikeRow, dealing_window_end, ledger, model_version, registered_model,
-    strike, version_moment,
+    strike, version_moment, window_fill,
 };
 
 use crate::{
@@ -211,5 +211,34 @@ async fn dealings_in(
         _ => None,
     };
     let place = (row.seq.unsigned_abs(), Timestamp::from_millis(row.recorded_at));
-    Ok(dealings_of(fund, &event, outcome.as_ref(), place))
+    let mut dealings = dealings_of(fund, &event, outcome.as_ref(), place);
+    if let Some(strike) = outcome {
+        let number = i64::try_from(strike.epoch).map_err(ServiceError::internal)?;
+        dealings.extend(window_payments(strikes.service, (fund, number), place).await?);
+    }
+    Ok(dealings)
+}
+
+/// Whom the instant window paid for a strike: at its marks, so that they dealt where it did.
+async fn window_payments(
+    service: &Service,
+    (fund, number): (&Name, i64),
+    (sequence, at): (u64, Timestamp),
+) -> Result<Vec<Dealing>, ServiceError> {
+    let (mut dealings, mut after) = (Vec::new(), None);
+    loop {
+        let strike = (fund.as_str(), number);
+        let page = window_fill::list(&service.store, strike, after, PAGE_EVENTS).await?;
+        let is_last = (page.len() as u64) < PAGE_EVENTS;
+        for row in page {
+            after = Some(row.order_event_seq);
+            if row.shares_nano > 0 {
+                let owner = row.owner.parse().map_err(ServiceError::internal)?;
+                dealings.push(Dealing { sequence, at, owner, kind: DealingKind::WindowPayment });
+            }
+        }
+        if is_last {
+            return Ok(dealings);
+        }
+    }
 }

@@ -74,6 +74,9 @@ impl Followers {
                 if let Event::Strike { fund, .. } = event {
                     restated.before(state, state.fund(fund));
                 }
+                if let Event::PayWindow { fund, .. } = event {
+                    restated.before_window(state, state.fund(fund));
+                }
             }
             None => {}
         }

@@ -96,6 +96,7 @@ mod versions;
 mod visibility;
 mod webhook_delivery;
 mod webhooks;
+mod window;
 mod worker;
 mod worker_log;
 mod worker_round;
@@ -181,6 +182,7 @@ pub use versions::{LISTED, PublishVersion, Version};
 pub use visibility::{Grant, Reader};
 pub use webhook_delivery::{LeasedDelivery, RETRY_AFTER_S};
 pub use webhooks::{CreateWebhook, Delivery, DeliveryState, WEBHOOK_EVENTS, Webhook};
+pub use window::{OrderPayment, PlaceWindowRequest, WindowView};
 pub use worker::{Worked, Worker, WorkerError};
 pub use yanks::{Yank, YankVersion};
 

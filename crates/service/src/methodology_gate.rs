@@ -44,10 +44,6 @@ pub async fn check(rules: &Methodology) -> Result<(), ServiceError> {
 
 /// Refuses a rule that this installation would show and not keep.
 fn check_enforced(rules: &Methodology) -> Result<(), ServiceError> {
-    if rules.window.is_some() {
-        let reason = "window is not offered by this installation (ops/decisions/0045)".to_owned();
-        return Err(ServiceError::invalid("methodology", reason));
-    }
     let breaker = |ppb: u64| i64::try_from(ppb).unwrap_or(i64::MAX);
     for (name, given, kept) in [
         ("quorum", rules.quorum, 1),

@@ -100,9 +100,12 @@ impl Service {
             return Ok(book);
         }
         let (state, _) = self.history.state_at(&self.store, cut_off).await?;
-        let joins = self.waited(fund, OrderSide::Subscription, cut_off).await?;
-        let leaves = self.waited(fund, OrderSide::Redemption, cut_off).await?;
-        let orders = book_orders(&state, fund, (joins, leaves));
+        let ids = [
+            self.waited(fund, OrderSide::Subscription, cut_off).await?,
+            self.waited(fund, OrderSide::Redemption, cut_off).await?,
+            self.waited(fund, OrderSide::Window, cut_off).await?,
+        ];
+        let orders = book_orders(&state, fund, ids);
         let orders = orders.ok_or_else(|| ServiceError::internal("a cut-off without a book"))?;
         let (number, salt) = (made.number.unsigned_abs(), self.salt_of_book(cut_off).await?);
         let book = Arc::new(Book::new(fund.clone(), number, orders, salt));

@@ -11,20 +11,21 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use store::{
     Connection, OrderRow, OrderSide, SliceRow, StoreTransaction, fund_order, ledger, order_fill,
-    order_slice,
+    order_slice, window_fill,
 };
 
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
     cut_offs::{close_if_due, open_or_close},
-    dealing::check_placed_order,
+    dealing::{check_own_dealing, check_placed_order},
     funds::ledger_command,
     holds::{let_go_if_long, placed_at},
     ledger::LedgerUnit,
     moment::LedgerAt,
     strikes::OrderFill,
     token::{Caller, Scope},
+    window::OrderPayment,
 };
 
 /// Most orders of one owner that wait in a fund on one side: the queue is for everybody.
@@ -60,6 +61,8 @@ pub enum OrderSize {
     Subscription(Cash),
     /// A slice for so many shares.
     Redemption(Shares),
+    /// Cash for so many shares, at the instant window.
+    Window(Shares),
 }
 
 /// Where an order stands.
@@ -71,6 +74,8 @@ pub enum OrderState {
     Filled(OrderFill),
     /// A strike gave it a slice.
     Sliced(OrderSlice),
+    /// The instant window paid it, as far as it reached.
+    Paid(OrderPayment),
     /// Its owner took it back.
     Cancelled,
 }
@@ -188,7 +193,7 @@ impl Service {
     /// Takes an order of the caller's back while it waits; what it held in escrow returns.
     ///
     /// # Errors
-    /// [`ServiceError::OwnDealing`] for one who may know of a version before the mark does, where it is one to buy;
+    /// [`ServiceError::OwnDealing`] for one who may know of a version before the mark does, where it is one to buy or one at the window;
     /// [`ServiceError::Absent`] for an order that is none of the caller's, [`ServiceError::Invalid`] once it is settled or taken back.
     pub async fn cancel_order(
         &self,
@@ -208,8 +213,11 @@ impl Service {
             let reason = format!("order {order} waits no more: it was settled or taken back");
             return Err(ServiceError::invalid("order", reason));
         }
-        if row.side == OrderSide::Subscription {
-            check_own_order(&mut ledger, &fund, &row).await?;
+        // A slice knows no mark.
+        match row.side {
+            OrderSide::Subscription => check_own_order(&mut ledger, &fund, &row).await?,
+            OrderSide::Window => check_own_dealing(&ledger, &fund, &caller.owner).await?,
+            OrderSide::Redemption => {}
         }
         open_or_close(&mut ledger, &fund).await?;
         let transaction = &ledger.unit.transaction;
@@ -223,6 +231,7 @@ impl Service {
         let event = match row.side {
             OrderSide::Subscription => Event::CancelSubscription { fund, who, place },
             OrderSide::Redemption => Event::CancelRedemption { fund, who, place },
+            OrderSide::Window => Event::CancelWindow { fund, who, place },
         };
         let (closed_by, _) = ledger.post(&event).await?;
         if !fund_order::close(&ledger.unit.transaction, order, closed_by).await? {
@@ -293,6 +302,7 @@ impl Service {
         let size = match serde_json::from_str(&event.body).map_err(ServiceError::internal)? {
             Event::Subscribe { amount, .. } => OrderSize::Subscription(amount),
             Event::Redeem { shares, .. } => OrderSize::Redemption(shares),
+            Event::RequestWindow { shares, .. } => OrderSize::Window(shares),
             _ => return Err(ServiceError::internal("an order whose event is none")),
         };
         let state = match row.closed_by.filter(|closed_by| *closed_by <= last) {
@@ -314,6 +324,9 @@ impl Service {
     async fn closed_state(&self, order: i64) -> Result<OrderState, ServiceError> {
         if let Some(row) = order_fill::find(&self.store, order).await? {
             return Ok(OrderState::Filled(OrderFill::read(&row)));
+        }
+        if let Some(row) = window_fill::find(&self.store, order).await? {
+            return Ok(OrderState::Paid(OrderPayment::read(&row)));
         }
         let slice = |row: SliceRow| -> Result<OrderSlice, ServiceError> {
             Ok(OrderSlice {

@@ -10,7 +10,10 @@ use domain::{
         restatement::{TOLERANCE_PPB, restate},
     },
     name::Name,
-    proof::{JoinerRecord, PaidSoFar, Restated, RestatementRecord, TradeRecord, WindingRecord},
+    proof::{
+        JoinerRecord, LeaverRecord, PaidSoFar, Restated, RestatementRecord, TradeRecord,
+        WindingRecord,
+    },
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -168,6 +171,7 @@ fn compute(
         ask_error_ppb: found.ask_error_ppb,
         passes_threshold: found.passes,
         joiners: found.joiners.iter().map(JoinerRecord::from).collect(),
+        leavers: found.leavers.iter().map(LeaverRecord::from).collect(),
         fund_loss: found.fund_loss().map_err(wrong)?,
         compensated_by: None,
         winding: Some(WindingRecord { published: dealt.winding(), right: found.winds_up }),

@@ -242,9 +242,12 @@ pub(crate) async fn close_book(
     let (closed_by, _) = ledger.post(&event).await?;
     let number = get_state(ledger, fund)?.epoch() + 1;
     let transaction = &ledger.unit.transaction;
-    let joins = waiting(transaction, fund, OrderSide::Subscription).await?;
-    let leaves = waiting(transaction, fund, OrderSide::Redemption).await?;
-    let orders = book_orders(&ledger.state, fund, (joins, leaves));
+    let ids = [
+        waiting(transaction, fund, OrderSide::Subscription).await?,
+        waiting(transaction, fund, OrderSide::Redemption).await?,
+        waiting(transaction, fund, OrderSide::Window).await?,
+    ];
+    let orders = book_orders(&ledger.state, fund, ids);
     let orders = orders.ok_or_else(|| ServiceError::internal("a cut-off without a book"))?;
     let root = BookRoot::of(fund, number, orders.iter(), &salt);
     let row = get_open(&ledger.unit.transaction, fund).await?;
@@ -270,28 +273,27 @@ async fn get_open(
     row.ok_or_else(|| ServiceError::internal("a commitment of the ledger alone"))
 }
 
-/// The orders of a closed book, in the order of the journal; none where no book is closed. Of the ids of the orders that wait, `joins` and
-/// `leaves`, the first are those of the book.
-pub(crate) fn book_orders(
-    state: &State,
-    fund: &Name,
-    (mut joins, leaves): (Vec<i64>, Vec<i64>),
-) -> Option<Vec<Order>> {
+/// The orders of a closed book, in the order of the journal; none where no book is closed. Of the ids of the orders that wait (joiners,
+/// leavers, those at the window) the first are those of the book.
+pub(crate) fn book_orders(state: &State, fund: &Name, ids: [Vec<i64>; 3]) -> Option<Vec<Order>> {
     let state = state.fund(fund)?;
     let closed = state.open_commitment().and_then(|open| open.book)?;
-    joins.truncate(closed.subscriptions);
-    let ids = joins.into_iter().chain(leaves);
+    let counts = [closed.subscriptions, closed.redemptions, closed.window];
+    let ids = ids.into_iter().zip(counts).flat_map(|(ids, count)| ids.into_iter().take(count));
     let joins = state.pending_subscriptions().iter().take(closed.subscriptions);
     let joins = joins.map(|(who, cash)| (OrderKind::Subscription, who, cash.as_micro()));
     let leaves = state.pending_redemptions().iter().take(closed.redemptions);
     let leaves = leaves.map(|(who, shares)| (OrderKind::Redemption, who, shares.as_nano()));
+    let asks = state.window().requests().iter().take(closed.window);
+    let asks = asks.map(|(who, shares)| (OrderKind::Window, who, shares.as_nano()));
     let order = |(id, (kind, who, amount)): (i64, (OrderKind, &Name, i64))| Order {
         sequence: id.unsigned_abs(),
         kind,
         amount,
         who: who.clone(),
     };
-    let mut orders: Vec<Order> = ids.zip(joins.chain(leaves)).map(order).collect();
+    let orders = joins.chain(leaves).chain(asks);
+    let mut orders: Vec<Order> = ids.zip(orders).map(order).collect();
     orders.sort_by_key(|order| order.sequence);
     Some(orders)
 }
@@ -408,7 +410,8 @@ pub(crate) async fn use_up(
     Err(ServiceError::internal("a commitment that was used up in the table alone"))
 }
 
-/// Opens a book that has waited too long for its strike, so that nobody's order is shut in: its joiners have their money back.
+/// Opens a book that has waited too long for its strike, so that nobody's order is shut in: its joiners have their money back, and
+/// those who asked the window their shares.
 pub(crate) async fn reopen_if_due(
     ledger: &mut LedgerUnit<'_>,
     fund: &Name,
@@ -418,7 +421,6 @@ pub(crate) async fn reopen_if_due(
     let Some(closed) = closed.filter(|closed| day - closed.day >= BOOK_DAYS_MAX) else {
         return Ok(());
     };
-    let side = OrderSide::Subscription;
     let is_bound = get_state(ledger, fund)?.open_commitment().is_some();
     let (event_seq, _) = ledger.post(&Event::ReopenOrders { fund: fund.clone(), day }).await?;
     if !is_bound {
@@ -426,10 +428,13 @@ pub(crate) async fn reopen_if_due(
         return Ok(());
     }
     let transaction = &ledger.unit.transaction;
-    let joins = waiting(transaction, fund, side).await?;
-    let last = closed.subscriptions.checked_sub(1).and_then(|place| joins.get(place));
-    if let Some(last) = last {
-        fund_order::close_up_to(transaction, fund.as_str(), side, (*last, event_seq)).await?;
+    for (side, count) in
+        [(OrderSide::Subscription, closed.subscriptions), (OrderSide::Window, closed.window)]
+    {
+        let orders = waiting(transaction, fund, side).await?;
+        if let Some(last) = count.checked_sub(1).and_then(|place| orders.get(place)) {
+            fund_order::close_up_to(transaction, fund.as_str(), side, (*last, event_seq)).await?;
+        }
     }
     use_up(ledger, fund, event_seq, false).await
 }

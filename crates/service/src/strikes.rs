@@ -38,6 +38,7 @@ use crate::{
     rebalances::{BasketRecord, level_after, plan_rebalance},
     reveal::{set_prices, use_up},
     token::{Caller, Scope},
+    window::{close_returned, pay_if_due, requests},
 };
 
 /// An official computation of NAV.
@@ -115,6 +116,7 @@ impl Service {
     ///
     /// Rules whose day has come are in force from the end of the strike on: it is computed under those before.
     /// While its valuation is in doubt, subscription orders wait on; redemptions are settled all the same.
+    /// Before it, and at its marks, the instant window is paid, where the fund has one.
     /// Where prices were bound before, the strike tells them and settles the closed book alone; with `withhold` it does not tell them:
     /// marks stay, joiners of the book have their money back, and everybody can see it. Where none were bound, the prices that are
     /// accepted now are marked, and the record shows no commitment.
@@ -147,6 +149,8 @@ impl Service {
         release(&mut ledger, fund, &ended).await?;
         let open = ledger.state.fund(fund).and_then(|state| state.open_commitment().copied());
         let day = fund_day(&ledger.state, fund, caller.now);
+        pay_if_due(&mut ledger, fund, day).await?;
+        let waited = requests(ledger.state.fund(fund));
         let (event_seq, batch) = ledger.post(&Event::Strike { fund: fund.clone(), day }).await?;
         let Outcome::Strike(outcome) = &batch.outcome else {
             return Err(ServiceError::internal("a strike without outcome"));
@@ -173,6 +177,7 @@ impl Service {
         strike::insert(&ledger.unit.transaction, row).await?;
         write_ends(&ledger, fund, known, event_seq).await?;
         close_orders(&ledger, fund, (number, event_seq), (outcome, kept(&batch))).await?;
+        close_returned(&ledger, (fund, number, event_seq), &waited).await?;
         if let Some(open) = open {
             use_up(&ledger, fund, event_seq, open.revealed).await?;
         }
@@ -357,6 +362,7 @@ async fn close_orders(
         let left = ledger.state.fund(fund).map_or(0, |state| match side {
             OrderSide::Subscription => state.pending_subscriptions().len(),
             OrderSide::Redemption => state.pending_redemptions().len(),
+            OrderSide::Window => state.window().requests().len(),
         });
         let Some(last) = orders.last().filter(|_| wait == settled + left) else {
             let reason = format!("{wait} {side} orders wait, {settled} settled, {left} left");

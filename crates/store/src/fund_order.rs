@@ -14,6 +14,8 @@ words! {
         Subscription = "subscription",
         /// Shares for a slice.
         Redemption = "redemption",
+        /// Shares for cash, at the instant window.
+        Window = "window",
     }
 }
 

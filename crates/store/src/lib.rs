@@ -85,6 +85,7 @@ pub mod version_print;
 pub mod version_yank;
 pub mod webhook;
 pub mod webhook_delivery;
+pub mod window_fill;
 
 mod connection;
 mod error;
@@ -176,3 +177,4 @@ pub use version_print::{AnswersRow, PrintRow};
 pub use version_yank::YankRow;
 pub use webhook::WebhookRow;
 pub use webhook_delivery::{DeliveryOutcome, DeliveryRow, DeliveryState};
+pub use window_fill::WindowFillRow;

@@ -26,11 +26,16 @@ pub(crate) struct Market {
 
 impl Market {
     pub(crate) async fn open() -> Self {
-        Self::inside(World::new()).await
+        Self::inside(World::new(), METHODOLOGY).await
+    }
+
+    /// The same under other rules.
+    pub(crate) async fn under(rules: &str) -> Self {
+        Self::inside(World::new(), rules).await
     }
 
     /// The same in a world that is there.
-    pub(crate) async fn inside(world: World) -> Self {
+    pub(crate) async fn inside(world: World, rules: &str) -> Self {
         let [ann, bob] = ["ann", "bob"]
             .map(|owner| world.anybody.with_token(token(&world.place, owner, "invest")));
         let suite = world.register_suite().await;
@@ -38,7 +43,7 @@ impl Market {
         let job = world.evaluate(&world.lab, "lab/net", "v1", &suite).await.unwrap();
         world.work_until_done(&job).await;
         let operator = &world.operator;
-        let rules = json!({ "name": "F", "methodology": METHODOLOGY });
+        let rules = json!({ "name": "F", "methodology": rules });
         mutate(operator, "fundCreate", rules, "fund { name }").await.unwrap();
         for (owner, amount) in [
             ("lab", "100.000000"),

@@ -26,6 +26,7 @@ mod rules;
 #[expect(dead_code, reason = "support is shared with tests that use more of it")]
 mod support;
 mod travel;
+mod window;
 #[path = "../registry/world.rs"]
 #[expect(dead_code, reason = "the world is shared with tests that use more of it")]
 mod world;

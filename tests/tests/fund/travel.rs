@@ -153,7 +153,7 @@ async fn inv_36_bytes_of_the_past_on_postgres() {
         eprintln!("PostgreSQL: not run (MODELFOLIO_TEST_POSTGRES is not set)");
         return;
     };
-    live_and_ask(Market::inside(World::at(place)).await).await;
+    live_and_ask(Market::inside(World::at(place), METHODOLOGY).await).await;
 }
 
 async fn live_and_ask(market: Market) {

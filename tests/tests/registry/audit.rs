@@ -153,7 +153,9 @@ async fn funds(
         assert!(log.contains(&json!(operation)), "{operation} is not in {log:?}");
     }
     let fund = "fund { name }";
-    let rules = json!({ "name": "F", "methodology": METHODOLOGY });
+    let window = "\"window\": { \"budget\": 250000000, \"levy_out\": 5000000 }, \"quorum\"";
+    let rules = METHODOLOGY.replacen("\"quorum\"", window, 1);
+    let rules = json!({ "name": "F", "methodology": rules });
     walk.step(operator, "fundCreate", rules, fund).await;
     for (owner, amount) in
         [("lab", "1000.000000"), ("ann", "5000.000000"), ("operator", "9000.000000")]
@@ -249,6 +251,9 @@ async fn exits(
     let placed = walk.step(ann, "redemptionOrderPlace", order.clone(), "order { id }").await;
     let cancel = json!({ "order": placed["order"]["id"] });
     walk.step(ann, "orderCancel", cancel, "order { state }").await;
+    let asked = walk.step(ann, "windowRequestPlace", order.clone(), "order { id }").await;
+    let back = json!({ "order": asked["order"]["id"], "idempotencyKey": "asked" });
+    mutate(ann.0, "orderCancel", back, "order { state }").await.unwrap();
     let mut again = order.clone();
     again["idempotencyKey"] = json!("again");
     let left = mutate(ann.0, "redemptionOrderPlace", again, "order { id }").await.unwrap();

@@ -18,7 +18,7 @@ use super::{
     params::FundParams,
     restriction::Restriction,
     state::Tranche,
-    window::Clearing,
+    window::{OpenSale, Young},
 };
 use crate::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares},
@@ -302,28 +302,37 @@ pub enum Effect {
         /// Its place in the queue, from 0.
         place: u64,
     },
-    /// No request waits any more.
-    WindowSettled {
+    /// The window was paid: its first requests wait no more.
+    WindowPaid {
+        /// The fund's strikes so far.
+        epoch: u64,
         /// The fund.
         fund: Name,
+        /// How many requests.
+        requests: u64,
     },
-    /// Shares were created in kind in a fund with a window.
-    CreatedYoung {
-        /// The fund's day.
-        day: i64,
+    /// The window's first requests were given back.
+    WindowReturned {
         /// The fund.
         fund: Name,
-        /// How many.
-        shares: Shares,
-        /// Whose.
-        who: Name,
+        /// How many requests.
+        requests: u64,
     },
-    /// Models were sold: what their sales have lately brought.
-    Cleared {
-        /// By model.
-        clearing: BTreeMap<Name, Clearing>,
+    /// Shares that were created in kind in a fund with a window: all that is known of these owners.
+    YoungSet {
         /// The fund.
         fund: Name,
+        /// By owner, the oldest first.
+        young: BTreeMap<Name, Vec<Young>>,
+    },
+    /// What the fund has sold and its window has not counted: all of it.
+    SalesOpen {
+        /// The fund.
+        fund: Name,
+        /// By model, the oldest first.
+        sales: BTreeMap<Name, Vec<OpenSale>>,
+        /// Shares that there are.
+        supply: Shares,
     },
     /// No redemption order waits any more; held subscription orders do.
     RedemptionsSettled {
@@ -352,6 +361,9 @@ pub enum Effect {
         redemptions: u64,
         /// Subscription orders in it.
         subscriptions: u64,
+        /// Requests at the window in it.
+        #[serde(default, skip_serializing_if = "is_none")]
+        window: u64,
     },
     /// The prices that were committed to are the marks.
     PricesRevealed {
@@ -438,4 +450,8 @@ pub enum Effect {
         /// What a day of the management fee leaves of one, at 1e18.
         retention: u64,
     },
+}
+
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }

@@ -112,6 +112,7 @@ impl State {
         let waits = book.is_none_or(|book| {
             book.subscriptions <= fund.pending_subscriptions().len()
                 && book.redemptions <= fund.pending_redemptions().len()
+                && book.window <= fund.window().requests().len()
         });
         ensure(waits, || format!("an order of the closed book of {name} is gone"))?;
         let locked = self.balance(&Account::Locked(name.clone()), &share);

@@ -11,7 +11,7 @@ use super::{
     account::{Account, Asset},
     batch::{Batch, Effect, Meta},
     book::{Book, DraftLeg, check_amount, check_cash, find_fund},
-    custody::{check_asset, check_parties},
+    custody::{check_asset, check_parties, move_youth},
     event::Event,
     kind::Kind,
     outcome::Outcome,
@@ -44,6 +44,9 @@ pub(super) fn correct(
     }
     let mut book = Book::over(state);
     book.post(Kind::Correction, None, vec![leg], Vec::new(), Meta::Correction { corrects })?;
+    if let Event::Transfer { who, to, asset, amount } = event {
+        move_youth(state, &mut book, (to, who), (asset, i128::from(*amount)));
+    }
     book.effect(Effect::Corrected { sequence: corrects });
     Ok(book.finish(Outcome::None))
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{Account, Asset, GlAccount},
-    batch::{Batch, Effect, Meta},
+    batch::{Batch, Meta},
     book::{Book, check_amount, check_seeded, find_fund},
     fund_state::FundState,
     kind::Kind,
@@ -18,6 +18,7 @@ use super::{
     rejection::Rejection,
     state::State,
     strike::{SUPPLY_MAX, narrow},
+    window::{close_sales, youth},
 };
 use crate::{
     amount::{Cash, Shares, Units},
@@ -108,9 +109,9 @@ pub(super) fn create_in_kind(
     book.post(Kind::CreateInKind, Some(name), legs, lines, Meta::None)?;
     if fund.params.window.is_some() {
         // Nobody valued what was brought: the window does not pay for it until it has aged (FUND 1.3 (4)).
-        let (day, fund, who) = (progress.day, name.clone(), who.clone());
-        book.effect(Effect::CreatedYoung { day, fund, shares, who });
+        book.effect(youth::created(fund, who, (progress.day, made)));
     }
+    close_sales(&mut book, fund);
     book.progressed(fund, progress);
     Ok(book.finish(Outcome::None))
 }

@@ -8,6 +8,7 @@ use super::{
     outcome::Outcome,
     rejection::Rejection,
     state::State,
+    window::youth::given,
 };
 use crate::{amount::Cash, name::Name};
 
@@ -34,7 +35,26 @@ pub(super) fn transfer(
     if let Asset::Share(fund) = asset {
         find_fund(state, fund)?.check_gift(who, to)?;
     }
-    move_one(state, Kind::Transfer, (asset.clone(), person(who), person(to), amount))
+    let leg = (asset.clone(), person(who), person(to), amount);
+    let mut book = Book::over(state);
+    book.post(Kind::Transfer, None, vec![leg], Vec::new(), Meta::None)?;
+    move_youth(state, &mut book, (who, to), (asset, amount));
+    Ok(book.finish(Outcome::None))
+}
+
+/// Shares that were created in kind stay young with whoever is given them.
+pub(super) fn move_youth(
+    state: &State,
+    book: &mut Book<'_>,
+    (who, to): (&Name, &Name),
+    (asset, amount): (&Asset, i128),
+) {
+    let Asset::Share(name) = asset else { return };
+    let free = i128::from(state.balance(&person(who), asset));
+    let moved = state.fund(name).and_then(|fund| given(fund, (who, to), (free, amount)));
+    if let Some(effect) = moved {
+        book.effect(effect);
+    }
 }
 
 pub(super) fn claim(state: &State, who: &Name) -> Result<Batch, Rejection> {

@@ -55,6 +55,8 @@ pub enum QueueChange {
         since: i64,
         /// Subscription orders in it.
         subscriptions: u64,
+        /// Requests at the window in it.
+        window: u64,
     },
     /// The book of a cut-off is open again: its strike did not come.
     CutOffReopened,
@@ -98,6 +100,7 @@ pub(super) fn cut_off(state: &State, fund: &Name, at: i64) -> Result<Batch, Reje
         redemptions: count(fund.redemptions.len()),
         since: fund.cut_off.map_or(day, |first| first.since),
         subscriptions: count(fund.subscriptions.len()),
+        window: count(fund.window.requests().len()),
     };
     book.effect(Effect::Queued { change, fund: fund.name.clone() });
     Ok(book.finish(Outcome::None))
@@ -156,9 +159,10 @@ impl FundState {
                 self.redemptions.drain(..leaves);
                 (self.cut_off, self.commitment) = (None, None);
             }
-            QueueChange::CutOffPassed { at, redemptions, since, subscriptions } => {
+            QueueChange::CutOffPassed { at, redemptions, since, subscriptions, window } => {
                 let (subscriptions, redemptions) = (index(*subscriptions), index(*redemptions));
-                let book = Some(ClosedBook { day: *since, subscriptions, redemptions });
+                let window = index(*window);
+                let book = Some(ClosedBook { day: *since, subscriptions, redemptions, window });
                 self.cut_off = Some(CutOff { at: *at, since: *since, book });
             }
             QueueChange::CutOffReopened => {

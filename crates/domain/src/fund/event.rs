@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{account::Asset, auction::Bid, params::FundParams, salt::Salt};
+use super::{account::Asset, auction::Bid, event_fund, params::FundParams, salt::Salt};
 use crate::{
     amount::{Cash, Ppb, PriceNano, Shares},
     digest::Digest,
@@ -433,6 +433,12 @@ pub enum Event {
 }
 
 impl Event {
+    /// The fund that an event names, where it names one.
+    #[must_use]
+    pub const fn fund(&self) -> Option<&Name> {
+        event_fund::of(self)
+    }
+
     /// The name of the operation, as in JSON.
     #[must_use]
     pub const fn op(&self) -> &'static str {

@@ -369,9 +369,10 @@ impl FundState {
             Effect::Bids { change, .. } => self.auction.take(change),
             Effect::WindowRequested { .. }
             | Effect::WindowCancelled { .. }
-            | Effect::WindowSettled { .. }
-            | Effect::CreatedYoung { .. }
-            | Effect::Cleared { .. } => self.window.take(effect),
+            | Effect::WindowPaid { .. }
+            | Effect::WindowReturned { .. }
+            | Effect::YoungSet { .. }
+            | Effect::SalesOpen { .. } => self.take_window(effect),
             Effect::FundCreated { .. }
             | Effect::Corrected { .. }
             | Effect::ModelIssued { .. }

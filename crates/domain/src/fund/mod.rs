@@ -29,6 +29,7 @@ mod distribute;
 mod doubt;
 mod eligibility;
 mod event;
+mod event_fund;
 pub mod export;
 mod fee_share;
 mod fund_state;
@@ -82,7 +83,9 @@ pub use restriction::{Restriction, Restrictions};
 pub use reveal::{BOOK_DAYS_MAX, ClosedBook, Commitment, PriceSet};
 pub use salt::{ParseSaltError, Salt};
 pub use state::{ModelState, State, Tranche};
-pub use window::{Clearing, Window, WindowFill, WindowParams, Young};
+pub use window::{
+    Clearing, OpenSale, Window, WindowFill, WindowParams, WindowQuote, Young, quote_window,
+};
 
 /// Computes what `event` does to `state`, and changes nothing.
 ///

@@ -15,10 +15,10 @@ use super::{
     rejection::Rejection,
     state::{State, Tranche},
     trading,
-    window::{Clearing, Window},
+    window::{Depth, OpenSale, open_sales},
 };
 use crate::{
-    amount::{Cash, PPB_ONE, Ppb, PriceNano},
+    amount::{Cash, PPB_ONE, Ppb, PriceNano, Units},
     name::Name,
 };
 
@@ -50,8 +50,8 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
     check_counterparties(order.counterparties)?;
     check_auction(fund, order)?;
     let passes = auction::passes(fund, order)?;
-    let (book, cleared) = (Book::over(state), BTreeMap::new());
-    let mut venue = Venue { book, fund, order, primary_most: None, cleared };
+    let book = Book::over(state);
+    let mut venue = Venue { book, fund, order, primary_most: None, depth: None };
     check_seeded(&venue.book, fund)?;
     if !(order.weights.is_empty() && order.counterparties.is_empty()) {
         // A batch without weights and counterparties trades nothing and brings leavers nearer to their units: no pause keeps them from it.
@@ -64,7 +64,7 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
         venue.trade()?;
     }
     venue.close_pools()?;
-    venue.clear();
+    venue.write_sales();
     Ok(venue.book.finish(Outcome::None))
 }
 
@@ -123,8 +123,8 @@ struct Venue<'a> {
     order: &'a Order<'a>,
     /// Cash for the primary offer of each model; none where the order sets no limit.
     primary_most: Option<i128>,
-    /// What sales brought, where the fund's window asks for it.
-    cleared: BTreeMap<Name, Clearing>,
+    /// What the fund's window may count, once a trade has changed it.
+    depth: Option<Depth>,
 }
 
 /// Units of one model, for sale.
@@ -189,7 +189,6 @@ impl<'a> Venue<'a> {
                 continue;
             }
             left -= units;
-            self.note_sale(lot.model, (traded, price));
             let proceeds = trading::proceeds(units, traded);
             match leavers {
                 None => self.sell_own(lot, &buyer, units, (proceeds, traded))?,
@@ -199,21 +198,37 @@ impl<'a> Venue<'a> {
         Ok(())
     }
 
-    /// What a unit brings is what the window counts it at.
-    fn note_sale(&mut self, model: &Name, at: (i128, i128)) {
+    fn open_depth(&mut self) -> &mut Depth {
+        let (supply, fund) = (self.book.shares(self.fund), self.fund);
+        self.depth.get_or_insert_with(|| fund.window.depth.at(supply, fund.day()))
+    }
+
+    /// What the fund sells its window may count, at no more than it brought; leavers' sales it may not.
+    fn note_sale(&mut self, lot: &Lot<'_>, units: i128, traded: i128) {
         if self.fund.params.window.is_none() {
             return;
         }
-        let known = self.cleared.get(model).or_else(|| self.fund.window.clearing().get(model));
-        let clearing = Window::after_sale(known.copied(), at, self.fund.day());
-        self.cleared.insert(model.clone(), clearing);
+        // Both are within what is in the books.
+        let narrow = |x: i128| i64::try_from(x).unwrap_or(0);
+        let sold = OpenSale {
+            day: self.fund.day(),
+            mark: lot.price,
+            traded: PriceNano::from_nano(narrow(traded)),
+            units: Units::from_micro(narrow(units)),
+        };
+        self.open_depth().sell(lot.model, sold);
     }
 
-    /// Records what sales brought.
-    fn clear(&mut self) {
-        if !self.cleared.is_empty() {
-            let clearing = std::mem::take(&mut self.cleared);
-            self.book.effect(Effect::Cleared { clearing, fund: self.fund.name.clone() });
+    /// What the fund buys back its window may not count any more.
+    fn note_purchase(&mut self, model: &Name, units: i128) {
+        if self.depth.is_some() || !self.fund.window.depth.is_empty() {
+            self.open_depth().buy(model, units);
+        }
+    }
+
+    fn write_sales(&mut self) {
+        if let Some(depth) = self.depth.take() {
+            open_sales(&mut self.book, self.fund, depth);
         }
     }
 
@@ -236,7 +251,9 @@ impl<'a> Venue<'a> {
             (GlAccount::Trading, value - proceeds * K),
         ];
         let facts = trade(lot.model, buyer, traded, None)?;
-        self.book.post(Kind::Sell, Some(&self.fund.name), legs, lines, facts)
+        self.book.post(Kind::Sell, Some(&self.fund.name), legs, lines, facts)?;
+        self.note_sale(lot, units, traded);
+        Ok(())
     }
 
     /// Proceeds go to the leavers by shares burned; dust to the fund.
@@ -314,7 +331,9 @@ impl<'a> Venue<'a> {
             (GlAccount::Trading, cost * K - value),
         ];
         let facts = trade(lot.model, seller, traded, None)?;
-        self.book.post(Kind::Buy, Some(&self.fund.name), legs, lines, facts)
+        self.book.post(Kind::Buy, Some(&self.fund.name), legs, lines, facts)?;
+        self.note_purchase(lot.model, units);
+        Ok(())
     }
 
     /// One tenth of a primary sale goes to the bond, rounded up, the rest waits for its vesting.

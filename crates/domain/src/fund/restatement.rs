@@ -7,6 +7,7 @@
 //! | joiner | shares at the right ask for the same order, the levy unchanged; the rest of his cash back | the difference to what he got, shares at the corrected NAV per share; rounded up, to him |
 //! | fund | what joiners got too much, and shares of the performance fee that the right NAV does not give | the same difference the other way, shares at the corrected NAV per share; each rounded up, to the fund |
 //! | leaver | the same: a slice knows no mark | nothing |
+//! | leaver through the instant window | the right bid for the shares that he gave | the difference, rounded up, to him; what he got too much, to the fund |
 //!
 //! The corrected NAV per share is the right NAV over the shares that the strike froze. Nobody is asked to give anything back.
 //! A performance fee that the right NAV would have made larger is not made larger: whoever answers for the price does not gain by it.
@@ -17,8 +18,11 @@
 
 pub mod trades;
 
+mod leavers;
+
 use std::collections::BTreeMap;
 
+pub use leavers::{LeaverPart, WindowDealt};
 use num_bigint::{BigInt, Sign};
 
 use super::{
@@ -62,6 +66,7 @@ pub struct Dealt {
     last: Option<(Femto, Shares)>,
     /// Whether the fund was winding up before, and after.
     winding: (bool, bool),
+    window: Option<WindowDealt>,
 }
 
 /// Why a strike is not restated.
@@ -120,10 +125,12 @@ pub struct Restatement {
     pub error_ppb: i64,
     /// The same of the ask, which is what joiners dealt at.
     pub ask_error_ppb: i64,
-    /// Whether one of the two reaches the threshold.
+    /// Whether one of the two reaches the threshold, or the error of what the window paid at does.
     pub passes: bool,
     /// Every order that was filled, in the order of placing.
     pub joiners: Vec<JoinerPart>,
+    /// Everybody whom the instant window paid before the strike, by name.
+    pub leavers: Vec<LeaverPart>,
     /// What the performance fee took too much, at the corrected NAV per share, rounded up.
     pub fee_excess: Cash,
     /// Whether the fund would be winding up from the strike on, by the right NAV over the shares that were frozen.
@@ -155,7 +162,14 @@ impl Dealt {
             prices,
             last: fund.last(),
             winding: (fund.winding(), fund.winding()),
+            window: None,
         })
+    }
+
+    /// The same with what the window before it dealt at.
+    #[must_use]
+    pub fn with_window(self, window: Option<WindowDealt>) -> Self {
+        Self { window, ..self }
     }
 
     /// The same with what the strike did; `None` where the batch is no strike.
@@ -212,25 +226,29 @@ impl Dealt {
 }
 
 impl Restatement {
-    /// What every joiner lost, by name; who lost nothing is not in it.
+    /// What every joiner, and everybody whom the window paid, has lost, by name; who lost nothing is not in it.
     ///
     /// # Errors
     /// [`RestateError::Bound`] for a sum beyond any amount.
     pub fn losses(&self) -> Result<BTreeMap<Name, Cash>, RestateError> {
         let mut losses = BTreeMap::<Name, Cash>::new();
-        for part in self.joiners.iter().filter(|part| part.loss > Cash::ZERO) {
-            let lost = losses.entry(part.who.clone()).or_default();
-            *lost = added(*lost, part.loss, part.who.as_str())?;
+        let joiners = self.joiners.iter().map(|part| (&part.who, part.loss));
+        let leavers = self.leavers.iter().map(|part| (&part.who, part.loss));
+        for (who, loss) in joiners.chain(leavers).filter(|(_, loss)| *loss > Cash::ZERO) {
+            let lost = losses.entry(who.clone()).or_default();
+            *lost = added(*lost, loss, who.as_str())?;
         }
         Ok(losses)
     }
 
-    /// What the fund lost: to joiners, and to a performance fee.
+    /// What the fund lost: to joiners, to those whom the window paid, and to a performance fee.
     ///
     /// # Errors
     /// [`RestateError::Bound`] for a sum beyond any amount.
     pub fn fund_loss(&self) -> Result<Cash, RestateError> {
-        self.joiners.iter().try_fold(self.fee_excess, |sum, part| added(sum, part.gain, "the fund"))
+        let gains = self.joiners.iter().map(|part| part.gain);
+        let gains = gains.chain(self.leavers.iter().map(|part| part.gain));
+        gains.into_iter().try_fold(self.fee_excess, |sum, gain| added(sum, gain, "the fund"))
     }
 }
 
@@ -271,6 +289,11 @@ pub fn restate(
         known(estimates, model).or_else(old).unwrap_or_default().max(price(model))
     };
     let rights = dealt.prices.keys().map(|model| (model.clone(), price(model))).collect();
+    let worth = |model: &Name| {
+        let old = || known(&dealt.estimates, model).filter(|_| !prices.contains_key(model));
+        leavers::worth(price(model), known(estimates, model).or_else(old))
+    };
+    let bid = dealt.window.as_ref().map(|window| (window, window.bid_at(worth)));
     let (nav, ask) = (dealt.value(price), dealt.value(ask));
     let standing = (steps(nav), i128::from(dealt.shares.as_nano()));
     let joiners = joiners(dealt, steps(nav), steps(ask))?;
@@ -281,8 +304,10 @@ pub fn restate(
         error_ppb: error_ppb(steps(dealt.nav), steps(nav)),
         ask_error_ppb: error_ppb(steps(dealt.ask), steps(ask)),
         passes: reaches(steps(dealt.nav), steps(nav), threshold)
-            || reaches(steps(dealt.ask), steps(ask), threshold),
+            || reaches(steps(dealt.ask), steps(ask), threshold)
+            || bid.is_some_and(|(dealt, bid)| reaches(steps(dealt.bid()), steps(bid), threshold)),
         joiners,
+        leavers: bid.map_or_else(|| Ok(Vec::new()), |(dealt, bid)| dealt.leavers(bid))?,
         fee_excess: fee_excess(dealt, steps(nav))?,
         winds_up: dealt.winding.0 || winds_up(standing, dealt.last),
         prices: rights,

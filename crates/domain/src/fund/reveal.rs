@@ -25,6 +25,7 @@ use super::{
     rejection::Rejection,
     salt::Salt,
     state::State,
+    window::return_some,
 };
 use crate::{
     amount::{Cash, PriceNano, Shares},
@@ -102,6 +103,8 @@ pub struct ClosedBook {
     pub subscriptions: usize,
     /// Redemption orders in it.
     pub redemptions: usize,
+    /// Requests at the window in it, as far as they are not settled.
+    pub window: usize,
 }
 
 /// What a strike settles.
@@ -174,9 +177,10 @@ impl FundState {
                 let digest = *commitment;
                 self.commitment = Some(Commitment { digest, book: None, revealed: false });
             }
-            Effect::OrdersClosed { day, redemptions, subscriptions, .. } => {
+            Effect::OrdersClosed { day, redemptions, subscriptions, window, .. } => {
                 let (subscriptions, redemptions) = (index(*subscriptions), index(*redemptions));
-                let book = ClosedBook { day: *day, subscriptions, redemptions };
+                let window = index(*window);
+                let book = ClosedBook { day: *day, subscriptions, redemptions, window };
                 if let Some(open) = &mut self.commitment {
                     open.book = Some(book);
                 }
@@ -246,12 +250,16 @@ pub(super) fn close_orders(state: &State, fund: &Name, day: i64) -> Result<Batch
     }
     let mut book = Book::over(state);
     // Joiners who are held back while a valuation is in doubt stay outside and wait on.
-    let joins = if fund.subscriptions_wait() { 0 } else { fund.subscriptions.len() };
+    let waits = fund.subscriptions_wait();
+    let joins = if waits { 0 } else { fund.subscriptions.len() };
+    // Requests at the window are in it in doubt too: the strike pays them or gives them back, and nobody's shares are shut in.
+    let window = fund.window.requests().len() as u64;
     book.effect(Effect::OrdersClosed {
         day,
         fund: fund.name.clone(),
         redemptions: fund.redemptions.len() as u64,
         subscriptions: joins as u64,
+        window,
     });
     Ok(book.finish(Outcome::None))
 }
@@ -277,6 +285,7 @@ pub(super) fn reopen_orders(state: &State, fund: &Name, day: i64) -> Result<Batc
         let facts = Meta::Request { who: who.clone() };
         book.post(Kind::SubCancel, Some(&fund.name), vec![leg], Vec::new(), facts)?;
     }
+    return_some(&mut book, fund, fund.window_book())?;
     book.effect(used_up(fund.name.clone(), (joins.len() as u64, 0), true));
     Ok(book.finish(Outcome::None))
 }

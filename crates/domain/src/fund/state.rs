@@ -303,9 +303,10 @@ const fn fund_of(effect: &Effect) -> Option<&Name> {
         | Effect::Bids { fund, .. }
         | Effect::WindowRequested { fund, .. }
         | Effect::WindowCancelled { fund, .. }
-        | Effect::WindowSettled { fund }
-        | Effect::CreatedYoung { fund, .. }
-        | Effect::Cleared { fund, .. }
+        | Effect::WindowPaid { fund, .. }
+        | Effect::WindowReturned { fund, .. }
+        | Effect::YoungSet { fund, .. }
+        | Effect::SalesOpen { fund, .. }
         | Effect::RedemptionsSettled { fund }
         | Effect::QueuesSettled { fund }
         | Effect::PricesCommitted { fund, .. }

@@ -13,6 +13,7 @@ use super::{
     rejection::Rejection,
     reveal::Dealing,
     state::State,
+    window::{close_sales, return_at_strike},
 };
 use crate::{
     amount::{Cash, Femto, LIMIT, PriceNano, Shares, Units},
@@ -87,6 +88,10 @@ pub(super) fn strike(state: &State, name: &Name, day: i64) -> Result<Batch, Reje
     let dealing = fund.dealing(winding);
     outcome.fills = settle_subscriptions(&mut book, fund, &frozen, (&dealing, epoch))?;
     outcome.slices = settle_redemptions(&mut book, fund, &frozen, (&dealing, epoch))?;
+    return_at_strike(&mut book, fund)?;
+    if outcome.fills.iter().any(|fill| fill.shares > Shares::ZERO) {
+        close_sales(&mut book, fund);
+    }
     if let Some(effect) = fund.settled(&dealing, winding) {
         book.effect(effect);
     }

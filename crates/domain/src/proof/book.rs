@@ -129,6 +129,7 @@ fn salted_leaf(fund: &Name, number: u64, order: &Order, own: &Salt) -> Digest {
     let kind: &[u8] = match order.kind {
         OrderKind::Subscription => b"subscription",
         OrderKind::Redemption => b"redemption",
+        OrderKind::Window => b"window",
     };
     let (number, amount) = (number.to_le_bytes(), order.amount.to_le_bytes());
     let fields: [&[u8]; 8] = [

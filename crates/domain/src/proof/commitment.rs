@@ -59,7 +59,7 @@ impl Following {
     /// Whether an order is in the closed book.
     pub(super) fn has(&self, order: &Order) -> bool {
         self.closed.is_some_and(|(cut_off, _, joins)| {
-            order.sequence <= cut_off && (joins || order.kind == OrderKind::Redemption)
+            order.sequence <= cut_off && (joins || order.kind != OrderKind::Subscription)
         })
     }
 

@@ -84,5 +84,7 @@ pub(super) fn settled(orders: &mut Orders, batch: &Batch, outcome: &StrikeOutcom
             leave += 1;
             leave <= leaves
         }
+        // The window's are told by its watch.
+        OrderKind::Window => false,
     })
 }

@@ -23,6 +23,7 @@ mod sum_tree;
 mod tail;
 mod verify;
 mod watch;
+mod window;
 mod witness;
 
 pub use balance::{BalanceError, BalancePart, BalanceProof, BalanceRoot, Balances};
@@ -37,12 +38,12 @@ pub use head::{HeadError, LogKey, SignedHead};
 pub use leaf::{AcceptedPrice, LeafRecord};
 pub use merkle::{Frontier, MerkleError, Node, Tree};
 pub use restated::{
-    JoinerRecord, PaidSoFar, Restated, RestatementRecord, TradeRecord, WindingRecord,
+    JoinerRecord, LeaverRecord, PaidSoFar, Restated, RestatementRecord, TradeRecord, WindingRecord,
 };
 pub use rules::Adoption;
 pub use strike::{
     Fees, FillRecord, HighWater, MarkedPrice, Order, OrderKind, PriceSource, SliceRecord,
-    StrikeFacts, StrikeRecord,
+    StrikeFacts, StrikeRecord, WindowRecord,
 };
 pub use sum_tree::{SumError, SumNode};
 pub use verify::{KnownInformation, Verified, verify_bundle};

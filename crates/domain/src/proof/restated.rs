@@ -12,7 +12,7 @@ use crate::{
     fund::{
         Batch, Entry, Event, FeeSpan, FundParams, FundState, Kind, State, divide_fees,
         restatement::{
-            Dealt, JoinerPart, RestateError, Restatement, restate,
+            Dealt, JoinerPart, LeaverPart, RestateError, Restatement, WindowDealt, restate,
             trades::{TradeExcess, Traded, excess_of, trades_of},
         },
     },
@@ -75,6 +75,8 @@ pub struct Restated {
     /// Shared, because a watch is copied with every event and strikes only grow in number.
     strikes: Arc<BTreeMap<u64, Arc<Dealt>>>,
     about: Option<Dealt>,
+    /// What the window paid for the strike that is next.
+    window: Option<WindowDealt>,
     paid: BTreeMap<u64, PaidSoFar>,
     /// Fees and parties of the fund.
     params: Option<FundParams>,
@@ -113,6 +115,11 @@ impl Restated {
         self.about = fund.and_then(|fund| Dealt::before(state, fund));
     }
 
+    /// Remembers what the window is about to deal at.
+    pub fn before_window(&mut self, state: &State, fund: Option<&FundState>) {
+        self.window = fund.map(|fund| WindowDealt::before(state, fund));
+    }
+
     /// Remembers what an event of the fund did: who opened it, what its strikes dealt at, what its fees put into the pool.
     pub fn after(&mut self, event: &Event, batch: &Batch) {
         if let Event::CreateFund { params, .. } | Event::AdoptMethodology { params, .. } = event {
@@ -134,12 +141,17 @@ impl Restated {
             }
             (Event::Seed { who, .. }, _) => self.sponsor = Some(who.clone()),
             (Event::Strike { .. }, crate::fund::Outcome::Strike(outcome)) => {
-                if let Some(dealt) = self.about.take().and_then(|about| about.struck(batch)) {
+                let window = self.window.take();
+                let about = self.about.take().map(|about| about.with_window(window));
+                if let Some(dealt) = about.and_then(|about| about.struck(batch)) {
                     Arc::make_mut(&mut self.strikes).insert(outcome.epoch, Arc::new(dealt));
                 }
                 let pool = Shares::from_nano(std::mem::take(&mut self.pool));
                 let pooled = (pool, self.fee_shares.clone());
                 Arc::make_mut(&mut self.pools).insert(outcome.epoch, pooled);
+            }
+            (Event::PayWindow { day, .. }, _) => {
+                self.window = self.window.take().and_then(|about| about.paid(*day, batch));
             }
             (Event::Compensate { strike, owners, fund_part, .. }, _) => {
                 self.paid.entry(*strike).or_default().add(owners, *fund_part);
@@ -321,7 +333,10 @@ pub struct RestatementRecord {
     pub passes_threshold: bool,
     /// Every order that was filled.
     pub joiners: Vec<JoinerRecord>,
-    /// What the fund lost, to joiners and to a performance fee.
+    /// Everybody whom the instant window paid before the strike.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leavers: Vec<LeaverRecord>,
+    /// What the fund lost, to joiners, to those whom the window paid and to a performance fee.
     #[serde(rename = "fund_loss_micro", with = "steps")]
     pub fund_loss: Cash,
     /// Number of the compensation's event in the journal, from 1; none where nothing was owed.
@@ -374,6 +389,37 @@ pub struct JoinerRecord {
     /// What he got too much.
     #[serde(rename = "gain_micro", with = "steps")]
     pub gain: Cash,
+}
+
+/// What the window paid somebody, in a restatement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaverRecord {
+    /// Whose shares.
+    pub who: Name,
+    /// Shares that he gave.
+    #[serde(rename = "shares_nano", with = "steps")]
+    pub shares: Shares,
+    /// What he was paid.
+    #[serde(rename = "paid_micro", with = "steps")]
+    pub paid: Cash,
+    /// What he should have been paid.
+    #[serde(rename = "right_micro", with = "steps")]
+    pub right: Cash,
+    /// What he lost.
+    #[serde(rename = "loss_micro", with = "steps")]
+    pub loss: Cash,
+    /// What he got too much.
+    #[serde(rename = "gain_micro", with = "steps")]
+    pub gain: Cash,
+}
+
+impl From<&LeaverPart> for LeaverRecord {
+    fn from(part: &LeaverPart) -> Self {
+        let LeaverPart { who, shares, paid, right, loss, gain } = part;
+        let (shares, paid, right) = (*shares, *paid, *right);
+        Self { who: who.clone(), shares, paid, right, loss: *loss, gain: *gain }
+    }
 }
 
 impl From<&JoinerPart> for JoinerRecord {

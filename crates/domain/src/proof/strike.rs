@@ -89,6 +89,9 @@ pub struct StrikeFacts {
     pub fills: Vec<FillRecord>,
     /// Redemption orders, settled in the order of placing.
     pub slices: Vec<SliceRecord>,
+    /// What the instant window paid before the strike, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub window: Vec<WindowRecord>,
     /// The high-water mark after the strike.
     pub high_water: HighWater,
     /// Whether the fund is winding up.
@@ -133,7 +136,7 @@ pub struct Order {
     pub sequence: u64,
     /// What is wanted.
     pub kind: OrderKind,
-    /// Micro-credits of a subscription, nano-shares of a redemption.
+    /// Micro-credits of a subscription, nano-shares of a redemption or of a request at the window.
     #[serde(with = "steps")]
     pub amount: i64,
     /// Whose.
@@ -148,6 +151,8 @@ pub enum OrderKind {
     Subscription,
     /// A slice for shares.
     Redemption,
+    /// Cash for shares, at the instant window.
+    Window,
 }
 
 /// What a strike charged.
@@ -227,6 +232,34 @@ impl From<&fund::Slice> for SliceRecord {
     fn from(slice: &fund::Slice) -> Self {
         let fund::Slice { cash, shares, units, who } = slice;
         Self { who: who.clone(), shares: *shares, cash: *cash, units: units.clone() }
+    }
+}
+
+/// What the instant window paid for a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowRecord {
+    /// Whose.
+    pub who: Name,
+    /// Shares asked for.
+    #[serde(rename = "requested_nano", with = "steps")]
+    pub requested: Shares,
+    /// Shares given back, the levy among them; the rest returned.
+    #[serde(rename = "shares_nano", with = "steps")]
+    pub shares: Shares,
+    /// Shares whose value stayed in the fund.
+    #[serde(rename = "levy_nano", with = "steps")]
+    pub levy: Shares,
+    /// Cash, at once.
+    #[serde(rename = "cash_micro", with = "steps")]
+    pub cash: Cash,
+}
+
+impl From<&fund::WindowFill> for WindowRecord {
+    fn from(fill: &fund::WindowFill) -> Self {
+        let fund::WindowFill { cash, levy, requested, shares, who } = fill;
+        let (requested, shares) = (*requested, *shares);
+        Self { who: who.clone(), requested, shares, levy: *levy, cash: *cash }
     }
 }
 

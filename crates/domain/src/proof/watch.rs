@@ -9,6 +9,7 @@ use super::{
     restated::{Finding, Restated},
     rules::{Adoption, Rules},
     strike::{FillRecord, HighWater, Order, OrderKind, SliceRecord, StrikeFacts},
+    window::WindowWatch,
 };
 use crate::{
     amount::Ppb,
@@ -87,6 +88,14 @@ pub enum WatchError {
         /// Why not.
         source: RestateError,
     },
+    /// The instant window was not paid as the rules say.
+    #[error("event {sequence}: the instant window {why}")]
+    Window {
+        /// The event.
+        sequence: u64,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// An assertion of ours failed.
     #[error("internal error in the proof of a strike: {0}")]
     Internal(&'static str),
@@ -115,6 +124,7 @@ pub struct Watch {
     cut: Option<(u64, Digest)>,
     frozen: Option<Frozen>,
     restated: Restated,
+    window: WindowWatch,
 }
 
 impl Watch {
@@ -134,6 +144,7 @@ impl Watch {
             cut: None,
             frozen: None,
             restated: Restated::default(),
+            window: WindowWatch::default(),
         }
     }
 
@@ -197,6 +208,10 @@ impl Watch {
             Event::Strike { fund, .. } if *fund == self.fund => {
                 self.frozen = state.fund(fund).map(|fund| Frozen::of(state, fund));
                 self.restated.before(state, state.fund(fund));
+                self.window.before(state.fund(fund));
+            }
+            Event::PayWindow { fund, .. } if *fund == self.fund => {
+                self.restated.before_window(state, state.fund(fund));
             }
             _ => {}
         }
@@ -215,6 +230,10 @@ impl Watch {
     ) -> Result<Option<StrikeFacts>, WatchError> {
         self.sequence += 1;
         self.restate(state, event, batch)?;
+        if event.fund() == Some(&self.fund) {
+            self.window.follow(self.sequence, event)?;
+            self.follow_orders(event);
+        }
         match event {
             Event::CreateFund { fund, params } if *fund == self.fund => {
                 let wanted = self.rules.current().fund_params();
@@ -228,17 +247,16 @@ impl Watch {
             Event::Admit { fund, model, publisher, .. } if *fund == self.fund => {
                 self.publishers.insert(model.clone(), publisher.clone());
             }
-            Event::Subscribe { fund, who, amount } if *fund == self.fund => {
-                self.order(OrderKind::Subscription, who, amount.as_micro());
-            }
-            Event::Redeem { fund, who, shares } if *fund == self.fund => {
-                self.order(OrderKind::Redemption, who, shares.as_nano());
-            }
-            Event::CancelSubscription { fund, place, .. } if *fund == self.fund => {
-                self.cancel(OrderKind::Subscription, *place);
-            }
-            Event::CancelRedemption { fund, place, .. } if *fund == self.fund => {
-                self.cancel(OrderKind::Redemption, *place);
+            Event::PayWindow { fund, day } if *fund == self.fund => {
+                let (at, open) = ((self.sequence, *day), self.open.as_ref());
+                let closed = open.and_then(Following::cut_off).or(self.cut);
+                let in_book = |order: &Order| match (open, self.cut) {
+                    (Some(open), _) => open.has(order),
+                    (None, Some((cut_off, _))) => order.sequence <= cut_off,
+                    (None, None) => true,
+                };
+                let cut_off = closed.or(self.marked).map(|at| at.0);
+                self.window.pay(at, &batch.outcome, (&mut self.orders, in_book), cut_off)?;
             }
             Event::CommitPrices { fund, commitment } if *fund == self.fund => {
                 self.open = Some(Following::new(*commitment, self.sequence));
@@ -336,6 +354,27 @@ impl Watch {
         }
     }
 
+    /// Takes an order of the fund in, or out where its owner took it back.
+    fn follow_orders(&mut self, event: &Event) {
+        match event {
+            Event::Subscribe { who, amount, .. } => {
+                self.order(OrderKind::Subscription, who, amount.as_micro());
+            }
+            Event::Redeem { who, shares, .. } => {
+                self.order(OrderKind::Redemption, who, shares.as_nano());
+            }
+            Event::RequestWindow { who, shares, .. } => {
+                self.order(OrderKind::Window, who, shares.as_nano());
+            }
+            Event::CancelSubscription { place, .. } => {
+                self.cancel(OrderKind::Subscription, *place);
+            }
+            Event::CancelRedemption { place, .. } => self.cancel(OrderKind::Redemption, *place),
+            Event::CancelWindow { place, .. } => self.cancel(OrderKind::Window, *place),
+            _ => {}
+        }
+    }
+
     fn order(&mut self, kind: OrderKind, who: &Name, amount: i64) {
         let (sequence, who) = (self.sequence, who.clone());
         self.orders.push(Order { sequence, kind, amount, who });
@@ -353,11 +392,11 @@ impl Watch {
         open.close((&self.fund, number), cut_off, (orders, fund.subscriptions_wait()), salt);
     }
 
-    /// Joiners of the book have their money back; leavers wait on.
+    /// Joiners of the book have their money back, and the window's leavers their shares; the others wait on.
     fn reopen_orders(&mut self) {
         self.cut = None;
         let Some(open) = self.open.take() else { return };
-        self.orders.take(|order| order.kind == OrderKind::Subscription && open.has(order));
+        self.orders.take(|order| order.kind != OrderKind::Redemption && open.has(order));
     }
 
     /// What the methodology in force makes of the fund's marks; a model that is not eligible by then gets nothing.
@@ -406,7 +445,10 @@ impl Watch {
         let closed = open.as_ref().and_then(Following::cut_off).or(self.cut.take());
         let (cut_off, state_before) =
             closed.or(marked.filter(|_| open.is_none())).unwrap_or((sequence - 1, frozen.chain));
-        let orders = settled(&mut self.orders, batch, outcome);
+        let (waited, window) = self.window.strike(fund, &mut self.orders);
+        let mut orders = settled(&mut self.orders, batch, outcome);
+        orders.extend(waited);
+        orders.sort_by_key(|order| order.sequence);
         if let Some(late) = orders.iter().find(|order| order.sequence > cut_off) {
             let order = late.sequence;
             return Err(WatchError::Late { order, strike: sequence, cut_off });
@@ -433,6 +475,7 @@ impl Watch {
             nav_per_share: nav_per_share_nano(outcome.nav, outcome.shares),
             fills: outcome.fills.iter().map(FillRecord::from).collect(),
             slices: outcome.slices.iter().map(SliceRecord::from).collect(),
+            window,
             high_water: HighWater { nav: high_nav, shares: high_shares },
             winding: outcome.winding,
             level: level.map_err(|source| WatchError::Level { sequence, source })?,

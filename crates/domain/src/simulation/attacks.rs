@@ -9,12 +9,14 @@ mod late;
 mod market;
 mod reveal;
 mod shut;
+mod window;
 
 use std::collections::BTreeMap;
 
 pub use self::{
     late::{order_after_cut_off, publish_after_ordering, unguarded},
     reveal::withheld_reveal,
+    window::bought_bid,
 };
 pub use all::{AttackError, Earned, RULE_ATTACKS, RuleAttack, attack_all};
 pub use churn::churn;
@@ -38,7 +40,7 @@ use crate::{
 pub type Attack = fn(&FundParams, u64) -> Result<i128, Rejection>;
 
 /// Every attack on dealing, by its name.
-pub const ATTACKS: [(&str, Attack); 11] = [
+pub const ATTACKS: [(&str, Attack); 12] = [
     ("put on the mark", put_on_the_mark),
     ("over-marked units", over_marked_units),
     ("padding and slicing", slicing),
@@ -50,6 +52,7 @@ pub const ATTACKS: [(&str, Attack); 11] = [
     ("withheld reveal", withheld_reveal),
     ("publish after ordering", publish_after_ordering),
     ("order after the cut-off", order_after_cut_off),
+    ("bought bid at the window", bought_bid),
 ];
 
 /// Rules without fees, so that nothing but dealing is seen.

@@ -217,9 +217,20 @@ fn compare_venues(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let all = bids.len() == facts.sealed.len() && facts.sealed.iter().all(sealed);
     same(all, || "sealed bids differ".to_owned())?;
     for (index, name) in cast.models.iter().enumerate() {
-        let theirs = fund.window().clearing().get(name);
-        let theirs = theirs.map(|c| (c.day, i128::from(c.ratio.as_ppb())));
-        same(theirs == facts.sold[index], || format!("{name} was sold at {theirs:?}"))?;
+        let theirs = fund.window().sales().get(name).into_iter().flatten().map(|sale| {
+            let wide = |x: i64| i128::from(x);
+            let (mark, traded) = (wide(sale.mark.as_nano()), wide(sale.traded.as_nano()));
+            (sale.day, mark, traded, wide(sale.units.as_micro()))
+        });
+        let own = facts.sold[index].iter().copied();
+        same(theirs.eq(own), || format!("sales of {name} that are open differ"))?;
+    }
+    let supply = i128::from(fund.window().sales_supply().as_nano());
+    same(supply == facts.sold_supply, || format!("sales are open for {supply} shares"))?;
+    same(fund.window().paid() == facts.window_paid, || "another payment was the last".to_owned())?;
+    for (index, name) in cast.persons.iter().enumerate() {
+        let (theirs, own) = (fund.window().young_shares(name, fund.day()), model.young(index));
+        same(theirs == own, || format!("{theirs} shares of {name} are young, {own} in the model"))?;
     }
     Ok(())
 }
@@ -228,7 +239,7 @@ fn compare_venues(model: &Model, fund: &FundState) -> Result<(), Violation> {
 fn compare_waiting(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let facts = &model.facts;
     let cut = fund.cut_off().map(|cut| {
-        let book = cut.book.map(|book| (book.subscriptions, book.redemptions));
+        let book = cut.book.map(|book| (book.subscriptions, book.redemptions, book.window));
         (cut.at, cut.since, book)
     });
     let own = facts.cut.as_ref().map(|cut| (cut.at, cut.since, cut.book));
@@ -270,7 +281,7 @@ fn compare_fund(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let own = facts.reds.iter().map(|(who, shares)| (Some(*who), *shares));
     same(leaves.eq(own), || "orders of leavers differ".to_owned())?;
     let open = fund.open_commitment().map(|open| {
-        let book = open.book.map(|book| (book.day, book.subscriptions, book.redemptions));
+        let book = open.book.map(|b| (b.day, b.subscriptions, b.redemptions, b.window));
         (open.digest, book, open.revealed)
     });
     let own = facts.open.as_ref().map(|open| (open.digest, open.book, open.told));

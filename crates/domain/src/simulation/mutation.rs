@@ -112,10 +112,14 @@ pub enum Mutation {
     HoldForgotten,
     /// A fee share is not remembered.
     FeeShareForgotten,
+    /// The window pays one step of cash too much.
+    WindowOverpaid,
+    /// What was created in kind is as good as any at the window.
+    YouthForgotten,
 }
 
 /// Every fault, in the order of their declaration.
-pub const MUTATIONS: [Mutation; 51] = {
+pub const MUTATIONS: [Mutation; 53] = {
     use Mutation::*;
     [
         FillRoundedUp,
@@ -169,6 +173,8 @@ pub const MUTATIONS: [Mutation; 51] = {
         CutOffSlips,
         HoldForgotten,
         FeeShareForgotten,
+        WindowOverpaid,
+        YouthForgotten,
     ]
 };
 
@@ -227,6 +233,7 @@ impl Mutation {
             | Self::RefundKept
             | Self::SliceRoundedUp
             | Self::UnitsRoundedUp
+            | Self::WindowOverpaid
             | Self::SliceToManager => self.spoil_strike(batch),
             Self::ManagementFeeSkipped
             | Self::PublishersForgotten
@@ -244,6 +251,7 @@ impl Mutation {
             | Self::PoolStaysOpen
             | Self::QueueStays
             | Self::FreezeForgotten
+            | Self::YouthForgotten
             | Self::BookShort
             | Self::RevealForged
             | Self::CutOffSlips
@@ -281,6 +289,11 @@ impl Mutation {
             Self::SliceRoundedUp => {
                 if nudge(batch, Kind::SettleReds, 1, |leg| is_cash(leg) && from_fund(leg)) {
                     book(batch, Kind::SettleReds, -1, &GlAccount::Capital);
+                }
+            }
+            Self::WindowOverpaid => {
+                if nudge(batch, Kind::WindowPay, 1, is_cash) {
+                    book(batch, Kind::WindowPay, -1, &GlAccount::Capital);
                 }
             }
             Self::UnitsRoundedUp => {
@@ -408,6 +421,9 @@ impl Mutation {
             }
             Self::FreezeForgotten => {
                 batch.effects.retain(|e| !matches!(e, Effect::Restricted { .. }));
+            }
+            Self::YouthForgotten => {
+                batch.effects.retain(|e| !matches!(e, Effect::YoungSet { .. }));
             }
             Self::PoolStaysOpen => {
                 batch.effects.retain(|e| !matches!(e, Effect::PoolClosed { .. }));

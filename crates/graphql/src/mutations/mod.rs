@@ -20,6 +20,7 @@ mod reveal;
 mod rotation;
 mod storage;
 mod webhook;
+mod window;
 
 use async_graphql::MergedObject;
 
@@ -43,4 +44,5 @@ pub(crate) struct Mutation(
     access::AccessMutation,
     webhook::WebhookMutation,
     bids::BidsMutation,
+    window::WindowMutation,
 );

@@ -23,8 +23,12 @@ pub(crate) enum DealingKind {
     Redemption,
     /// He left at once, in kind, which is open at any time.
     InKind,
-    /// He asked the instant window for cash: at the bid, which knows no mark.
+    /// He asked the instant window for cash.
     Window,
+    /// He took that back.
+    WindowCancellation,
+    /// The instant window paid him; it stands with the strike that it was paid for.
+    WindowPayment,
     /// He made shares in kind.
     CreatedInKind,
 }
@@ -40,6 +44,8 @@ impl From<KindValue> for DealingKind {
             KindValue::Redemption => Self::Redemption,
             KindValue::InKind => Self::InKind,
             KindValue::Window => Self::Window,
+            KindValue::WindowCancellation => Self::WindowCancellation,
+            KindValue::WindowPayment => Self::WindowPayment,
             KindValue::CreatedInKind => Self::CreatedInKind,
         }
     }

@@ -24,6 +24,7 @@ use super::{
     restriction::Restrictions,
     reveal::Commitment,
     strike::Strike,
+    window::FundWindow,
 };
 use crate::{
     error::{api_error, invalid},
@@ -200,8 +201,17 @@ impl Fund {
     /// gives at once what there is without that fee.
     #[graphql(complexity = "100 + child_complexity")]
     async fn quote_exit(&self, context: &Context<'_>, shares: ShareQuantity) -> Result<ExitQuote> {
-        let quote = service(context)?.quote_exit(&self.0.fund.name, shares.0, &self.0.ledger);
-        Ok(ExitQuote::from(quote.map_err(api_error)?))
+        let (service, name) = (service(context)?, &self.0.fund.name);
+        let quote = service.quote_exit(name, shares.0, &self.0.ledger).map_err(api_error)?;
+        let window = service.quote_window(name, shares.0, &self.0.ledger).map_err(api_error)?;
+        Ok(ExitQuote { window_cash: window.map(Credits), ..ExitQuote::from(quote) })
+    }
+
+    /// The instant window, as it stands; null where the rules have none.
+    #[graphql(complexity = "50 + child_complexity")]
+    async fn window(&self, context: &Context<'_>) -> Result<Option<FundWindow>> {
+        let found = service(context)?.fund_window(&self.0.fund.name, &self.0.ledger);
+        Ok(found.map_err(api_error)?.map(FundWindow::from))
     }
 
     /// What so many shares cost in kind on the day of the moment that was asked for: a part of everything, rounded up, at no mark. A trade of
@@ -396,7 +406,8 @@ pub(crate) struct ExitQuote {
     units: Vec<UnitsOfModel>,
     /// Batches in which they are offered.
     batches: u32,
-    /// What the instant window would pay at once. Null: the window is off.
+    /// What the instant window would pay before the next strike, at the marks of now, for these shares of somebody who has no others, beside
+    /// those who wait already; what it does not pay for returns. Other requests make it less. Null where the window is off or waits.
     window_cash: Option<Credits>,
 }
 

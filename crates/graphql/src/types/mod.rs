@@ -34,3 +34,4 @@ pub(crate) mod strike;
 pub(crate) mod suite;
 pub(crate) mod version_diff;
 pub(crate) mod webhook;
+pub(crate) mod window;

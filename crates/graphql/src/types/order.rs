@@ -8,7 +8,7 @@ use service::{
     LedgerAt, Order as OrderValue, OrderSize, OrderSlice as SliceValue, OrderState as StateValue,
 };
 
-use super::{evidence::OrderProof, fund::OrderFill};
+use super::{evidence::OrderProof, fund::OrderFill, window::OrderPayment};
 use crate::{
     error::api_error,
     moment::ledger_at,
@@ -19,7 +19,7 @@ use crate::{
 /// Where an order stands.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OrderState {
-    /// The next strike settles it; a subscription waits longer while a price is in doubt.
+    /// The next strike settles it; a subscription and one at the instant window wait longer while a price is in doubt.
     Waiting,
     /// A strike settled it.
     Settled,
@@ -27,7 +27,18 @@ pub(crate) enum OrderState {
     Cancelled,
 }
 
-/// An order for a strike: credits for shares, or shares for a slice of what the fund holds.
+/// What an order wants.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrderSide {
+    /// Shares for credits.
+    Subscription,
+    /// A slice of what the fund holds, for shares.
+    Redemption,
+    /// Credits for shares, at the instant window.
+    Window,
+}
+
+/// An order for a strike: credits for shares, shares for a slice of what the fund holds, or shares for cash at the instant window.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     value: OrderValue,
@@ -42,7 +53,7 @@ impl Order {
     }
 }
 
-/// An order for a strike: credits for shares, or shares for a slice of what the fund holds.
+/// An order for a strike: credits for shares, shares for a slice of what the fund holds, or shares for cash at the instant window.
 #[Object]
 impl Order {
     /// Its id: the number of its event in the journal. Orders with a smaller number than the strike's are in the strike; where prices were bound
@@ -61,11 +72,20 @@ impl Order {
         NameText(self.value.owner.clone())
     }
 
-    /// Credits to be turned into shares; null for a redemption.
+    /// What is wanted.
+    async fn side(&self) -> OrderSide {
+        match self.value.size {
+            OrderSize::Subscription(_) => OrderSide::Subscription,
+            OrderSize::Redemption(_) => OrderSide::Redemption,
+            OrderSize::Window(_) => OrderSide::Window,
+        }
+    }
+
+    /// Credits to be turned into shares; null otherwise.
     async fn amount(&self) -> Option<Credits> {
         match self.value.size {
             OrderSize::Subscription(amount) => Some(Credits(amount)),
-            OrderSize::Redemption(_) => None,
+            OrderSize::Redemption(_) | OrderSize::Window(_) => None,
         }
     }
 
@@ -73,7 +93,9 @@ impl Order {
     async fn shares(&self) -> Option<ShareQuantity> {
         match self.value.size {
             OrderSize::Subscription(_) => None,
-            OrderSize::Redemption(shares) => Some(ShareQuantity(shares)),
+            OrderSize::Redemption(shares) | OrderSize::Window(shares) => {
+                Some(ShareQuantity(shares))
+            }
         }
     }
 
@@ -81,7 +103,9 @@ impl Order {
     async fn state(&self) -> OrderState {
         match self.value.state {
             StateValue::Waiting => OrderState::Waiting,
-            StateValue::Filled(_) | StateValue::Sliced(_) => OrderState::Settled,
+            StateValue::Filled(_) | StateValue::Sliced(_) | StateValue::Paid(_) => {
+                OrderState::Settled
+            }
             StateValue::Cancelled => OrderState::Cancelled,
         }
     }
@@ -116,6 +140,14 @@ impl Order {
     async fn dealing(&self, context: &Context<'_>) -> Result<Option<OrderDealing>> {
         let found = service(context)?.find_order_dealing(&self.value, &self.ledger).await;
         Ok(found.map_err(api_error)?.map(OrderDealing::from))
+    }
+
+    /// What the instant window paid; null otherwise.
+    async fn payment(&self) -> Option<OrderPayment> {
+        match &self.value.state {
+            StateValue::Paid(paid) => Some(OrderPayment::from(paid)),
+            _ => None,
+        }
     }
 
     /// When it was placed.

@@ -35,7 +35,7 @@ const BEFORE: [Step; 20] = [
 ];
 
 /// From there to the next strike and its batch: every kind of command on the way.
-const BETWEEN: [Step; 18] = [
+const BETWEEN: [Step; 19] = [
     Step::Rebalance(3),
     Step::Subscribe("ann", 300_000_000),
     Step::Subscribe("bob", 200_000_007),
@@ -45,6 +45,7 @@ const BETWEEN: [Step; 18] = [
     Step::InKind("bob", 5_000_000_000),
     Step::Claim("bob"),
     Step::Give("ann", "bob", 1_000_001),
+    Step::Window("ann", 5_000_000_000),
     Step::Strike(10),
     Step::Rebalance(10),
     // A fund with an auction: the batch ends the time for opening, and who stayed shut loses his deposit.

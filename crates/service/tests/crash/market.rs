@@ -11,8 +11,8 @@ use domain::{
     time::Timestamp,
 };
 use service::{
-    AdmitModel, Caller, OpenBids, RedeemInKind, Scope, SealBids, Service, ServiceError,
-    TransferAsset,
+    AdmitModel, Caller, OpenBids, PlaceWindowRequest, RedeemInKind, Scope, SealBids, Service,
+    ServiceError, TransferAsset,
 };
 use store::{
     AliasMoveRow, ModelRow, ObjectKind, ObjectRow, PriceDecisionRow, ReportRow, Store, VersionRow,
@@ -138,6 +138,8 @@ pub(crate) enum Step {
     /// Takes back the order that the step of this number placed.
     Cancel(&'static str, usize),
     InKind(&'static str, i64),
+    /// A request at the instant window, which the next strike pays.
+    Window(&'static str, i64),
     Give(&'static str, &'static str, i64),
     Claim(&'static str),
     Strike(i64),
@@ -170,6 +172,12 @@ fn bids() -> Vec<Bid> {
     vec![Bid { limit, model: name(MODELS[0]), side: BidSide::Buys, units }]
 }
 
+/// The demo's rules with an instant window.
+fn with_window() -> String {
+    let window = "\"window\": { \"budget\": 250000000, \"levy_out\": 5000000 }, \"quorum\"";
+    METHODOLOGY.replacen("\"quorum\"", window, 1)
+}
+
 /// Does a step; the number that it told, where it tells one.
 pub(crate) async fn run(
     service: &Service,
@@ -185,7 +193,7 @@ pub(crate) async fn run(
             .await
             .map(|_| 0),
         Step::CreateFund => {
-            service.create_fund(&operator, &key, &fund, METHODOLOGY).await.map(|_| 0)
+            service.create_fund(&operator, &key, &fund, &with_window()).await.map(|_| 0)
         }
         Step::Admit(model) => {
             let (model, bond) = (name(MODELS[model]), Cash::from_micro(100_000_000));
@@ -212,6 +220,10 @@ pub(crate) async fn run(
             let input = RedeemInKind { fund, shares, skip: Vec::new() };
             let received = service.redeem_in_kind(&caller(who, 1), &key, &input).await;
             received.map(|received| received.event)
+        }
+        Step::Window(who, shares) => {
+            let input = PlaceWindowRequest { fund, shares: Shares::from_nano(shares) };
+            service.place_window_request(&caller(who, 1), &key, &input).await
         }
         Step::Give(who, to, amount) => {
             let input = TransferAsset { to: name(to), asset: Asset::Cash, amount };

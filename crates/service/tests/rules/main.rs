@@ -4,6 +4,7 @@
 #[path = "../crash/market.rs"]
 #[expect(dead_code, reason = "the market is shared with tests that use more of it")]
 mod market;
+mod window;
 mod world;
 
 use domain::{

@@ -69,7 +69,7 @@ impl World {
         transaction.commit().await.unwrap();
     }
 
-    fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         format!("key {}", self.keys.fetch_add(1, Ordering::Relaxed))
     }
 

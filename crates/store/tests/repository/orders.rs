@@ -4,10 +4,10 @@ use sea_orm::ConnectionTrait;
 use store::{
     LikenessReviewRow, LikenessRow, MaintainerRow, ModelRow, Moment, MomentRow, ObjectKind,
     OrderRow, OrderSide, PriceCommitmentRow, PrintRow, SliceRow, Store, StoreError, SuiteRow,
-    WindowEnd, WindowEndRow, dealing_window_end, fund_order,
+    WindowEnd, WindowEndRow, WindowFillRow, dealing_window_end, fund_order,
     ledger::{append_event, list_operations},
     likeness_review, model_maintainer, order_slice, price_commitment, version_likeness,
-    version_moment, version_print,
+    version_moment, version_print, window_fill,
 };
 
 use crate::rows::{event, fund, model, object, version};
@@ -82,6 +82,38 @@ pub(crate) async fn orders_wait_until_they_are_closed(store: Store) {
     let again = order_slice::insert_all(&transaction, vec![slice]).await;
     let Err(StoreError::Conflict { constraint }) = again else { panic!("{again:?}") };
     assert_eq!(constraint, "order_slice_pkey");
+    drop(transaction);
+    window_orders(&store, order(9, OrderSide::Window)).await;
+}
+
+/// An order at the window waits beside the other sides and gets one fill, which is found by its strike.
+async fn window_orders(store: &Store, order: OrderRow) {
+    let transaction = store.begin().await.unwrap();
+    fund_order::insert(&transaction, order).await.unwrap();
+    let fill = WindowFillRow {
+        fund: "f".into(),
+        strike_number: 1,
+        order_event_seq: 9,
+        owner: "bob".into(),
+        requested_nano: 9,
+        shares_nano: 7,
+        levy_nano: 1,
+        cash_micro: 8,
+    };
+    window_fill::insert_all(&transaction, vec![fill.clone()]).await.unwrap();
+    transaction.commit().await.unwrap();
+    let side = OrderSide::Window;
+    assert_eq!(fund_order::count_waiting(store, "f", side, "bob").await.unwrap(), 1);
+    assert_eq!(window_fill::find(store, 9).await.unwrap(), Some(fill.clone()));
+    assert_eq!(window_fill::list(store, ("f", 1), None, 9).await.unwrap(), vec![fill.clone()]);
+    assert!(window_fill::list(store, ("f", 2), None, 9).await.unwrap().is_empty());
+    let transaction = store.begin().await.unwrap();
+    let Err(StoreError::Conflict { constraint }) =
+        window_fill::insert_all(&transaction, vec![fill]).await
+    else {
+        panic!("settled twice");
+    };
+    assert_eq!(constraint, "window_fill_pkey");
 }
 
 /// Proves that a version's window is open in each fund from its publishing until an end in that fund or a yank in all, that ends and

@@ -1,7 +1,10 @@
 //! The schema: what it refuses, what it is made of, and that it goes back and forth.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use store::{AliasMoveRow, AuditRow, EntryRow, LegRow, LineRow, ModelRow, Store, TensorRow};
+use store::{
+    AliasMoveRow, AuditRow, EntryRow, LegRow, LineRow, ModelRow, OrderRow, OrderSide, Store,
+    TensorRow,
+};
 
 use crate::rows::{decision, event, fund, job, model, publish, report, strike};
 
@@ -50,6 +53,10 @@ async fn fill(store: &Store) {
     store::ledger::append_event(&transaction, event(1), vec![entry]).await.unwrap();
     store::fund::insert(&transaction, fund("f")).await.unwrap();
     store::strike::insert(&transaction, strike("f", 1, 1)).await.unwrap();
+    let side = OrderSide::Window;
+    let order =
+        OrderRow { event_seq: 1, fund: "f".into(), side, owner: "alice".into(), closed_by: None };
+    store::fund_order::insert(&transaction, order).await.unwrap();
     store::manual_clock::append(&transaction, 1).await.unwrap();
     let audit = AuditRow {
         seq: 0,
@@ -80,6 +87,7 @@ pub(crate) async fn rows_refuse_change(store: Store) {
         ("gl_line", "delta_femto"),
         ("fund", "methodology"),
         ("strike", "nav_femto"),
+        ("fund_order", "side"),
         ("manual_clock", "now_ms"),
         ("audit_entry", "actor"),
         ("evaluation_job", "seed"),

@@ -231,7 +231,6 @@ impl<'a> Venue<'a> {
             left -= units;
             *wanted -= units;
             let (buyer, traded) = (Account::Person((*who).clone()), market.traded);
-            self.note_sale(lot.model, (traded, i128::from(lot.price.as_nano())));
             let proceeds = trading::proceeds(units, traded);
             let Some(epoch) = leavers else {
                 self.sell_own(lot, &buyer, units, (proceeds, traded))?;

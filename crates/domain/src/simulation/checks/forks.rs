@@ -27,6 +27,7 @@ fn strike_again(
             redemptions: leaves.len() as u64,
             since: cut.since,
             subscriptions: joins.len() as u64,
+            window: cut.book.map_or(0, |book| book.window) as u64,
         };
         effects.push(Effect::Queued { change, fund: fund.clone() });
     }
@@ -36,6 +37,7 @@ fn strike_again(
             fund: fund.clone(),
             redemptions: leaves.len() as u64,
             subscriptions: joins.len() as u64,
+            window: book.window as u64,
         });
     }
     effects.extend(joins.iter().map(|(who, amount)| Effect::SubscriptionQueued {

@@ -306,10 +306,10 @@ impl Model {
             }
             units -= sold;
             *wants -= sold;
-            self.sold(model, *at, price);
             let cash = up(sold, *at, K);
             self.post(&[(unit(model), row, person(*who), sold), (CASH, person(*who), row, cash)])?;
             if row == FUND {
+                self.sold(model, sold, *at);
                 self.book(GL_CASH, cash * K);
                 self.book(GL_UNITS + model, -sold * price);
                 self.book(GL_TRADING, sold * price - cash * K);

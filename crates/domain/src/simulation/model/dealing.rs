@@ -106,9 +106,13 @@ impl Model {
         let (last_nav, last_shares) = self.facts.last.unwrap_or((0, 1));
         let fell = above(last_nav, shares, 10 * nav, last_shares);
         self.facts.winding |= nav < 10_000 * shares || fell;
+        self.window_at_strike()?;
         let (joins, leaves, back) = self.dealt();
         let fills = self.join(rules, (ask, shares), (joins, back))?;
         let slices = self.leave(cash, &held, (shares, leaves))?;
+        if fills.iter().any(|fill| fill.1 > 0) {
+            self.forget_sold();
+        }
         self.facts.last = Some((self.nav(), self.shares()));
         let (epoch, winding) = (self.facts.epoch, self.facts.winding);
         Ok(Struck { epoch, nav, ask, shares, winding, fills, slices })

@@ -125,8 +125,11 @@ pub(super) struct Facts {
     pub(super) window: Vec<(usize, i128)>,
     /// Who made shares in kind, on which day, how many.
     pub(super) young: Vec<(usize, i64, i128)>,
-    /// What sales have lately brought: the day of the last one, and the average as a part of the mark.
-    pub(super) sold: [Option<(i64, i128)>; MODELS],
+    /// The fund's own sales that the window may count: day, mark, price, units; and the shares that there were.
+    pub(super) sold: [Vec<(i64, i128, i128, i128)>; MODELS],
+    pub(super) sold_supply: i128,
+    /// Strikes when the window was paid last.
+    pub(super) window_paid: Option<u64>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) sales: [Vec<Sale>; MODELS],
     /// Events that were reversed, by number.
@@ -218,7 +221,9 @@ impl Model {
             cleared: None,
             window: Vec::new(),
             young: Vec::new(),
-            sold: [None; MODELS],
+            sold: [const { Vec::new() }; MODELS],
+            sold_supply: 0,
+            window_paid: None,
             pools: BTreeMap::new(),
             sales: [const { Vec::new() }; MODELS],
             corrected: BTreeSet::new(),

@@ -48,6 +48,7 @@ impl Model {
         if rules.window.is_some() {
             self.facts.young.push((who, self.facts.day, made));
         }
+        self.forget_sold();
         Ok(())
     }
 
@@ -78,8 +79,10 @@ impl Model {
             _ => return Err("irreversible"),
         };
         need(self.facts.corrected.insert(*corrects), "corrected")?;
-        if let Event::Transfer { who, to, asset: Asset::Share(_), .. } = &**event {
-            self.facts.access.may_give(self.person(to)?, self.person(who)?)?;
+        if let Event::Transfer { who, to, asset: Asset::Share(_), amount: n } = &**event {
+            let (who, to) = (self.person(who)?, self.person(to)?);
+            self.facts.access.may_give(to, who)?;
+            self.give_young(to, who, i128::from(*n));
         }
         self.post(&[leg])
     }

@@ -17,8 +17,8 @@ const WAITS: i64 = 3;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::simulation) struct Open {
     pub(in crate::simulation) digest: Digest,
-    /// Day, joiners and leavers of the closed book.
-    pub(in crate::simulation) book: Option<(i64, usize, usize)>,
+    /// Day, joiners, leavers and the window's requests of the closed book.
+    pub(in crate::simulation) book: Option<(i64, usize, usize, usize)>,
     pub(in crate::simulation) told: bool,
 }
 
@@ -60,21 +60,23 @@ impl Model {
         let doubt = self.facts.held || self.facts.access.paused;
         let joins = if doubt { 0 } else { self.facts.subs.len() };
         let leaves = self.facts.reds.len();
+        let window = self.facts.window.len();
         let open = self.facts.open.as_mut().ok_or("commitment")?;
         need(open.book.is_none(), "commitment")?;
-        open.book = Some((day, joins, leaves));
+        open.book = Some((day, joins, leaves, window));
         Ok(())
     }
 
     pub(super) fn reopen(&mut self, fund: &Name, day: i64) -> Result<(), Code> {
         self.day(fund, day)?;
         let book = self.facts.open.as_ref().and_then(|open| open.book);
-        let Some((closed, joins, _)) = book else { return self.reopen_cut(day) };
+        let Some((closed, joins, ..)) = book else { return self.reopen_cut(day) };
         need(day - closed >= WAITS, "closed")?;
         self.facts.waits.drain(..joins);
         for (who, c) in self.facts.subs.drain(..joins).collect::<Vec<_>>() {
             self.post(&[(CASH, ESC_SUB, person(who), c)])?;
         }
+        self.reopen_window()?;
         self.facts.open = None;
         Ok(())
     }
@@ -112,7 +114,8 @@ impl Model {
     pub(super) fn is_closed(&self, place: usize, joins: bool) -> bool {
         let bound = self.facts.open.as_ref().and_then(|open| open.book);
         let cut = self.facts.cut.as_ref().and_then(|cut| cut.book);
-        let book = bound.map(|(_, subs, reds)| (subs, reds)).or(cut);
+        let book = bound.map(|(_, subs, reds, _)| (subs, reds));
+        let book = book.or_else(|| cut.map(|(subs, reds, _)| (subs, reds)));
         book.is_some_and(|(subs, reds)| place < if joins { subs } else { reds })
     }
 }

@@ -109,7 +109,6 @@ impl Model {
                 continue;
             }
             quantity -= units;
-            self.sold(model, traded, price);
             let proceeds = up(units, traded, K);
             let mut legs: Vec<Leg> = vec![(unit(model), from, buyer, units)];
             let Some(epoch) = epoch else {
@@ -118,6 +117,7 @@ impl Model {
                 self.book(GL_CASH, proceeds * K);
                 self.book(GL_UNITS + model, -units * price);
                 self.book(GL_TRADING, units * price - proceeds * K);
+                self.sold(model, units, traded);
                 continue;
             };
             let owners = self.facts.pools.get(&epoch).map_or(&[][..], |pool| &pool.owners);
@@ -185,6 +185,7 @@ impl Model {
         self.book(GL_UNITS + model, units * price);
         self.book(GL_CASH, -cost * K);
         self.book(GL_TRADING, cost * K - units * price);
+        self.bought(model, units);
         Ok(())
     }
 

@@ -12,8 +12,8 @@ pub(in crate::simulation) struct Cut {
     pub(in crate::simulation) at: i64,
     /// Day of the first one.
     pub(in crate::simulation) since: i64,
-    /// Joiners and leavers of the book; none after it was opened again.
-    pub(in crate::simulation) book: Option<(usize, usize)>,
+    /// Joiners, leavers and the window's requests of the book; none after it was opened again.
+    pub(in crate::simulation) book: Option<(usize, usize, usize)>,
 }
 
 /// Orders of one strike: joiners, leavers, and whether joiners get all back.
@@ -32,7 +32,7 @@ impl Model {
             need(at >= last.at && !again, "closed")?;
             since = last.since;
         }
-        let book = Some((self.facts.subs.len(), self.facts.reds.len()));
+        let book = Some((self.facts.subs.len(), self.facts.reds.len(), self.facts.window.len()));
         self.facts.cut = Some(Cut { at, since, book });
         Ok(())
     }
@@ -78,9 +78,10 @@ impl Model {
         let (open, cut) = (facts.open.take(), facts.cut.take());
         let doubt = facts.held || facts.access.paused;
         let bound =
-            open.as_ref().and_then(|open| open.book).map(|(_, joins, leaves)| (joins, leaves));
+            open.as_ref().and_then(|open| open.book).map(|(_, joins, leaves, _)| (joins, leaves));
         let all = (facts.subs.len(), facts.reds.len());
-        let (mut joins, leaves) = bound.or_else(|| cut.and_then(|cut| cut.book)).unwrap_or(all);
+        let cut = cut.and_then(|cut| cut.book).map(|(joins, leaves, _)| (joins, leaves));
+        let (mut joins, leaves) = bound.or(cut).unwrap_or(all);
         if bound.is_none() && doubt && !facts.winding {
             joins = 0;
         }

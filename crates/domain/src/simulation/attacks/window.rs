@@ -1,0 +1,89 @@
+//! The instant window against those who can move its bid.
+
+use super::market::{Market, invested};
+use crate::{
+    amount::{PPB_ONE, Shares},
+    fund::{Account, Event, FundParams, Rejection},
+    simulation::{cast::name, model::math::down, random::Random},
+};
+
+/// Parts in ppb of a fund's NAV.
+fn cash_part(market: &Market) -> i64 {
+    let Some(fund) = market.state.fund(&market.fund) else { return 0 };
+    let nav = fund.nav(&market.state).as_femto().unwrap_or(i128::MAX).max(1);
+    let cash = fund.cash(&market.state).to_femto().as_femto().unwrap_or(0);
+    i64::try_from(down(cash, i128::from(PPB_ONE), nav)).unwrap_or(PPB_ONE)
+}
+
+/// All that a person has, asked of the window, which is paid.
+fn leave(market: &mut Market, who: &str, day: i64) -> Result<(), Rejection> {
+    let (fund, shares) = (market.fund.clone(), Shares::from_nano(market.shares(who)));
+    let event = Event::RequestWindow { fund: fund.clone(), who: name(who), shares };
+    // What is too little for a request stays his.
+    if market.run(event).is_ok() {
+        market.run(Event::PayWindow { fund, day })?;
+    }
+    Ok(())
+}
+
+/// A bought bid: a holder of any size and the provider who trades with the fund are one party. The provider buys units of the fund and of
+/// leavers at marks that are a multiple of what they are worth, much of them or next to nothing, before marks rise or after, and the
+/// holder leaves through the window, before every strike again, while others join. Against a twin where the same people join at the same
+/// marks, and the provider buys nothing and nobody asks the window.
+///
+/// # Errors
+/// A step of the attack that the engine refuses.
+pub fn bought_bid(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
+    if rules.window.is_none() {
+        return Ok(0);
+    }
+    let mut random = Random::new(seed);
+    let mut market = invested(&mut random, rules.clone())?;
+    market.subscribe("ATT", random.range(1_000_000, 900_000_000_000))?;
+    market.strike(1)?;
+    market.rebalance(random.range(10_000_000, 500_000_000), 0, &["LP"])?;
+    let mut twin = market.clone();
+    let rises = random.chance(300);
+    let joins = random.chance(400);
+    for day in 2..9 {
+        let over = if rises && day < 4 { 1 } else { random.range(2, 9) };
+        for market in [&mut market, &mut twin] {
+            market.mark(over)?;
+        }
+        let victim = random.range(1_000_000, 100_000_000_000);
+        let joins = joins && random.chance(400);
+        let has = market.shares("ATT");
+        if has > 0 && random.chance(700) {
+            leave(&mut market, "ATT", day)?;
+        }
+        let has = market.shares("ATT");
+        if has > 1 && random.chance(150) {
+            market.redeem("ATT", has / 2)?;
+        }
+        for market in [&mut market, &mut twin] {
+            if joins && market.cash(&Account::Person(name("P1"))) >= victim {
+                market.subscribe("P1", victim)?;
+            }
+            market.strike(day)?;
+        }
+        // Leavers' units are bought at the mark as well, by his own party.
+        let part = cash_part(&market);
+        match random.below(4) {
+            0 => market.hold(0, &["LP"])?,
+            1 => market.rebalance((part + 1_000).min(PPB_ONE), 0, &["LP"])?,
+            _ => market.rebalance(random.range(part.min(PPB_ONE - 1), PPB_ONE), 0, &["LP"])?,
+        }
+        twin.run(twin.idle())?;
+    }
+    let mut party = 0;
+    for (market, sign) in [(&mut market, 1), (&mut twin, -1)] {
+        let held = market.shares("ATT");
+        if held > 0 {
+            market.in_kind("ATT", held)?;
+        }
+        market.deliver()?;
+        market.claim("ATT")?;
+        party += sign * (market.wealth("ATT") + market.wealth("LP"));
+    }
+    Ok(party)
+}

@@ -1,0 +1,51 @@
+//! Requests at the instant window.
+
+use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use service::PlaceWindowRequest;
+
+use crate::{
+    error::api_error,
+    scalars::{NameText, ShareQuantity},
+    scope::{caller, service},
+    types::order::{Order, order_of},
+};
+
+/// Input of `windowRequestPlace`.
+#[derive(InputObject)]
+struct WindowRequestPlaceInput {
+    /// The fund, whose rules have a window.
+    fund: NameText,
+    /// How many of the bearer's shares: at least a millionth of those that there are.
+    shares: ShareQuantity,
+    /// Makes a repetition harmless.
+    idempotency_key: String,
+}
+
+/// Payload of `windowRequestPlace`.
+#[derive(SimpleObject)]
+struct WindowRequestPlacePayload {
+    /// The request, an order like others: `orderCancel` takes it back until the cut-off.
+    order: Order,
+}
+
+/// Requests at the instant window.
+#[derive(Default)]
+pub(super) struct WindowMutation;
+
+#[Object]
+impl WindowMutation {
+    /// Asks the instant window of a fund for cash: the next strike pays at the bid, out of a part of the fund's cash and the same part of
+    /// every holding, and gives the other shares back. One request an owner at a time. Its price rests on marks, so that it waits while a
+    /// valuation is in doubt, and an insider does not use it before the mark knows what he may know. Scope `invest`.
+    async fn window_request_place(
+        &self,
+        context: &Context<'_>,
+        input: WindowRequestPlaceInput,
+    ) -> Result<WindowRequestPlacePayload> {
+        let (caller, key) = (caller(context)?, &input.idempotency_key);
+        let wanted = PlaceWindowRequest { fund: input.fund.0, shares: input.shares.0 };
+        let placed = service(context)?.place_window_request(caller, key, &wanted).await;
+        let order = order_of(context, placed.map_err(api_error)?).await?;
+        Ok(WindowRequestPlacePayload { order })
+    }
+}

@@ -463,6 +463,7 @@ fn crowd(holders: usize) -> (State, Name) {
 /// Proves that the root over 100,000 holders takes time in proportion to their number, and a proof next to none; prints both.
 #[test]
 #[ignore = "takes half a minute; run it for the figures"]
+#[expect(clippy::disallowed_methods, reason = "it prints how long it takes")]
 fn a_hundred_thousand_holders() {
     let mut spent = Vec::new();
     for holders in [25_000, 100_000] {

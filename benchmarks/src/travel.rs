@@ -66,8 +66,8 @@ pub(crate) fn run() -> Result<(), Error> {
          {events} events, {INVESTORS} investors, two models, SQLite. Asked: the fund with its holdings, what stands beside its NAV, and an\n\
          account. {MOMENTS} moments over the whole journal, each asked for the first time and again, with the question about now between.\n\n\
          | about | median ms | slowest ms | ratio to now |\n| --- | --- | --- | --- |\n{text}\n\
-         The first question after a start replays the journal, whatever it is about: {first:.2} s about the middle, {fresh:.2} s about now in\n\
-         another process, ratio {:.2}. All states that are kept for the past take {kept:.0} MiB.\n{}",
+         The first question after a start replays the journal, whatever it is about: {first:.2} s about the middle, {fresh:.2} s about now by\n\
+         another reader, ratio {:.2}. All states that are kept for the past take {kept:.0} MiB.\n{}",
         first / fresh,
         if events == EVENTS_USUAL { "" } else { "A SHORT RUN: no claim.\n" },
     );

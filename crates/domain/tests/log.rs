@@ -67,6 +67,14 @@ fn leaves() -> Vec<LeafRecord> {
             round: None,
             state: Some(digest("state")),
         }),
+    ]
+    .into_iter()
+    .chain(leaves_of_funds(at))
+    .collect()
+}
+
+fn leaves_of_funds(at: Timestamp) -> Vec<LeafRecord> {
+    vec![
         LeafRecord::Methodology {
             at,
             effective_day: None,

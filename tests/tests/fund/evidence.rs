@@ -235,6 +235,19 @@ fn copied(from: &Place) -> Place {
     to
 }
 
+/// An earlier head and a leaf by its hash.
+async fn the_log_is_public(anybody: &Client, head: &KeptHead) {
+    let query = format!(
+        "{{ log {{ headOf(size: 1) {{ size }} leaves(first: 1) {{ nodes {{ hash }} }} none: leaf(hash: \"{}\") {{ index }} }} }}",
+        head.head.root
+    );
+    let seen = ask(anybody, &query).await["log"].take();
+    assert!(seen["headOf"]["size"].as_u64().unwrap() <= head.head.size && seen["none"].is_null());
+    let hash = &seen["leaves"]["nodes"][0]["hash"];
+    let found = ask(anybody, &format!("{{ log {{ leaf(hash: {hash}) {{ index kind }} }} }}")).await;
+    assert_eq!(found["log"]["leaf"], json!({ "index": 0, "kind": "publish" }));
+}
+
 /// Proves that anybody follows a log: an earlier head and a leaf by its hash are public; a witness keeps the head that he verified and goes
 /// on from it, cosigned; that a truncated log, another log and a fork under the same key end with exit 1, the kept head stays, and both
 /// heads lie beside it; and that two witnesses' heads are compared.
@@ -259,17 +272,7 @@ async fn a_witness_catches_a_fork() {
     assert!(head.cosignature.is_some());
     let (code, said) = log(&["compare", &kept, &older, "--server", &url]);
     assert!(code == 0 && said.contains("one log    "), "{said}");
-    let query = format!(
-        "{{ log {{ headOf(size: 1) {{ size }} leaves(first: 1) {{ nodes {{ hash }} }} none: leaf(hash: \"{}\") {{ index }} }} }}",
-        head.head.root
-    );
-    let seen = ask(&market.world.anybody, &query).await["log"].take();
-    assert!(seen["headOf"]["size"].as_u64().unwrap() <= head.head.size && seen["none"].is_null());
-    let hash = &seen["leaves"]["nodes"][0]["hash"];
-    let found =
-        ask(&market.world.anybody, &format!("{{ log {{ leaf(hash: {hash}) {{ index kind }} }} }}"))
-            .await;
-    assert_eq!(found["log"]["leaf"], json!({ "index": 0, "kind": "publish" }));
+    the_log_is_public(&market.world.anybody, &head).await;
 
     let crate::world::World { place, _server: server, operator_token, .. } = market.world;
     drop(server);

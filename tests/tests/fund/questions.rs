@@ -14,6 +14,7 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ("Query.fund", "name: \"F\""),
     ("Query.order", "id: $order"),
     ("Query.orders", "owner: \"ann\", first: 12"),
+    ("Account.balanceProof", "fund: \"F\", strike: 1"),
     ("Account.shares", "fund: \"F\""),
     ("Account.statement", "from: $from"),
     ("Account.units", "model: \"lab/net\""),

@@ -6,6 +6,7 @@
 
 mod access;
 pub(super) mod auction;
+mod cells;
 mod custody;
 mod dealing;
 mod governing;
@@ -32,11 +33,7 @@ use super::cast::{
     ASSETS, CASH, Cast, ESC_RED, ESC_SUB, FUND, ISSUE, LIQ, LOCKED, MANAGER, MODELS, OUTSIDE,
     PUBPOOL, SHARE, person, unit,
 };
-use crate::{
-    digest::Digest,
-    fund::{Account, Asset, Event},
-    name::Name,
-};
+use crate::{digest::Digest, fund::Event, name::Name};
 
 /// A code of FUND 1.6.
 pub(super) type Code = &'static str;
@@ -356,27 +353,6 @@ impl Model {
 
     pub(super) fn value(&self, cell: usize) -> i128 {
         self.cells[cell]
-    }
-
-    /// The account and asset of a cell.
-    pub(super) fn place(&self, cell: usize) -> (Account, &Asset) {
-        let (row, column) = (cell / ASSETS, cell % ASSETS);
-        let account = self.cast.accounts.get(row).cloned().unwrap_or_else(|| {
-            let epoch = self.leavers.get(row - LIQ).copied().unwrap_or(0);
-            Account::Liquidation { fund: self.cast.fund.clone(), epoch }
-        });
-        (account, &self.cast.assets[column])
-    }
-
-    /// The cell of an account and an asset; none for what is no part of this life, or a pool that never was.
-    pub(super) fn find_cell(&self, account: &Account, asset: &Asset) -> Option<usize> {
-        let row = match account {
-            Account::Liquidation { fund, epoch } if *fund == self.cast.fund => {
-                LIQ + self.leavers.iter().rposition(|e| e == epoch)?
-            }
-            account => self.cast.find_account(account)?,
-        };
-        Some(row * ASSETS + self.cast.find_asset(asset)?)
     }
 
     /// A row for the leavers of `epoch`: one that no open pool has, or a new one.

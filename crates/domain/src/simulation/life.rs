@@ -365,7 +365,9 @@ impl Life {
             // Doubt ends some day: then joiners are settled like everybody.
             events.push(Event::HoldSubscriptions { fund: fund.clone(), held: false });
         }
-        let strike = Event::Strike { fund: fund.clone(), day: state.day() };
+        // Leavers wait for bids that are being opened, and no longer.
+        let day = state.opening_until().unwrap_or(0).max(state.day());
+        let strike = Event::Strike { fund: fund.clone(), day };
         if state.open_commitment().is_some_and(|open| open.book.is_some()) {
             // Who came after the cut-off is settled by the strike after it.
             events.push(strike.clone());

@@ -54,14 +54,14 @@ fn nobody_shortens_the_opening() {
 }
 
 /// Proves that strikes between the call and the batch trap nobody: a batch that trades nothing counts once for each of them, leavers
-/// have their units after the third, the bids stay, and what is sealed meanwhile waits for the next auction without holding this one up.
+/// have their units after the third, but not while the bids that may buy them are being opened (days 1 to 3), the bids stay, and what is sealed meanwhile waits for the next auction without holding this one up.
 #[test]
 fn strikes_between() {
     let mut state = opened();
     let bids = [buys(10, 1_000_000)];
     all(&mut state, [seal("ANN", 100, &bids), redeem("SPONSOR", 100), strike(1), call(1)]);
     assert_eq!(code(&state, &rebalance(500_000_000)), "auction");
-    for day in 1..=3 {
+    for day in 1..=4 {
         if day > 1 {
             all(&mut state, [strike(day)]);
         }
@@ -71,7 +71,7 @@ fn strikes_between() {
     }
     assert!(state.fund(&name("a")).unwrap().pools().is_empty());
     assert_eq!(units(&state, "SPONSOR"), 60 * CREDIT, "delivered");
-    all(&mut state, [seal("BEN", 100, &bids), strike(3)]);
+    all(&mut state, [seal("BEN", 100, &bids), strike(4)]);
     assert_eq!(code(&state, &open("BEN", &bids)), "auction", "not of this call");
     all(&mut state, [open("ANN", &bids)]);
     let batch = commit(&mut state, &rebalance(500_000_000)).unwrap();
@@ -79,7 +79,7 @@ fn strikes_between() {
     let auction = state.fund(&name("a")).unwrap().auction();
     assert_eq!(auction.sealed().keys().cloned().collect::<Vec<_>>(), [name("BEN")]);
     // His turn comes with the next call.
-    all(&mut state, [call(3), open("BEN", &bids), rebalance(400_000_000)]);
+    all(&mut state, [call(4), open("BEN", &bids), rebalance(400_000_000)]);
     assert_eq!(units(&state, "BEN"), 10 * CREDIT);
 }
 

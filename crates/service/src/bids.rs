@@ -4,7 +4,7 @@
 use domain::{
     amount::Cash,
     digest::Digest,
-    fund::{Bid, Event, FundState},
+    fund::{Bid, Event, FundState, Rejection},
     name::Name,
 };
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,9 @@ impl Service {
 }
 
 /// Ends the time for opening before a batch, where it is over.
+///
+/// # Errors
+/// [`ServiceError::Rejected`] with `auction` while bids wait: a batch without weights would pass, and be no rebalance.
 pub(crate) async fn end_opening(
     ledger: &mut LedgerUnit<'_>,
     fund: &Name,
@@ -145,6 +148,10 @@ pub(crate) async fn end_opening(
     };
     if ledger.state.fund(fund).is_some_and(is_over) {
         ledger.post(&Event::CloseBids { fund: fund.clone(), day }).await?;
+    }
+    if ledger.state.fund(fund).is_some_and(FundState::awaits_bids) {
+        let why = "trades when its bids have been called, and opened or lost";
+        return Err(Rejection::Auction { fund: fund.clone(), why }.into());
     }
     Ok(())
 }

@@ -98,6 +98,7 @@ impl Service {
         let side = match order.size {
             OrderSize::Subscription(_) => OrderSide::Subscription,
             OrderSize::Redemption(_) => OrderSide::Redemption,
+            OrderSize::Window(_) => OrderSide::Window,
         };
         let (fund, at) = (order.fund.as_str(), (order.id, ledger.seq));
         let place = fund_order::count_before_at(&self.store, fund, side, at).await?;
@@ -106,6 +107,7 @@ impl Service {
         let closed = state.closed_book().map(|book| match side {
             OrderSide::Subscription => book.subscriptions as u64,
             OrderSide::Redemption => book.redemptions as u64,
+            OrderSide::Window => book.window as u64,
         });
         let is_closed = closed.is_some_and(|count| place < count);
         let cut_at =
@@ -121,7 +123,7 @@ impl Service {
             is_closed,
             held_since: match side {
                 OrderSide::Subscription => state.held_since(place),
-                OrderSide::Redemption => None,
+                OrderSide::Redemption | OrderSide::Window => None,
             },
         }))
     }

@@ -13,6 +13,7 @@ use store::{OrderSide, WindowFillRow, fund_order, window_fill};
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
+    cut_offs::close_if_due,
     dealing::check_own_dealing,
     exits::fund_day,
     funds::ledger_command,
@@ -93,6 +94,7 @@ impl Service {
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Invest], key, "window_request_place", input);
         check_own_dealing(&ledger, fund, &caller.owner).await?;
+        close_if_due(&mut ledger, fund).await?;
         let (who, shares) = (caller.owner.clone(), *shares);
         let (order, _) =
             ledger.post(&Event::RequestWindow { fund: fund.clone(), who, shares }).await?;

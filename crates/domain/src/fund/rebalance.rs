@@ -63,7 +63,7 @@ pub(super) fn rebalance(state: &State, order: &Order<'_>) -> Result<Batch, Rejec
     } else if !fund.restrictions().is_paused() {
         venue.trade()?;
     }
-    venue.close_pools()?;
+    venue.close_pools(passes)?;
     venue.write_sales();
     Ok(venue.book.finish(Outcome::None))
 }
@@ -364,8 +364,12 @@ impl<'a> Venue<'a> {
     }
 
     /// Ends pools that have had three batches or have nothing left: the rest is delivered, dust to the fund.
-    fn close_pools(&mut self) -> Result<(), Rejection> {
+    ///
+    /// A batch that passes while bids are being opened is nobody's last: their sale is to come, and its day is known.
+    fn close_pools(&mut self, passes: bool) -> Result<(), Rejection> {
         let name = &self.fund.name;
+        let is_open = self.fund.opening_until().is_some_and(|until| self.fund.day() < until);
+        let waits = passes && is_open;
         for (epoch, pool) in &self.fund.pools {
             let from = Account::Liquidation { fund: name.clone(), epoch: *epoch };
             let held = |model| {
@@ -375,8 +379,9 @@ impl<'a> Venue<'a> {
             let left: Vec<(&Name, i128)> =
                 self.book.live(self.fund).into_iter().map(held).collect();
             let any = left.iter().any(|(_, units)| *units > 0);
-            if any && pool.batches + 1 < BATCHES {
-                let pool = Pool { batches: pool.batches + 1, owners: pool.owners.clone() };
+            if any && (waits || pool.batches + 1 < BATCHES) {
+                let batches = (pool.batches + 1).min(BATCHES - 1);
+                let pool = Pool { batches, owners: pool.owners.clone() };
                 self.book.effect(Effect::PoolSet { epoch: *epoch, fund: name.clone(), pool });
                 continue;
             }

@@ -366,7 +366,9 @@ impl Life {
             // Doubt ends some day: then joiners are settled like everybody.
             events.push(Event::HoldSubscriptions { fund: fund.clone(), held: false });
         }
-        let strike = Event::Strike { fund: fund.clone(), day: state.day() };
+        // Leavers wait for bids that are being opened, and no longer.
+        let day = state.opening_until().unwrap_or(0).max(state.day());
+        let strike = Event::Strike { fund: fund.clone(), day };
         // Whatever kept an order from its strike ends some day too.
         for place in state.held_orders() {
             let order = state.pending_subscriptions().get(place as usize);

@@ -56,10 +56,14 @@ pub(super) fn check_rebalance(
                 && seen.after.balance(&account, &Asset::Unit(model.clone())) > 0
         });
         let pool = fund.pools().get(epoch);
-        ensure(15, pool.is_some() == (batches + 1 < 3 && waits), || {
+        // While bids are being opened, the batch before a sale is nobody's last.
+        let until = fund.opening_until().filter(|_| seen.batch.passes_bids());
+        let stays = until.is_some_and(|until| fund.day() < until);
+        ensure(15, pool.is_some() == ((stays || batches + 1 < 3) && waits), || {
             format!("leavers of strike {epoch} after batch {}", batches + 1)
         })?;
-        ensure(15, pool.is_none_or(|pool| pool.batches == batches + 1), || {
+        let counted = if stays { (batches + 1).min(2) } else { batches + 1 };
+        ensure(15, pool.is_none_or(|pool| pool.batches == counted), || {
             format!("batch {} of strike {epoch} was not counted", batches + 1)
         })?;
         if let Some(pool) = pool {

@@ -173,6 +173,14 @@ impl Model {
         })
     }
 
+    /// Whether bids are called and their days are not over.
+    pub(super) fn sale_is_to_come(&self) -> bool {
+        let rules = self.rules.and_then(|rules| rules.auction);
+        let open = self.facts.call.filter(|call| call.2.is_none());
+        let days = |call: &Called| self.facts.day - call.1;
+        open.zip(rules).is_some_and(|(call, rules)| days(&call) <= rules.days)
+    }
+
     /// Whether this batch only counts.
     pub(super) fn batch_passes(&self, empty: bool) -> Result<bool, Code> {
         if !self.bids_wait() {

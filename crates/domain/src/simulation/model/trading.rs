@@ -33,7 +33,7 @@ impl Model {
         }
         if passes || self.facts.access.paused {
             let waiting: Vec<u64> = self.facts.pools.keys().copied().collect();
-            return waiting.into_iter().try_for_each(|epoch| self.close(epoch));
+            return waiting.into_iter().try_for_each(|epoch| self.close(epoch, passes));
         }
         let nav = self.nav();
         let invested = down(nav, K - order.cash, K);
@@ -45,7 +45,7 @@ impl Model {
         let primary = order.primary.map(|part| down(nav, part, K) / K);
         if let Some(rules) = self.rules.and_then(|rules| rules.auction) {
             self.auction(&gaps, (keep, primary), rules)?;
-            return epochs.into_iter().try_for_each(|epoch| self.close(epoch));
+            return epochs.into_iter().try_for_each(|epoch| self.close(epoch, false));
         }
         for epoch in &epochs {
             let Some(row) = self.facts.pools.get(epoch).map(|pool| pool.row) else { continue };
@@ -59,7 +59,7 @@ impl Model {
         for (model, gap) in gaps.iter().filter(|gap| gap.1 > 0) {
             self.buy(*model, *gap, (keep, primary), &order)?;
         }
-        epochs.into_iter().try_for_each(|epoch| self.close(epoch))
+        epochs.into_iter().try_for_each(|epoch| self.close(epoch, false))
     }
 
     fn read_order(&self, event: &Event) -> Result<(Order, i128, bool), Code> {
@@ -190,14 +190,16 @@ impl Model {
     }
 
     /// After the third batch, or with nothing left, leavers have what is theirs and the pool is gone.
-    fn close(&mut self, epoch: u64) -> Result<(), Code> {
+    fn close(&mut self, epoch: u64, passes: bool) -> Result<(), Code> {
+        // While bids are being opened the sale is to come.
+        let stays = passes && self.sale_is_to_come();
         let Some(pool) = self.facts.pools.get_mut(&epoch) else { return Ok(()) };
-        pool.batches += 1;
+        pool.batches = if stays { (pool.batches + 1).min(2) } else { pool.batches + 1 };
         let pool = pool.clone();
         let left: Vec<(usize, i128)> =
             self.live().map(|m| (m, self.cell(pool.row, unit(m)))).collect();
         let any = left.iter().any(|(_, units)| *units > 0);
-        if any && pool.batches < BATCHES {
+        if any && (stays || pool.batches < BATCHES) {
             return Ok(());
         }
         let mut legs = Vec::<Leg>::new();

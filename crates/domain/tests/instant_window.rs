@@ -3,6 +3,8 @@
 
 #[expect(dead_code, reason = "other tests use the ledger of two funds")]
 mod common;
+#[path = "instant_window/turned.rs"]
+mod turned;
 
 use std::collections::BTreeMap;
 
@@ -278,7 +280,11 @@ fn refusals() {
         assert_eq!(code(&state, &cancel("BEN")), "done");
         strike(&mut state, 0);
         let waits = state.fund(&name("w")).unwrap().window().requests().len();
-        assert_eq!(waits, 1, "without a book they wait on");
+        assert_eq!(
+            (waits, shares_of(&state, "BEN")),
+            (0, 100 * SHARE),
+            "nobody waits over a strike"
+        );
     }
     // Frozen: he leaves like anybody.
     let freeze = Event::Freeze { fund: name("w"), who: name("BEN"), frozen: true };
@@ -308,7 +314,7 @@ fn refusals() {
     }
 }
 
-/// Proves that it is paid once before a strike: who comes behind a payment waits for the next one.
+/// Proves that it is paid once before a strike, and who comes behind a payment where no book is closed has his shares back at the strike.
 #[test]
 fn it_is_paid_once_before_a_strike() {
     let mut state = opened(10_000_000, 0);
@@ -319,8 +325,8 @@ fn it_is_paid_once_before_a_strike() {
         ask(&mut state, "ANN", 10 * SHARE);
         assert_eq!(code(&state, &again), "window");
         strike(&mut state, 0);
-        assert_eq!(pay(&mut state, 0).len(), 1, "ANN has waited");
-        strike(&mut state, 0);
+        assert_eq!(shares_of(&state, "ANN"), 300 * SHARE);
+        assert_eq!(code(&state, &again), "nothing");
     }
 }
 

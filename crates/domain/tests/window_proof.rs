@@ -173,6 +173,53 @@ fn requests_are_in_the_book() {
     }
 }
 
+/// Proves that a strike which winds the fund up gives back what is in its book and no more: a request behind the cut-off is in no strike
+/// of it, so that nobody keeps a strike from being proven by asking late.
+#[test]
+fn a_late_request_is_in_no_winding_strike() {
+    let (fund, salt) = (name("w"), Salt::from_bytes([3; 32]));
+    let prices = BTreeMap::from([(name("m/a"), PriceNano::from_nano(1))]);
+    let estimates = BTreeMap::new();
+    let set =
+        PriceSet { fund: &fund, number: 2, prices: &prices, estimates: &estimates, salt: &salt };
+    let commitment = set.commitment().unwrap();
+    let tell = Event::RevealPrices { fund: fund.clone(), prices, estimates, salt };
+    for (early, late) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut world = World::open();
+        assert!(world.post(&strike(0)).unwrap().is_some());
+        let all = Event::Rebalance {
+            fund: fund.clone(),
+            weights: BTreeMap::from([(name("m/a"), Ppb::from_ppb(1_000_000_000))]),
+            cash: Ppb::ZERO,
+            spread: Ppb::ZERO,
+            counterparties: vec![name("LP")],
+            max_primary: None,
+        };
+        // All in units: no trade of these rules, which are not what is asked here.
+        assert!(world.post(&all).is_err());
+        world.post(&Event::CommitPrices { fund: fund.clone(), commitment }).unwrap();
+        if early {
+            world.post(&ask("BEN")).unwrap();
+        }
+        world.post(&Event::CloseOrders { fund: fund.clone(), day: 0, salt }).unwrap();
+        if late {
+            world.post(&ask("SPONSOR")).unwrap();
+        }
+        world.post(&tell).unwrap();
+        if early {
+            world.post(&pay(0)).unwrap();
+        }
+        let facts = world.post(&strike(0)).unwrap().unwrap();
+        assert_eq!((facts.winding, facts.orders.len()), (true, usize::from(early)));
+        let waits = world.state.fund(&fund).unwrap().window().requests();
+        let who: Vec<_> = waits.iter().map(|(who, _)| who.as_str()).collect();
+        assert_eq!(who, if late { vec!["SPONSOR"] } else { Vec::new() });
+        // It is taken back, or the next strike gives it back.
+        assert!(world.post(&strike(0)).is_ok());
+        assert!(world.state.fund(&fund).unwrap().window().requests().is_empty());
+    }
+}
+
 /// 500 in cash, 500 units, 100 of which were just sold at one; BEN was paid for ten of 1,000 shares at a mark, before a strike at it.
 fn dealt(marked: i64) -> Dealt {
     let mut state = World::open().state;

@@ -5,9 +5,10 @@
 //! say nothing, because a leaver and his counterparty may be one; they bring those who stay nothing either.
 //!
 //! For each share, so that both sides weigh the same: where shares have left since a sale, so much less of it counts. Who joins had no
-//! part in what a sale brought, so a sale counts until somebody joins. What the fund buys back takes the oldest sales away.
+//! part in what a sale brought, so a sale counts until somebody joins. What the fund buys back takes the dearest sales away: what is left
+//! open then never says more than what the fund kept of it.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -99,11 +100,16 @@ impl Depth {
         sales.push(sold);
     }
 
-    /// A purchase by the fund: the oldest sales count no more.
+    /// A purchase by the fund: the dearest sales count no more.
+    ///
+    /// By what they brought, which bounds what they can ever count, and not by what they count at the mark of the moment: else a mark would
+    /// choose which of them stays. Of those that brought the same, that which is the larger part of its mark goes first, then the oldest.
     pub(in crate::fund) fn buy(&mut self, model: &Name, units: i128) {
         let Some(sales) = self.sales.get_mut(model) else { return };
+        let mut dearest: Vec<_> = sales.iter_mut().collect();
+        dearest.sort_by_key(|sale| (Reverse(sale.traded), sale.mark));
         let mut left = units;
-        for sale in sales.iter_mut() {
+        for sale in dearest {
             let taken = left.min(micro(sale));
             left -= taken;
             let rest = micro(sale) - taken;

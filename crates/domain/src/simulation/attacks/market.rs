@@ -112,6 +112,23 @@ impl Market {
         })
     }
 
+    /// The same, with nothing bought of publishers: what the fund buys it buys of the parties.
+    pub(super) fn rebalance_between(
+        &mut self,
+        cash: i64,
+        parties: &[&str],
+    ) -> Result<(), Rejection> {
+        let weight = Ppb::from_ppb(PPB_ONE / (self.values.len().max(1) as i64));
+        self.run(Event::Rebalance {
+            fund: self.fund.clone(),
+            weights: self.values.keys().map(|model| (model.clone(), weight)).collect(),
+            cash: Ppb::from_ppb(cash),
+            spread: Ppb::ZERO,
+            counterparties: parties.iter().map(|who| name(who)).collect(),
+            max_primary: Some(Ppb::ZERO),
+        })
+    }
+
     /// A batch at the weights that there are, so that hardly anybody trades but the leavers.
     pub(super) fn hold(&mut self, spread: i64, parties: &[&str]) -> Result<(), Rejection> {
         let Some(fund) = self.state.fund(&self.fund) else { return Ok(()) };

@@ -26,9 +26,17 @@ fn leave(market: &mut Market, who: &str, day: i64) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// The fund sells the part `more` of itself to the provider and buys it back at the same mark.
+fn there_and_back(market: &mut Market, part: i64, more: i64) -> Result<(), Rejection> {
+    market.rebalance_between((part + more).min(PPB_ONE), &["LP"])?;
+    // A little less, so that no rounding makes it a purchase.
+    market.rebalance_between((part + 1_000).min(PPB_ONE), &["LP"])
+}
+
 /// A bought bid: a holder of any size and the provider who trades with the fund are one party. The provider buys units of the fund and of
 /// leavers at marks that are a multiple of what they are worth, much of them or next to nothing, before marks rise or after, and the
-/// holder leaves through the window, before every strike again, while others join. Against a twin where the same people join at the same
+/// holder leaves through the window, before every strike again, while others join. At times the fund buys back of him what it has just sold
+/// him, at the same mark, which costs him nothing. Against a twin where the same people join at the same
 /// marks, and the provider buys nothing and nobody asks the window.
 ///
 /// # Errors
@@ -42,6 +50,12 @@ pub fn bought_bid(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
     market.subscribe("ATT", random.range(1_000_000, 900_000_000_000))?;
     market.strike(1)?;
     market.rebalance(random.range(10_000_000, 500_000_000), 0, &["LP"])?;
+    // An honest sale of the fund's, or none, and at times nothing after it but sales that are taken back.
+    if random.chance(500) {
+        let part = cash_part(&market) + random.range(10_000_000, 300_000_000);
+        market.rebalance_between(part.min(PPB_ONE), &["LP"])?;
+    }
+    let washes = random.chance(400);
     let mut twin = market.clone();
     let rises = random.chance(300);
     let joins = random.chance(400);
@@ -68,9 +82,10 @@ pub fn bought_bid(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
         }
         // Leavers' units are bought at the mark as well, by his own party.
         let part = cash_part(&market);
-        match random.below(4) {
+        match if washes { 1 } else { random.below(5) } {
             0 => market.hold(0, &["LP"])?,
-            1 => market.rebalance((part + 1_000).min(PPB_ONE), 0, &["LP"])?,
+            1 => there_and_back(&mut market, part, random.range(10_000_000, 500_000_000))?,
+            2 => market.rebalance((part + 1_000).min(PPB_ONE), 0, &["LP"])?,
             _ => market.rebalance(random.range(part.min(PPB_ONE - 1), PPB_ONE), 0, &["LP"])?,
         }
         twin.run(twin.idle())?;

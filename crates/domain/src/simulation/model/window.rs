@@ -224,18 +224,28 @@ impl Model {
         }
     }
 
-    /// The fund bought: so many of what it sold first count no more.
+    /// The fund bought: so many of what it sold for most count no more.
     pub(super) fn bought(&mut self, model: usize, mut units: i128) {
         if !self.any_sold() {
             return;
         }
         self.refresh_sold(self.shares());
-        for sale in &mut self.facts.sold[model] {
-            let taken = units.min(sale.3);
-            sale.3 -= taken;
+        let sold = &mut self.facts.sold[model];
+        while units > 0 && !sold.is_empty() {
+            let mut best = 0;
+            for (at, sale) in sold.iter().enumerate() {
+                let more = sale.2 > sold[best].2;
+                if more || (sale.2 == sold[best].2 && sale.1 < sold[best].1) {
+                    best = at;
+                }
+            }
+            let taken = units.min(sold[best].3);
+            sold[best].3 -= taken;
             units -= taken;
+            if sold[best].3 == 0 {
+                sold.remove(best);
+            }
         }
-        self.facts.sold[model].retain(|sale| sale.3 > 0);
     }
 
     /// Somebody joined.

@@ -155,7 +155,8 @@ fn events_are_dealings() {
     let cancel = Event::CancelSubscription { fund: f.clone(), who: ann.clone(), place: 0 };
     let strike = Event::Strike { fund: f.clone(), day: 1 };
     let shares = Shares::from_nano(1);
-    let asks = Event::RequestWindow { fund: f.clone(), who: ann.clone(), shares };
+    let least = domain::amount::PriceNano::ZERO;
+    let asks = Event::RequestWindow { fund: f.clone(), who: ann.clone(), shares, least };
     let takes_back = Event::CancelWindow { fund: f.clone(), who: ann.clone(), place: 0 };
     for (event, expected) in [
         (order(&f), vec![("ANN", DealingKind::Subscription)]),

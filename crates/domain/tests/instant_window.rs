@@ -17,7 +17,7 @@ use domain::{
         WindowFill, WindowParams, apply, quote_window,
     },
     name::Name,
-    simulation::attacks::{bought_bid, free},
+    simulation::attacks::{bought_bid, free, inside_the_deadband},
 };
 use proptest::prelude::*;
 
@@ -68,7 +68,8 @@ fn rebalance(part: i64, spread: i64) -> Event {
 
 fn ask(state: &mut State, who: &str, shares: i64) {
     let shares = Shares::from_nano(shares);
-    commit(state, &Event::RequestWindow { fund: name("w"), who: name(who), shares }).unwrap();
+    let (fund, who, least) = (name("w"), name(who), PriceNano::ZERO);
+    commit(state, &Event::RequestWindow { fund, who, shares, least }).unwrap();
 }
 
 fn pay(state: &mut State, day: i64) -> Vec<WindowFill> {
@@ -258,6 +259,7 @@ fn refusals() {
         fund: name("w"),
         who: name(who),
         shares: Shares::from_nano(shares),
+        least: PriceNano::ZERO,
     };
     let day = |day| Event::PayWindow { fund: name("w"), day };
     assert_eq!(code(&state, &request("BEN", 0)), "amount");
@@ -302,8 +304,8 @@ fn refusals() {
     );
     let plain = FundParams::default();
     commit(&mut state, &Event::CreateFund { fund: name("v"), params: plain }).unwrap();
-    let none =
-        Event::RequestWindow { fund: name("v"), who: name("BEN"), shares: Shares::from_nano(1) };
+    let (who, shares, least) = (name("BEN"), Shares::from_nano(1), PriceNano::ZERO);
+    let none = Event::RequestWindow { fund: name("v"), who, shares, least };
     assert_eq!(code(&state, &none), "window");
     let absent = Event::PayWindow { fund: name("u"), day: 0 };
     assert_eq!(code(&state, &absent), "fund");

@@ -73,7 +73,7 @@ impl World {
 
 fn ask(who: &str) -> Event {
     let shares = Shares::from_nano(10 * SHARE);
-    Event::RequestWindow { fund: name("w"), who: name(who), shares }
+    Event::RequestWindow { fund: name("w"), who: name(who), shares, least: PriceNano::ZERO }
 }
 
 fn pay(day: i64) -> Event {

@@ -98,7 +98,7 @@ impl Service {
         let side = match order.size {
             OrderSize::Subscription(_) => OrderSide::Subscription,
             OrderSize::Redemption(_) => OrderSide::Redemption,
-            OrderSize::Window(_) => OrderSide::Window,
+            OrderSize::Window(..) => OrderSide::Window,
         };
         let (fund, at) = (order.fund.as_str(), (order.id, ledger.seq));
         let place = fund_order::count_before_at(&self.store, fund, side, at).await?;

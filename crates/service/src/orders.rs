@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    amount::{Cash, Shares, Units},
+    amount::{Cash, PriceNano, Shares, Units},
     fund::{Event, Rejection},
     name::Name,
     time::Timestamp,
@@ -61,8 +61,8 @@ pub enum OrderSize {
     Subscription(Cash),
     /// A slice for so many shares.
     Redemption(Shares),
-    /// Cash for so many shares, at the instant window.
-    Window(Shares),
+    /// Cash for so many shares, at the instant window, for so much a share at least; zero for any price.
+    Window(Shares, PriceNano),
 }
 
 /// Where an order stands.
@@ -302,7 +302,7 @@ impl Service {
         let size = match serde_json::from_str(&event.body).map_err(ServiceError::internal)? {
             Event::Subscribe { amount, .. } => OrderSize::Subscription(amount),
             Event::Redeem { shares, .. } => OrderSize::Redemption(shares),
-            Event::RequestWindow { shares, .. } => OrderSize::Window(shares),
+            Event::RequestWindow { shares, least, .. } => OrderSize::Window(shares, least),
             _ => return Err(ServiceError::internal("an order whose event is none")),
         };
         let state = match row.closed_by.filter(|closed_by| *closed_by <= last) {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    amount::{Cash, Femto, Shares},
-    fund::{Clearing, Event, FundState, Outcome, WindowFill, WindowParams, quote_window},
+    amount::{Cash, Femto, PriceNano, Shares},
+    fund::{
+        Clearing, Event, FundState, Outcome, WindowFill, WindowParams, quote_window, window_bid,
+    },
     name::Name,
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,9 @@ pub struct PlaceWindowRequest {
     pub fund: Name,
     /// How many shares.
     pub shares: Shares,
+    /// The least for one of them, after the levy; none for any price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least: Option<PriceNano>,
 }
 
 /// What the window paid for a request.
@@ -77,7 +82,7 @@ pub struct WindowView {
 
 impl Service {
     /// Places a request of the caller's at the instant window of a fund: the next strike pays it in cash at the bid, as far as the window
-    /// reaches, and gives the rest back. An owner has one at a time.
+    /// reaches, and gives the rest back, or all where the bid is below his least. An owner has one at a time.
     ///
     /// # Errors
     /// [`ServiceError::Absent`] for the fund; [`ServiceError::OwnDealing`] for one who may know of a version before the mark does, because
@@ -89,15 +94,19 @@ impl Service {
         key: &str,
         input: &PlaceWindowRequest,
     ) -> Result<i64, ServiceError> {
-        let PlaceWindowRequest { fund, shares } = input;
+        let PlaceWindowRequest { fund, shares, least } = input;
         self.get_fund(fund).await?;
         let mut ledger =
             ledger_command!(self, caller, &[Scope::Invest], key, "window_request_place", input);
         check_own_dealing(&ledger, fund, &caller.owner).await?;
         close_if_due(&mut ledger, fund).await?;
-        let (who, shares) = (caller.owner.clone(), *shares);
-        let (order, _) =
-            ledger.post(&Event::RequestWindow { fund: fund.clone(), who, shares }).await?;
+        let event = Event::RequestWindow {
+            fund: fund.clone(),
+            who: caller.owner.clone(),
+            shares: *shares,
+            least: least.unwrap_or_default(),
+        };
+        let (order, _) = ledger.post(&event).await?;
         let transaction = &ledger.unit.transaction;
         record_order(transaction, order, fund, OrderSide::Window, &caller.owner).await?;
         ledger.finish(fund.as_str(), order).await
@@ -137,12 +146,8 @@ impl Service {
         let Some(params) = found.params().window else { return Ok(None) };
         let day = fund_day(state, fund, ledger.as_of);
         let is_seeded = found.shares(state) > Shares::ZERO;
-        let quote = if is_seeded {
-            Some(quote_window(state, fund, Shares::from_nano(1), day)?)
-        } else {
-            None
-        };
-        let supply = quote.as_ref().map_or(Shares::ZERO, |quote| quote.supply);
+        let bid = if is_seeded { Some(window_bid(state, fund, day)?) } else { None };
+        let supply = bid.map_or(Shares::ZERO, |bid| bid.supply);
         let clearing = found.window().sales().keys().filter_map(|model| {
             Some((model.clone(), found.window().clearing(model, supply, day)?))
         });
@@ -154,9 +159,9 @@ impl Service {
                 found.window_shut()
             },
             waiting: found.window().requests().len() as u64,
-            bid: quote.as_ref().map(|quote| quote.bid),
+            bid: bid.map(|bid| bid.nav),
             supply,
-            budget: quote.as_ref().map_or(Cash::ZERO, |quote| quote.budget),
+            budget: bid.map_or(Cash::ZERO, |bid| bid.budget),
             clearing: clearing.collect(),
         }))
     }
@@ -215,8 +220,9 @@ async fn close(
     };
     let last = (*last, event_seq);
     fund_order::close_up_to(transaction, fund.as_str(), OrderSide::Window, last).await?;
+    let fills: BTreeMap<&Name, &WindowFill> = fills.iter().map(|fill| (&fill.who, fill)).collect();
     let row = |(order, (owner, requested)): (i64, &(Name, Shares))| {
-        let fill = fills.iter().find(|fill| fill.who == *owner);
+        let fill = fills.get(owner);
         WindowFillRow {
             fund: fund.to_string(),
             strike_number: number,

@@ -18,7 +18,7 @@ use super::{
     params::FundParams,
     restriction::Restriction,
     state::Tranche,
-    window::{OpenSale, Young},
+    window::{MovedYoung, OpenSale, Young},
 };
 use crate::{
     amount::{Cash, Femto, Ppb, PriceNano, Shares},
@@ -290,6 +290,9 @@ pub enum Effect {
     WindowRequested {
         /// The fund.
         fund: Name,
+        /// The least for a share.
+        #[serde(default, skip_serializing_if = "super::window::is_any_price")]
+        least: PriceNano,
         /// How many.
         shares: Shares,
         /// Whose.
@@ -322,6 +325,9 @@ pub enum Effect {
     YoungSet {
         /// The fund.
         fund: Name,
+        /// What a transfer has moved of them, for its reversal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        moved: Option<MovedYoung>,
         /// By owner, the oldest first.
         young: BTreeMap<Name, Vec<Young>>,
     },

@@ -17,6 +17,7 @@ use super::{
     outcome::Outcome,
     rejection::Rejection,
     state::State,
+    window::youth::Move,
 };
 use crate::amount::{Cash, LIMIT};
 
@@ -45,7 +46,8 @@ pub(super) fn correct(
     let mut book = Book::over(state);
     book.post(Kind::Correction, None, vec![leg], Vec::new(), Meta::Correction { corrects })?;
     if let Event::Transfer { who, to, asset, amount } = event {
-        move_youth(state, &mut book, (to, who), (asset, i128::from(*amount)));
+        let amount = i128::from(*amount);
+        move_youth(state, &mut book, (to, who), (asset, amount), Move::Back(corrects));
     }
     book.effect(Effect::Corrected { sequence: corrects });
     Ok(book.finish(Outcome::None))

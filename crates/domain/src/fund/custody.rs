@@ -8,7 +8,7 @@ use super::{
     outcome::Outcome,
     rejection::Rejection,
     state::State,
-    window::youth::given,
+    window::youth::{Move, given},
 };
 use crate::{amount::Cash, name::Name};
 
@@ -38,7 +38,8 @@ pub(super) fn transfer(
     let leg = (asset.clone(), person(who), person(to), amount);
     let mut book = Book::over(state);
     book.post(Kind::Transfer, None, vec![leg], Vec::new(), Meta::None)?;
-    move_youth(state, &mut book, (who, to), (asset, amount));
+    let gift = Move::Gift(state.events() + 1);
+    move_youth(state, &mut book, (who, to), (asset, amount), gift);
     Ok(book.finish(Outcome::None))
 }
 
@@ -48,10 +49,11 @@ pub(super) fn move_youth(
     book: &mut Book<'_>,
     (who, to): (&Name, &Name),
     (asset, amount): (&Asset, i128),
+    which: Move,
 ) {
     let Asset::Share(name) = asset else { return };
     let free = i128::from(state.balance(&person(who), asset));
-    let moved = state.fund(name).and_then(|fund| given(fund, (who, to), (free, amount)));
+    let moved = state.fund(name).and_then(|fund| given(fund, (who, to), (free, amount), which));
     if let Some(effect) = moved {
         book.effect(effect);
     }

@@ -285,6 +285,9 @@ pub enum Event {
         who: Name,
         /// How many shares.
         shares: Shares,
+        /// The least for one of them, after the levy; for less he keeps them all.
+        #[serde(default, skip_serializing_if = "super::window::is_any_price")]
+        least: PriceNano,
     },
     /// Takes back a request that waits at the window.
     CancelWindow {

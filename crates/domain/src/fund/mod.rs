@@ -84,7 +84,8 @@ pub use reveal::{BOOK_DAYS_MAX, ClosedBook, Commitment, PriceSet};
 pub use salt::{ParseSaltError, Salt};
 pub use state::{ModelState, State, Tranche};
 pub use window::{
-    Clearing, OpenSale, Window, WindowFill, WindowParams, WindowQuote, Young, quote_window,
+    Clearing, MovedYoung, OpenSale, Window, WindowBid, WindowFill, WindowParams, WindowQuote,
+    Young, quote_window, window_bid,
 };
 
 /// Computes what `event` does to `state`, and changes nothing.
@@ -168,7 +169,9 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
 /// The events of the window.
 fn at_venue(state: &State, event: &Event) -> Result<Batch, Rejection> {
     match event {
-        Event::RequestWindow { fund, who, shares } => window::request(state, fund, who, *shares),
+        Event::RequestWindow { fund, who, shares, least } => {
+            window::request(state, fund, who, (*shares, *least))
+        }
         Event::CancelWindow { fund, who, place } => window::cancel(state, fund, who, *place),
         Event::PayWindow { fund, day } => window::pay(state, fund, *day),
         _ => Err(Rejection::Internal("an event of no venue")),

@@ -4,6 +4,7 @@
 //! Laws:
 //! - The budget is a part of the fund's cash, so that a run on it takes no unit from anybody and leaves the rest of the cash.
 //! - The bid counts no more units than the fund itself has sold lately, none of them above what it brought ([`depth`]).
+//! - Whoever takes not any price names the least for a share, and keeps his shares where the bid is lower.
 //! - Everybody gets the same part of his *holding*: a larger request or a second name gains nothing.
 //! - It is paid once before a strike, at the strike's own marks, so that no joiner's money is in it; it waits with the joiners while a
 //!   valuation is in doubt, and for prices that are committed to.
@@ -19,9 +20,9 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use depth::Depth;
 pub use depth::{Clearing, OpenSale};
-pub use pay::{WindowFill, WindowQuote, quote_window};
+pub use pay::{WindowBid, WindowFill, WindowQuote, quote_window, window_bid};
 pub(super) use pay::{bid_nav, pay, worth};
-pub use youth::Young;
+pub use youth::{MovedYoung, Young};
 
 use super::{
     account::{Account, Asset},
@@ -37,7 +38,7 @@ use super::{
     state::State,
 };
 use crate::{
-    amount::{LIMIT, Ppb, Shares},
+    amount::{LIMIT, Ppb, PriceNano, Shares},
     name::Name,
 };
 
@@ -58,8 +59,12 @@ pub struct WindowParams {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     pub(super) requests: Vec<(Name, Shares)>,
+    /// The least for a share of those who take not any price; each has one request.
+    pub(super) least: BTreeMap<Name, PriceNano>,
     pub(super) depth: Depth,
     pub(super) young: BTreeMap<Name, Vec<Young>>,
+    /// What transfers have moved of them, by the number of the event.
+    pub(super) moved: BTreeMap<u64, Vec<Young>>,
     /// The fund's strikes when it was paid last.
     pub(super) paid: Option<u64>,
 }
@@ -69,6 +74,12 @@ impl Window {
     #[must_use]
     pub fn requests(&self) -> &[(Name, Shares)] {
         &self.requests
+    }
+
+    /// The least that whoever waits takes for a share, after the levy; zero for any price.
+    #[must_use]
+    pub fn least(&self, who: &Name) -> PriceNano {
+        self.least.get(who).copied().unwrap_or_default()
     }
 
     /// What the fund has sold and no window has counted, as it was written down; shares that left since make it less.
@@ -104,13 +115,17 @@ impl Window {
     /// Takes over what an event did to the window.
     pub(super) fn take(&mut self, effect: &Effect) {
         match effect {
-            Effect::WindowRequested { shares, who, .. } => {
+            Effect::WindowRequested { least, shares, who, .. } => {
                 self.requests.push((who.clone(), *shares));
+                if !is_any_price(least) {
+                    self.least.insert(who.clone(), *least);
+                }
             }
             Effect::WindowCancelled { place, .. } => {
                 let place = usize::try_from(*place).ok();
                 if let Some(place) = place.filter(|place| *place < self.requests.len()) {
-                    self.requests.remove(place);
+                    let (who, _) = self.requests.remove(place);
+                    self.least.remove(&who);
                 }
             }
             Effect::WindowReturned { requests, .. } => self.drop_first(*requests),
@@ -118,7 +133,10 @@ impl Window {
                 self.drop_first(*requests);
                 self.paid = Some(*epoch);
             }
-            Effect::YoungSet { young, .. } => {
+            Effect::YoungSet { moved, young, .. } => {
+                if let Some(moved) = moved {
+                    self.moved.insert(moved.event, moved.young.clone());
+                }
                 for (who, list) in young {
                     if list.is_empty() {
                         self.young.remove(who);
@@ -136,7 +154,9 @@ impl Window {
 
     fn drop_first(&mut self, count: u64) {
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.requests.len());
-        self.requests.drain(..count);
+        for (who, _) in self.requests.drain(..count) {
+            self.least.remove(&who);
+        }
     }
 }
 
@@ -144,6 +164,10 @@ impl FundState {
     /// Takes over what an event did to the window; what is settled is in the closed book no more.
     pub(super) fn take_window(&mut self, effect: &Effect) {
         self.window.take(effect);
+        if let Effect::YoungSet { .. } = effect {
+            let day = self.day();
+            self.window.moved.retain(|_, moved| youth::is_any_young(moved, day));
+        }
         if let Effect::WindowReturned { requests, .. } | Effect::WindowPaid { requests, .. } =
             effect
         {
@@ -193,6 +217,12 @@ impl FundState {
     }
 }
 
+/// Whether a least price is none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+pub(super) const fn is_any_price(least: &PriceNano) -> bool {
+    least.as_nano() == 0
+}
+
 fn refused(fund: &FundState, why: &'static str) -> Rejection {
     Rejection::Window { fund: fund.name.clone(), why }
 }
@@ -206,10 +236,11 @@ pub(super) fn request(
     state: &State,
     fund: &Name,
     who: &Name,
-    shares: Shares,
+    (shares, least_price): (Shares, PriceNano),
 ) -> Result<Batch, Rejection> {
     let fund = find_fund(state, fund)?;
     let amount = check_amount("request", shares.as_nano(), 1)?;
+    check_amount("least price of a share", least_price.as_nano(), 0)?;
     params_of(fund)?;
     let mut book = Book::over(state);
     check_seeded(&book, fund)?;
@@ -235,7 +266,7 @@ pub(super) fn request(
         return Err(Rejection::Limit { what, max: ORDERS_MAX as i64 });
     }
     let (fund, who) = (fund.name.clone(), who.clone());
-    book.effect(Effect::WindowRequested { fund, shares, who });
+    book.effect(Effect::WindowRequested { fund, least: least_price, shares, who });
     Ok(book.finish(Outcome::None))
 }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub use self::{
     late::{order_after_cut_off, publish_after_ordering, unguarded},
     reveal::withheld_reveal,
-    window::bought_bid,
+    window::{bought_bid, inside_the_deadband},
 };
 pub use all::{AttackError, Earned, RULE_ATTACKS, RuleAttack, attack_all};
 pub use churn::churn;
@@ -40,7 +40,7 @@ use crate::{
 pub type Attack = fn(&FundParams, u64) -> Result<i128, Rejection>;
 
 /// Every attack on dealing, by its name.
-pub const ATTACKS: [(&str, Attack); 12] = [
+pub const ATTACKS: [(&str, Attack); 13] = [
     ("put on the mark", put_on_the_mark),
     ("over-marked units", over_marked_units),
     ("padding and slicing", slicing),
@@ -53,7 +53,13 @@ pub const ATTACKS: [(&str, Attack); 12] = [
     ("publish after ordering", publish_after_ordering),
     ("order after the cut-off", order_after_cut_off),
     ("bought bid at the window", bought_bid),
+    ("inside the deadband at the window", |rules, seed| {
+        inside_the_deadband(rules, DEADBAND_MIN, seed)
+    }),
 ];
+
+/// The least deadband that prices are accepted with (FUND 6, 12), in parts of the price.
+const DEADBAND_MIN: i64 = 5_000_000;
 
 /// Rules without fees, so that nothing but dealing is seen.
 #[must_use]

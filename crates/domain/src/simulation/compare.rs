@@ -189,8 +189,11 @@ fn compare_venues(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let (cast, facts) = (&model.cast, &model.facts);
     let who = |name: &crate::name::Name| cast.find_person(name);
     let waits = fund.window().requests().iter();
-    let waits = waits.map(|(name, shares)| (who(name), i128::from(shares.as_nano())));
-    let own = facts.window.iter().map(|(who, shares)| (Some(*who), *shares));
+    let waits = waits.map(|(name, shares)| {
+        let least = i128::from(fund.window().least(name).as_nano());
+        (who(name), i128::from(shares.as_nano()), least)
+    });
+    let own = facts.window.iter().map(|(who, shares, least)| (Some(*who), *shares, *least));
     same(waits.eq(own), || "requests at the window differ".to_owned())?;
     let bids = fund.auction().sealed();
     let sealed = |own: &Sealed| {

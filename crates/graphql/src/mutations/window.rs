@@ -5,7 +5,7 @@ use service::PlaceWindowRequest;
 
 use crate::{
     error::api_error,
-    scalars::{NameText, ShareQuantity},
+    scalars::{Decimal9, NameText, ShareQuantity},
     scope::{caller, service},
     types::order::{Order, order_of},
 };
@@ -17,6 +17,10 @@ struct WindowRequestPlaceInput {
     fund: NameText,
     /// How many of the bearer's shares: at least a millionth of those that there are.
     shares: ShareQuantity,
+    /// The least for one share, after the levy, in credits: where the window pays less he keeps them all. Without it any price is taken,
+    /// and the price is not his to know: it is told behind the cut-off, and whoever joins in kind or trades until the strike can make it
+    /// lower. None, or zero, for any price.
+    least: Option<Decimal9>,
     /// Makes a repetition harmless.
     idempotency_key: String,
 }
@@ -35,7 +39,7 @@ pub(super) struct WindowMutation;
 #[Object]
 impl WindowMutation {
     /// Asks the instant window of a fund for cash: the next strike pays at the bid, out of a part of the fund's cash and the same part of
-    /// every holding, and gives the other shares back. One request an owner at a time. Its price rests on marks, so that it waits while a
+    /// every holding, and gives the other shares back, or all where the bid is below `least`. One request an owner at a time. Its price rests on marks, so that it waits while a
     /// valuation is in doubt, and an insider does not use it before the mark knows what he may know. Scope `invest`.
     async fn window_request_place(
         &self,
@@ -43,7 +47,8 @@ impl WindowMutation {
         input: WindowRequestPlaceInput,
     ) -> Result<WindowRequestPlacePayload> {
         let (caller, key) = (caller(context)?, &input.idempotency_key);
-        let wanted = PlaceWindowRequest { fund: input.fund.0, shares: input.shares.0 };
+        let least = input.least.map(|least| least.0);
+        let wanted = PlaceWindowRequest { fund: input.fund.0, shares: input.shares.0, least };
         let placed = service(context)?.place_window_request(caller, key, &wanted).await;
         let order = order_of(context, placed.map_err(api_error)?).await?;
         Ok(WindowRequestPlacePayload { order })

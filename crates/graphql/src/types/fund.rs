@@ -199,7 +199,8 @@ impl Fund {
     /// What so many shares get at a strike on the day of the moment that was asked for: a part of everything, at no mark. Whoever else
     /// joins or leaves at that strike changes nothing; a trade, a later day or a new gain under a performance fee does. Leaving in kind
     /// gives at once what there is without that fee.
-    #[graphql(complexity = "100 + child_complexity")]
+    // Those who wait at the window are asked, sixty times over where its budget does not suffice.
+    #[graphql(complexity = "2000 + child_complexity")]
     async fn quote_exit(&self, context: &Context<'_>, shares: ShareQuantity) -> Result<ExitQuote> {
         let (service, name) = (service(context)?, &self.0.fund.name);
         let quote = service.quote_exit(name, shares.0, &self.0.ledger).map_err(api_error)?;

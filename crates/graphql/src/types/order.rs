@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
-use domain::{amount::Units, name::Name};
+use domain::{
+    amount::{PriceNano, Units},
+    name::Name,
+};
 use service::{
     LedgerAt, Order as OrderValue, OrderSize, OrderSlice as SliceValue, OrderState as StateValue,
 };
@@ -12,7 +15,7 @@ use super::{evidence::OrderProof, fund::OrderFill, window::OrderPayment};
 use crate::{
     error::api_error,
     moment::ledger_at,
-    scalars::{Credits, NameText, ShareQuantity, Time, UnitQuantity},
+    scalars::{Credits, Decimal9, NameText, ShareQuantity, Time, UnitQuantity},
     scope::{caller, service},
 };
 
@@ -77,7 +80,7 @@ impl Order {
         match self.value.size {
             OrderSize::Subscription(_) => OrderSide::Subscription,
             OrderSize::Redemption(_) => OrderSide::Redemption,
-            OrderSize::Window(_) => OrderSide::Window,
+            OrderSize::Window(..) => OrderSide::Window,
         }
     }
 
@@ -85,7 +88,7 @@ impl Order {
     async fn amount(&self) -> Option<Credits> {
         match self.value.size {
             OrderSize::Subscription(amount) => Some(Credits(amount)),
-            OrderSize::Redemption(_) | OrderSize::Window(_) => None,
+            OrderSize::Redemption(_) | OrderSize::Window(..) => None,
         }
     }
 
@@ -93,9 +96,17 @@ impl Order {
     async fn shares(&self) -> Option<ShareQuantity> {
         match self.value.size {
             OrderSize::Subscription(_) => None,
-            OrderSize::Redemption(shares) | OrderSize::Window(shares) => {
+            OrderSize::Redemption(shares) | OrderSize::Window(shares, _) => {
                 Some(ShareQuantity(shares))
             }
+        }
+    }
+
+    /// The least for a share that a request at the instant window takes, after the levy; null where it takes any price, and otherwise.
+    async fn least(&self) -> Option<Decimal9> {
+        match self.value.size {
+            OrderSize::Window(_, least) if least > PriceNano::ZERO => Some(Decimal9(least)),
+            _ => None,
         }
     }
 

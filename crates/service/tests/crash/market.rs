@@ -222,7 +222,8 @@ pub(crate) async fn run(
             received.map(|received| received.event)
         }
         Step::Window(who, shares) => {
-            let input = PlaceWindowRequest { fund, shares: Shares::from_nano(shares) };
+            let shares = Shares::from_nano(shares);
+            let input = PlaceWindowRequest { fund, shares, least: None };
             service.place_window_request(&caller(who, 1), &key, &input).await
         }
         Step::Give(who, to, amount) => {

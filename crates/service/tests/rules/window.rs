@@ -17,7 +17,8 @@ const SHARE: i64 = 1_000_000_000;
 
 impl World {
     async fn ask(&self, who: &str, shares: i64, day: i64) -> Result<i64, ServiceError> {
-        let input = PlaceWindowRequest { fund: name("F"), shares: Shares::from_nano(shares) };
+        let shares = Shares::from_nano(shares);
+        let input = PlaceWindowRequest { fund: name("F"), shares, least: None };
         let key = self.key();
         self.service.place_window_request(&caller(who, day), &key, &input).await
     }

@@ -25,6 +25,9 @@ use crate::{
 /// A part of one holding is a number of these: 1e-18.
 const PART_ONE: i128 = 1_000_000_000_000_000_000;
 
+/// 1e-15 credits in 1e-9.
+const FEMTO_PER_NANO: i128 = 1_000_000;
+
 /// What an owner got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,12 +49,29 @@ pub struct WindowFill {
 pub struct WindowQuote {
     /// Credits for the shares that were asked about, of somebody who has no others, beside those who wait; none where the window is shut.
     pub cash: Option<Cash>,
+    /// At what it would pay them.
+    pub bid: WindowBid,
+}
+
+/// At what the window would pay if it were paid now, whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowBid {
     /// Cash, and units at the bid.
-    pub bid: Femto,
+    pub nav: Femto,
     /// Shares that there are after the fees until then.
     pub supply: Shares,
     /// The most that it pays at this strike.
     pub budget: Cash,
+}
+
+impl WindowBid {
+    fn of(bid: &Bid) -> Result<Self, Rejection> {
+        Ok(Self {
+            nav: Femto::from_femto(bid.nav),
+            supply: Shares::from_nano(narrow(bid.supply)?),
+            budget: Cash::from_micro(narrow(bid.budget)?),
+        })
+    }
 }
 
 /// One owner at the window.
@@ -59,6 +79,8 @@ struct Claimant<'a> {
     who: &'a Name,
     requested: i128,
     holding: i128,
+    /// The least for a share, in 1e-9 credits.
+    least: i128,
 }
 
 /// What everybody at the window deals with.
@@ -67,19 +89,24 @@ struct Bid {
     supply: i128,
     levy_out: i128,
     budget: i128,
+    /// For one share after the levy, in 1e-9 credits, rounded down.
+    price: i128,
 }
 
 impl Bid {
     fn of(book: &Book<'_>, fund: &FundState, (params, depth): (WindowParams, &Depth)) -> Self {
+        let nav = bid_nav(
+            depth,
+            book.cash(fund),
+            book.live(fund).into_iter().map(|model| (model, book.units(fund, model))),
+            |model| worth(fund.price(model).unwrap_or_default(), fund.estimate(model)),
+        );
+        let (supply, levy_out) = (book.shares(fund), i128::from(params.levy_out.as_ppb()));
         Self {
-            nav: bid_nav(
-                depth,
-                book.cash(fund),
-                book.live(fund).into_iter().map(|model| (model, book.units(fund, model))),
-                |model| worth(fund.price(model).unwrap_or_default(), fund.estimate(model)),
-            ),
-            supply: book.shares(fund),
-            levy_out: i128::from(params.levy_out.as_ppb()),
+            nav,
+            supply,
+            levy_out,
+            price: math::floor_div(nav, K - levy_out, supply * FEMTO_PER_NANO),
             budget: math::floor_div(book.cash(fund), i128::from(params.budget.as_ppb()), K),
         }
     }
@@ -94,8 +121,12 @@ impl Bid {
         math::floor_div(self.nav, shares - self.levy(shares), self.supply * K)
     }
 
-    /// What an owner gives where everybody gives `part` of his holding at most: `min(requested, ⌊part·holding⌋)`, and nothing for nothing.
+    /// What an owner gives where everybody gives `part` of his holding at most: `min(requested, ⌊part·holding⌋)`, nothing for nothing, and
+    /// nothing for less than his least. The bid is one for all and no request moves it, so who takes it is known before the part is.
     fn given(&self, claimant: &Claimant<'_>, part: i128) -> i128 {
+        if claimant.least > self.price {
+            return 0;
+        }
         let most = claimant.requested.min(math::floor_div(claimant.holding, part, PART_ONE));
         if self.pays(most) > 0 { most } else { 0 }
     }
@@ -154,7 +185,8 @@ fn claimants<'a>(
     let claimant = |(who, requested): (&'a Name, i128)| {
         let free = i128::from(book.balance(&Account::Person(who.clone()), &share));
         let young = fund.window.young_shares(who, day);
-        Claimant { who, requested, holding: (free + requested - young).max(0) }
+        let least = i128::from(fund.window.least(who).as_nano());
+        Claimant { who, requested, holding: (free + requested - young).max(0), least }
     };
     requested.into_iter().map(claimant).collect()
 }
@@ -239,13 +271,25 @@ pub fn quote_window(
     let closed = fund.commitment.as_ref().and_then(|open| open.book).map_or(0, |book| book.window);
     let requests = fund.window.requests.get(closed..).unwrap_or_default();
     let mut claimants = claimants(&book, (fund, requests), day);
-    claimants.push(Claimant { who: name, requested, holding: requested });
+    claimants.push(Claimant { who: name, requested, holding: requested, least: 0 });
     let part = bid.common_part(&claimants);
     let cash = claimants.last().map_or(0, |own| bid.pays(bid.given(own, part)));
     Ok(WindowQuote {
         cash: if shut { None } else { Some(Cash::from_micro(narrow(cash)?)) },
-        bid: Femto::from_femto(bid.nav),
-        supply: Shares::from_nano(narrow(supply)?),
-        budget: Cash::from_micro(narrow(bid.budget)?),
+        bid: WindowBid::of(&bid)?,
     })
+}
+
+/// At what the window would pay on a day, at the marks of now: asks none of those who wait.
+///
+/// # Errors
+/// The codes of a payment on that day but `nothing`.
+pub fn window_bid(state: &State, name: &Name, day: i64) -> Result<WindowBid, Rejection> {
+    let fund = find_fund(state, name)?;
+    let params = params_of(fund)?;
+    let mut book = Book::over(state);
+    book.charge_clock(fund, &mut fund.progress.clone(), day)?;
+    check_seeded(&book, fund)?;
+    let depth = fund.window.depth.at(book.shares(fund), day);
+    WindowBid::of(&Bid::of(&book, fund, (params, &depth)))
 }

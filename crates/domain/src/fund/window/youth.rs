@@ -51,32 +51,84 @@ pub(super) fn sum(young: &BTreeMap<Name, Vec<Young>>, who: &Name, day: i64) -> i
 pub(in crate::fund) fn created(fund: &FundState, who: &Name, (day, shares): (i64, i128)) -> Effect {
     let mut list = of(fund, who, day);
     add(&mut list, day, shares);
-    Effect::YoungSet { fund: fund.name.clone(), young: BTreeMap::from([(who.clone(), list)]) }
+    let young = BTreeMap::from([(who.clone(), list)]);
+    Effect::YoungSet { fund: fund.name.clone(), moved: None, young }
 }
 
-/// Somebody who has `free` shares gives `amount` of them away: those that are not young go first, then the oldest.
+/// What a transfer has moved of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MovedYoung {
+    /// The number of its event.
+    pub event: u64,
+    /// By day of making.
+    pub young: Vec<Young>,
+}
+
+/// Whether any of them is young on a day.
+pub(super) fn is_any_young(moved: &[Young], day: i64) -> bool {
+    moved.iter().any(|made| day.saturating_sub(made.day) < YOUNG_DAYS)
+}
+
+/// Which transfer moves shares.
+#[derive(Clone, Copy)]
+pub(in crate::fund) enum Move {
+    /// This one, by the number of its event.
+    Gift(u64),
+    /// The reversal of that one.
+    Back(u64),
+}
+
+/// Takes at most `most` of what was made on a day; how many that are.
+fn take(list: &mut [Young], day: i64, most: i128) -> i128 {
+    let Some(made) = list.iter_mut().find(|made| made.day == day) else { return 0 };
+    let has = i128::from(made.shares.as_nano());
+    let taken = most.clamp(0, has);
+    made.shares = Shares::from_nano(i64::try_from(has - taken).unwrap_or(0));
+    taken
+}
+
+/// Somebody who has `free` shares gives `amount` of them away: those that are not young go first, then the oldest. A reversal takes back
+/// what the transfer moved, before all others: or a gift to a friend and its reversal would make shares old.
 pub(in crate::fund) fn given(
     fund: &FundState,
     (from, to): (&Name, &Name),
     (free, amount): (i128, i128),
+    which: Move,
 ) -> Option<Effect> {
     let day = fund.day();
-    let mut kept = of(fund, from, day);
+    let (mut kept, mut got) = (of(fund, from, day), of(fund, to, day));
     let young: i128 = kept.iter().map(|made| i128::from(made.shares.as_nano())).sum();
-    let mut moves = (amount - (free - young).max(0)).min(young);
-    if moves <= 0 {
+    let old = (free - young).max(0);
+    let (mut left, mut moved) = (amount, Vec::new());
+    let back = match which {
+        Move::Back(event) => fund.window.moved.get(&event).map_or(&[][..], Vec::as_slice),
+        Move::Gift(_) => &[],
+    };
+    for made in back {
+        let taken = take(&mut kept, made.day, left.min(i128::from(made.shares.as_nano())));
+        left -= taken;
+        add(&mut moved, made.day, taken);
+    }
+    let mut forced = left - old;
+    for made_on in kept.iter().map(|made| made.day).collect::<Vec<_>>() {
+        let taken = take(&mut kept, made_on, forced);
+        forced -= taken;
+        add(&mut moved, made_on, taken);
+    }
+    moved.retain(|made| made.shares > Shares::ZERO);
+    if moved.is_empty() {
         return None;
     }
-    let mut got = of(fund, to, day);
-    for made in &mut kept {
-        let taken = moves.min(i128::from(made.shares.as_nano()));
-        moves -= taken;
-        add(&mut got, made.day, taken);
-        let rest = i128::from(made.shares.as_nano()) - taken;
-        made.shares = Shares::from_nano(i64::try_from(rest).unwrap_or(0));
+    for made in &moved {
+        add(&mut got, made.day, i128::from(made.shares.as_nano()));
     }
     kept.retain(|made| made.shares > Shares::ZERO);
-    got.retain(|made| made.shares > Shares::ZERO);
+    let moved = match which {
+        Move::Gift(event) => Some(MovedYoung { event, young: moved }),
+        // A correction is not corrected.
+        Move::Back(_) => None,
+    };
     let young = BTreeMap::from([(from.clone(), kept), (to.clone(), got)]);
-    Some(Effect::YoungSet { fund: fund.name.clone(), young })
+    Some(Effect::YoungSet { fund: fund.name.clone(), moved, young })
 }

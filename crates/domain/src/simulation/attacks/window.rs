@@ -2,7 +2,7 @@
 
 use super::market::{Market, invested};
 use crate::{
-    amount::{PPB_ONE, Shares},
+    amount::{PPB_ONE, PriceNano, Shares},
     fund::{Account, Event, FundParams, Rejection},
     simulation::{cast::name, model::math::down, random::Random},
 };
@@ -18,7 +18,8 @@ fn cash_part(market: &Market) -> i64 {
 /// All that a person has, asked of the window, which is paid.
 fn leave(market: &mut Market, who: &str, day: i64) -> Result<(), Rejection> {
     let (fund, shares) = (market.fund.clone(), Shares::from_nano(market.shares(who)));
-    let event = Event::RequestWindow { fund: fund.clone(), who: name(who), shares };
+    let (least, who) = (PriceNano::ZERO, name(who));
+    let event = Event::RequestWindow { fund: fund.clone(), who, shares, least };
     // What is too little for a request stays his.
     if market.run(event).is_ok() {
         market.run(Event::PayWindow { fund, day })?;
@@ -90,8 +91,51 @@ pub fn bought_bid(rules: &FundParams, seed: u64) -> Result<i128, Rejection> {
         }
         twin.run(twin.idle())?;
     }
+    less(&mut market, &mut twin)
+}
+
+/// Who leaves through the window while a price is inside its deadband: the fund sells units honestly; then what they are worth falls by as
+/// much as the deadband hides from mark and estimate, the holder knows it, and leaves before every strike. Against a twin where he stays.
+///
+/// # Errors
+/// A step of the attack that the engine refuses.
+pub fn inside_the_deadband(
+    rules: &FundParams,
+    deadband: i64,
+    seed: u64,
+) -> Result<i128, Rejection> {
+    if rules.window.is_none() {
+        return Ok(0);
+    }
+    let mut random = Random::new(seed);
+    let mut market = invested(&mut random, rules.clone())?;
+    market.subscribe("ATT", random.range(1_000_000, 900_000_000_000))?;
+    market.strike(1)?;
+    market.rebalance(random.range(10_000_000, 100_000_000), 0, &["LP"])?;
+    // Half of it, so that all of the rest may count, or any part.
+    let sold = cash_part(&market) + random.range(10_000_000, 500_000_000);
+    market.rebalance_between(sold, &["LP"])?;
+    let mut twin = market.clone();
+    for market in [&mut market, &mut twin] {
+        for value in market.values.values_mut() {
+            let hidden = down(i128::from(*value), i128::from(deadband), i128::from(PPB_ONE));
+            *value -= i64::try_from(hidden).unwrap_or(0);
+        }
+    }
+    for day in 2..6 {
+        if market.shares("ATT") > 0 {
+            leave(&mut market, "ATT", day)?;
+        }
+        market.strike(day)?;
+        twin.strike(day)?;
+    }
+    less(&mut market, &mut twin)
+}
+
+/// What the party has at the end, less what it has in the twin.
+fn less(market: &mut Market, twin: &mut Market) -> Result<i128, Rejection> {
     let mut party = 0;
-    for (market, sign) in [(&mut market, 1), (&mut twin, -1)] {
+    for (market, sign) in [(market, 1), (twin, -1)] {
         let held = market.shares("ATT");
         if held > 0 {
             market.in_kind("ATT", held)?;

@@ -2,7 +2,7 @@
 
 use super::Client;
 use crate::{
-    amount::Shares,
+    amount::{PriceNano, Shares},
     fund::Event,
     simulation::{
         cast::{SHARE, person},
@@ -18,7 +18,7 @@ impl Client {
         match self.random.below(10) {
             0 => {
                 let place = self.random.below(queue.len() + 1);
-                let owner = queue.get(place).map_or(investor, |(who, _)| *who);
+                let owner = queue.get(place).map_or(investor, |(who, ..)| *who);
                 let who = if self.random.chance(900) { owner } else { investor };
                 Event::CancelWindow { fund, who: cast.persons[who].clone(), place: place as u64 }
             }
@@ -34,8 +34,22 @@ impl Client {
                     _ => (held / self.random.range(1, 9)).max(1),
                 };
                 let who = cast.persons[investor].clone();
-                Event::RequestWindow { fund, who, shares: Shares::from_nano(shares) }
+                let least = PriceNano::from_nano(self.least(model));
+                Event::RequestWindow { fund, who, shares: Shares::from_nano(shares), least }
             }
+        }
+    }
+
+    /// The least that a leaver takes for a share: mostly anything, else about what the window would pay, or any number.
+    fn least(&mut self, model: &Model) -> i64 {
+        match self.random.below(8) {
+            0 => self.random.magnitude(12),
+            1 | 2 => {
+                let paid = i64::try_from(model.window_price()).unwrap_or(0);
+                let near = self.random.range(-2, 2);
+                if self.random.chance(500) { paid + near } else { paid / 100 * (100 + near) }
+            }
+            _ => 0,
         }
     }
 }

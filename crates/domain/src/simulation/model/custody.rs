@@ -31,7 +31,7 @@ impl Model {
         let n = amount(n, 1)?;
         if asset == SHARE {
             self.facts.access.may_give(who, to)?;
-            self.give_young(who, to, n);
+            self.give_young(who, to, n, None);
         }
         self.post(&[(asset, person(who), person(to), n)])
     }

@@ -118,10 +118,12 @@ pub(super) struct Facts {
     pub(super) call: Option<auction::Called>,
     pub(super) passed: u64,
     pub(super) cleared: Option<auction::Cleared>,
-    /// Who waits at the window, with how much.
-    pub(super) window: Vec<(usize, i128)>,
+    /// Who waits at the window, with how much, and the least for a share.
+    pub(super) window: Vec<(usize, i128, i128)>,
     /// Who made shares in kind, on which day, how many.
     pub(super) young: Vec<(usize, i64, i128)>,
+    /// What transfers have moved of them.
+    pub(super) moved: BTreeMap<u64, Vec<(i64, i128)>>,
     /// The fund's own sales that the window may count: day, mark, price, units; and the shares that there were.
     pub(super) sold: [Vec<(i64, i128, i128, i128)>; MODELS],
     pub(super) sold_supply: i128,
@@ -218,6 +220,7 @@ impl Model {
             cleared: None,
             window: Vec::new(),
             young: Vec::new(),
+            moved: BTreeMap::new(),
             sold: [const { Vec::new() }; MODELS],
             sold_supply: 0,
             window_paid: None,
@@ -309,8 +312,8 @@ impl Model {
             Event::CallBids { fund, day } => self.call(fund, *day)?,
             Event::CloseBids { fund, day } => self.end_opening(fund, *day)?,
             Event::OpenBids { fund, who, bids, salt } => self.open((fund, who), bids, salt)?,
-            Event::RequestWindow { fund, who, shares } => {
-                self.request_window(fund, who, shares.as_nano())?;
+            Event::RequestWindow { fund, who, shares, least } => {
+                self.request_window(fund, who, (shares.as_nano(), least.as_nano()))?;
             }
             Event::CancelWindow { fund, who, place } => self.cancel_window(fund, who, *place)?,
             Event::PayWindow { fund, day } => return self.pay_window(fund, *day).map(Told::Window),

@@ -133,8 +133,9 @@ impl Model {
         }
         let mut holders: Vec<(usize, i128)> =
             (0..PERSONS).map(|p| (p, self.cell(person(p), SHARE))).collect();
-        for (who, queued) in self.facts.reds.iter().chain(&self.facts.window) {
-            holders[*who].1 += queued;
+        let window = self.facts.window.iter().map(|waits| (waits.0, waits.1));
+        for (who, queued) in self.facts.reds.iter().copied().chain(window) {
+            holders[who].1 += queued;
         }
         legs.extend(holders.iter().map(|(p, n)| (side_claim(model), ISSUE, person(*p), *n)));
         let locked = self.cell(LOCKED, SHARE);

@@ -82,7 +82,7 @@ impl Model {
         if let Event::Transfer { who, to, asset: Asset::Share(_), amount: n } = &**event {
             let (who, to) = (self.person(who)?, self.person(to)?);
             self.facts.access.may_give(to, who)?;
-            self.give_young(to, who, i128::from(*n));
+            self.give_young(to, who, i128::from(*n), Some(*corrects));
         }
         self.post(&[leg])
     }

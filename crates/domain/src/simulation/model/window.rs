@@ -19,17 +19,18 @@ impl Model {
         &mut self,
         fund: &Name,
         who: &Name,
-        shares: i64,
+        (shares, least): (i64, i64),
     ) -> Result<(), Code> {
         let rules = self.rules(fund)?;
         let (who, shares) = (self.person(who)?, amount(shares, 1)?);
+        let least = amount(least, 0)?;
         need(rules.window.is_some(), "window")?;
         need(self.shares() > 0, "unseeded")?;
         need(!self.facts.winding, "winding")?;
         need(self.facts.window.iter().all(|waits| waits.0 != who), "exists")?;
         need(shares * 1_000_000 >= self.shares(), "amount")?;
         self.post(&[(SHARE, person(who), ESC_RED, shares)])?;
-        self.facts.window.push((who, shares));
+        self.facts.window.push((who, shares, least));
         Ok(())
     }
 
@@ -41,7 +42,7 @@ impl Model {
     ) -> Result<(), Code> {
         self.rules(fund)?;
         let place = usize::try_from(place).map_err(|_| "nothing")?;
-        let (owner, shares) = *self.facts.window.get(place).ok_or("nothing")?;
+        let (owner, shares, _) = *self.facts.window.get(place).ok_or("nothing")?;
         need(self.cast.persons.get(owner) == Some(who), "nothing")?;
         need(place >= self.in_book(), "closed")?;
         self.facts.window.remove(place);
@@ -71,23 +72,27 @@ impl Model {
         let count = if by_book { self.in_book() } else { self.facts.window.len() };
         let queue = self.take_requests(count);
         need(!queue.is_empty(), "nothing")?;
-        let mut asked: Vec<(usize, i128)> = queue;
-        asked.sort_by_key(|(who, _)| &self.cast.persons[*who]);
+        let mut asked: Vec<(usize, i128, i128)> = queue;
+        asked.sort_by_key(|(who, ..)| &self.cast.persons[*who]);
         let held = |who: usize, asked: i128| {
             (self.cell(person(who), SHARE) + asked - self.young(who)).max(0)
         };
         let worth = self.bid();
+        let each = self.window_price();
         let pay = |shares: i128| {
             let left = up(shares, levy_out, K);
             (left, down(worth, shares - left, supply * K))
         };
-        let give = |part: i128, who: usize, asked: i128| {
+        let give = |part: i128, (who, asked, least): (usize, i128, i128)| {
+            if least > each {
+                return 0;
+            }
             let most = down(held(who, asked), part, ONE18).min(asked);
             if pay(most).1 == 0 { 0 } else { most }
         };
         let money = down(self.cash(), budget, K);
         let fits = |part: i128| {
-            let gives = || asked.iter().map(|(who, asked)| give(part, *who, *asked));
+            let gives = || asked.iter().map(|waits| give(part, *waits));
             gives().map(|given| pay(given).1).sum::<i128>() <= money
                 && gives().sum::<i128>() <= supply / 2
         };
@@ -101,10 +106,10 @@ impl Model {
                 }
             }
         }
-        let told = asked.iter().map(|(who, asked)| {
-            let given = give(part, *who, *asked);
+        let told = asked.iter().map(|waits| {
+            let given = give(part, *waits);
             let (left, cash) = pay(given);
-            (*who, *asked, given, left, cash)
+            (waits.0, waits.1, given, left, cash)
         });
         let told: Vec<Paid> = told.collect();
         let mut legs = Vec::<Leg>::new();
@@ -128,7 +133,7 @@ impl Model {
     }
 
     /// The first requests leave the queue, and the book.
-    fn take_requests(&mut self, count: usize) -> Vec<(usize, i128)> {
+    fn take_requests(&mut self, count: usize) -> Vec<(usize, i128, i128)> {
         if let Some(book) = self.facts.open.as_mut().and_then(|open| open.book.as_mut()) {
             book.3 = book.3.saturating_sub(count);
         } else if let Some(book) = self.facts.cut.as_mut().and_then(|cut| cut.book.as_mut()) {
@@ -139,7 +144,7 @@ impl Model {
 
     /// So many of the first requests go back to their owners.
     fn return_requests(&mut self, count: usize) -> Result<(), Code> {
-        for (who, shares) in self.take_requests(count) {
+        for (who, shares, _) in self.take_requests(count) {
             self.post(&[(SHARE, ESC_RED, person(who), shares)])?;
         }
         Ok(())
@@ -178,6 +183,12 @@ impl Model {
             if open > held { down(sum, held, open) } else { sum }
         };
         self.cash() * K + (0..self.facts.px.len()).map(worth).sum::<i128>()
+    }
+
+    /// What one share gets that leaves a part to the fund, in 1e-9 credits.
+    pub(in crate::simulation) fn window_price(&self) -> i128 {
+        let levy_out = self.rules.and_then(|rules| rules.window).map_or(0, |window| window.1);
+        down(self.bid(), K - levy_out, self.shares().max(1) * 1_000_000)
     }
 
     fn any_sold(&self) -> bool {
@@ -262,22 +273,38 @@ impl Model {
         self.facts.young.iter().filter(fresh).map(|made| made.2).sum()
     }
 
-    /// Shares are given away: first those that were not made in kind lately, then the oldest of the others.
-    pub(super) fn give_young(&mut self, who: usize, to: usize, n: i128) {
+    /// Shares are given away: first those that were not made in kind lately, then the oldest of the others; a reversal fetches first what
+    /// the gift that it reverses has moved.
+    pub(super) fn give_young(&mut self, who: usize, to: usize, n: i128, reverses: Option<u64>) {
         let rest = (self.cell(person(who), SHARE) - self.young(who)).max(0);
-        let mut moves = (n - rest).max(0);
         let day = self.facts.day;
         self.facts.young.sort_by_key(|made| made.1);
+        let back = reverses.and_then(|event| self.facts.moved.get(&event).cloned());
+        let mut left = n;
         let mut moved = Vec::new();
-        for made in &mut self.facts.young {
-            if made.0 == who && day - made.1 < 90 {
-                let taken = moves.min(made.2);
-                moves -= taken;
-                made.2 -= taken;
-                moved.push((to, made.1, taken));
+        let mut fetch = |made: &mut (usize, i64, i128), most: i128| {
+            let is_his = made.0 == who && day - made.1 < 90;
+            let taken = if is_his { most.min(made.2).max(0) } else { 0 };
+            made.2 -= taken;
+            moved.push((made.1, taken));
+            taken
+        };
+        for (of, mut part) in back.unwrap_or_default() {
+            for made in self.facts.young.iter_mut().filter(|made| made.1 == of) {
+                let taken = fetch(made, part.min(left));
+                part -= taken;
+                left -= taken;
             }
         }
-        self.facts.young.extend(moved);
+        let mut moves = (left - rest).max(0);
+        for made in &mut self.facts.young {
+            moves -= fetch(made, moves);
+        }
+        moved.retain(|part| part.1 > 0);
+        self.facts.young.extend(moved.iter().map(|(of, part)| (to, *of, *part)));
         self.facts.young.retain(|made| made.2 > 0);
+        if reverses.is_none() && !moved.is_empty() {
+            self.facts.moved.insert(self.events + 1, moved);
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! The instant window in the service: what it pays out of what the fund has sold, and that the journal alone shows it.
 
 use domain::{
-    amount::{Cash, Shares},
+    amount::{Cash, PriceNano, Shares},
     fund::{Event, Methodology, State, apply},
     proof::Watch,
 };
 use serde_json::json;
-use service::{Order, OrderState, PlaceWindowRequest, ServiceError};
+use service::{Order, OrderSize, OrderState, PlaceWindowRequest, ServiceError};
 
 use crate::{
     rules,
@@ -17,8 +17,17 @@ const SHARE: i64 = 1_000_000_000;
 
 impl World {
     async fn ask(&self, who: &str, shares: i64, day: i64) -> Result<i64, ServiceError> {
+        self.ask_at(who, (shares, None), day).await
+    }
+
+    async fn ask_at(
+        &self,
+        who: &str,
+        (shares, least): (i64, Option<PriceNano>),
+        day: i64,
+    ) -> Result<i64, ServiceError> {
         let shares = Shares::from_nano(shares);
-        let input = PlaceWindowRequest { fund: name("F"), shares, least: None };
+        let input = PlaceWindowRequest { fund: name("F"), shares, least };
         let key = self.key();
         self.service.place_window_request(&caller(who, day), &key, &input).await
     }
@@ -29,8 +38,8 @@ impl World {
 }
 
 /// Proves that the window pays what was quoted, out of cash alone before the fund has sold and more after it, once; that an order knows
-/// what it got, another of the same owner is refused and one that comes back is closed; that a strike in doubt leaves them waiting; and
-/// that the verifier's watch derives all of it from the journal alone.
+/// what it got, another of the same owner is refused and one that comes back is closed; that a strike below his least or in doubt gives all
+/// back; and that the verifier's watch derives all of it from the journal alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_window_pays_at_the_strike() {
     let window = json!({ "budget": 250_000_000, "levy_out": 5_000_000 });
@@ -72,11 +81,19 @@ async fn the_window_pays_at_the_strike() {
     let OrderState::Paid(paid) = world.order(second).await.state else { unreachable!() };
     assert_eq!(paid.cash, more);
 
+    // A share is worth about one credit: nobody pays two.
+    let (least, shares) = (PriceNano::from_nano(2 * SHARE), Shares::from_nano(10 * SHARE));
+    let dear = world.ask_at("ann", (10 * SHARE, Some(least)), 3).await.unwrap();
+    assert_eq!(world.order(dear).await.size, OrderSize::Window(shares, least));
+    world.strike(3).await;
     let third = world.ask("ann", 10 * SHARE, 20).await.unwrap();
     world.strike(20).await;
-    assert!(matches!(world.order(third).await.state, OrderState::Waiting), "prices are too old");
-    service.cancel_order(&caller("ann", 20), "back", third).await.unwrap();
-    assert!(matches!(world.order(third).await.state, OrderState::Cancelled));
+    // He has all of them back; so he has where prices are too old.
+    for order in [dear, third] {
+        let OrderState::Paid(paid) = world.order(order).await.state else { unreachable!() };
+        assert_eq!((paid.shares, paid.cash), (Shares::ZERO, Cash::ZERO));
+    }
+    assert!(service.cancel_order(&caller("ann", 20), "back", third).await.is_err());
 
     let (fund, rules) = (name("F"), Methodology::parse(&text).unwrap());
     let (mut watch, mut state, mut paid) = (Watch::new(fund, rules), State::new(), 0);
@@ -88,5 +105,5 @@ async fn the_window_pays_at_the_strike() {
         let facts = watch.after(&state, &event, &batch).unwrap();
         paid += facts.map_or(0, |facts| facts.window.len());
     }
-    assert_eq!(paid, 2);
+    assert_eq!(paid, 3, "the dear one among them");
 }

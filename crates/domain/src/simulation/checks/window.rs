@@ -39,5 +39,9 @@ pub(super) fn check_window(
             format!("{} of {} is paid above the mark", fill.who, seen.cast.fund)
         })?;
     }
-    ensure(19, fund.window().requests().is_empty(), || "somebody waits on".to_owned())
+    // Who asked behind the cut-off waits for the next strike.
+    ensure(19, fund.window_book().is_empty(), || "somebody waits on".to_owned())?;
+    let waits =
+        |fill: &WindowFill| fund.window().requests().iter().any(|(who, _)| *who == fill.who);
+    ensure(19, !fills.iter().any(waits), || "somebody was settled and waits".to_owned())
 }

@@ -112,8 +112,13 @@ impl Model {
             (waits.0, waits.1, given, left, cash)
         });
         let told: Vec<Paid> = told.collect();
+        self.settle_window(&told, supply)?;
+        Ok(told)
+    }
+
+    fn settle_window(&mut self, told: &[Paid], supply: i128) -> Result<(), Code> {
         let mut legs = Vec::<Leg>::new();
-        for (who, asked, given, _, cash) in &told {
+        for (who, asked, given, _, cash) in told {
             legs.push((SHARE, ESC_RED, ISSUE, *given));
             legs.push((SHARE, ESC_RED, person(*who), asked - given));
             legs.push((CASH, FUND, person(*who), *cash));
@@ -129,7 +134,7 @@ impl Model {
             self.shrink_sold(supply - 2 * burned, supply);
             self.facts.sold_supply = supply - burned;
         }
-        Ok(told)
+        Ok(())
     }
 
     /// The first requests leave the queue, and the book.

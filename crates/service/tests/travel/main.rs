@@ -3,6 +3,7 @@
 
 mod costs;
 #[path = "../crash/market.rs"]
+#[expect(dead_code, reason = "the market is shared with tests that use more of it")]
 mod market;
 mod statements;
 

@@ -428,7 +428,7 @@ fn youth_follows_the_shares() {
     assert_eq!((fills[0].shares, shares_of(&state, "PUB")), (Shares::ZERO, 60 * SHARE));
     // On the ninetieth day they are as good as any.
     strike(&mut state, 90);
-    ask(&mut state, &to.to_string(), 40 * SHARE);
+    ask(&mut state, to.as_str(), 40 * SHARE);
     assert_eq!(pay(&mut state, 90)[0].shares, Shares::from_nano(40 * SHARE));
 }
 

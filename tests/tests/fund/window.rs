@@ -39,9 +39,23 @@ async fn the_window_is_open() {
     assert_eq!(request(&plain, &plain.ann, "1.000000000").await.unwrap_err(), "window");
     let none = ask(&plain.ann, &format!("{{ fund(name: \"F\") {{ {WINDOW} }} }}")).await;
     assert_eq!(none["fund"]["window"], Value::Null);
+    let mut rules: Value = serde_json::from_str(METHODOLOGY).unwrap();
+    // An auction is in the engine and not offered.
+    let mut bids = rules.clone();
+    bids["auction"] =
+        json!({ "band": 0, "deposit": 1_000_000, "minimum": 1_000_000, "opening_days": 1 });
+    bids["counterparties"] = json!([]);
+    let operator = &plain.world.operator;
+    let create = json!({ "name": "G", "methodology": bids.to_string() });
+    assert_eq!(
+        mutate(operator, "fundCreate", create, "fund { name }").await.unwrap_err(),
+        "invalid"
+    );
+    let propose = json!({ "fund": "F", "methodology": bids.to_string() });
+    let proposed = mutate(operator, "methodologyPropose", propose, "methodology { version }").await;
+    assert_eq!(proposed.unwrap_err(), "invalid");
     drop(plain);
 
-    let mut rules: Value = serde_json::from_str(METHODOLOGY).unwrap();
     rules["window"] = json!({ "budget": 250_000_000, "levy_out": 5_000_000 });
     let market = Market::under(&rules.to_string()).await;
     let (world, operator) = (&market.world, &market.world.operator);

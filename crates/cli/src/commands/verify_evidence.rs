@@ -153,6 +153,9 @@ fn order_in_words(evidence: &OrderEvidence, trusted: bool) -> String {
             format!("{} credits for shares", Cash::from_micro(order.amount))
         }
         OrderKind::Redemption => format!("{} shares", Shares::from_nano(order.amount)),
+        OrderKind::Window => {
+            format!("{} shares at the window", Shares::from_nano(order.amount))
+        }
     };
     let mut out = format!(
         "owner      {}\norder      {}, {what}\nstrike     in the closed book of {} of {}, place {}\n",

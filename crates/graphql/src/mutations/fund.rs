@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use domain::{amount::PriceNano, name::Name};
-use service::AdmitModel;
+use service::{AdmitModel, methodology_gate::check_offered};
 
 use crate::{
     error::api_error,
@@ -151,6 +151,7 @@ impl FundMutation {
         context: &Context<'_>,
         input: FundCreateInput,
     ) -> Result<FundPayload> {
+        check_offered(&input.methodology).map_err(api_error)?;
         let created = service(context)?.create_fund(
             caller(context)?,
             &input.idempotency_key,

@@ -12,7 +12,6 @@ use service::{
 use super::{
     analysis::Analytics,
     attribution::Attribution,
-    auction::Auction,
     budget::ErrorBudget,
     calendar::{DealingDay, FundCalendar},
     dealing::{Dealing, cursor, read_cursor},
@@ -285,11 +284,6 @@ impl Fund {
         let (name, ledger) = (&self.0.fund.name, &self.0.ledger);
         let found = service(context)?.find_open_commitment(name, ledger).await;
         Ok(found.map_err(api_error)?.map(Commitment::from))
-    }
-
-    /// The sealed auction that its rebalances trade in. Null where it has none and never had one.
-    async fn auction(&self) -> Option<Auction> {
-        self.0.ledger.state.fund(&self.0.fund.name).and_then(Auction::of)
     }
 
     /// Every official computation of NAV, in order.

@@ -90,7 +90,7 @@ impl Desk {
         match self.one.find_order(order).await.unwrap().unwrap().state {
             OrderState::Filled(fill) => Some(fill.strike),
             OrderState::Sliced(slice) => Some(slice.strike),
-            OrderState::Waiting | OrderState::Cancelled => None,
+            OrderState::Paid(_) | OrderState::Waiting | OrderState::Cancelled => None,
         }
     }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 #[path = "../crash/market.rs"]
+#[expect(dead_code, reason = "the market is shared with tests that use more of it")]
 mod market;
 mod statements;
 

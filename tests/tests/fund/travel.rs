@@ -37,6 +37,7 @@ const SHOWN: [&str; 18] = [
 
 /// What is asked, by whom, of which server.
 struct Asker {
+    http: reqwest::Client,
     url: String,
     /// What the operator asks, who sees everything; and what an owner asks who sees what is his.
     asked: Vec<(String, Question)>,
@@ -65,7 +66,7 @@ impl Asker {
             }
         }
         let body = json!({ "query": question.text, "variables": variables });
-        let mut request = reqwest::Client::new().post(format!("{}/graphql", self.url)).json(&body);
+        let mut request = self.http.post(format!("{}/graphql", self.url)).json(&body);
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -169,6 +170,7 @@ async fn live_and_ask(market: Market) {
         asked.push((market.world.operator_token.clone(), question));
     }
     let mut asker = Asker {
+        http: reqwest::Client::new(),
         url: market.world.url.clone(),
         asked,
         order: first["id"].clone(),

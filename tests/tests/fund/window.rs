@@ -30,6 +30,38 @@ async fn insiders_wait(market: &Market) {
     assert_eq!(request(market, &lab, "1.000000000").await.unwrap_err(), "own_dealing");
 }
 
+/// A request shows the least that it takes; one for any price shows none.
+async fn least_is_shown(market: &Market) {
+    for (least, told) in
+        [(json!("99.000000000"), json!("99.000000000")), (Value::Null, Value::Null)]
+    {
+        let input = json!({
+            "fund": "F", "shares": "5.000000000", "least": least, "idempotencyKey": market.key()
+        });
+        let placed = mutate(&market.ann, "windowRequestPlace", input, "order { id least }").await;
+        let order = placed.unwrap()["order"].take();
+        assert_eq!(order["least"], told);
+        market.cancel(&market.ann, &order).await.unwrap();
+    }
+}
+
+/// An auction is in the engine and not offered.
+async fn no_auction(market: &Market, rules: &Value) {
+    let mut bids = rules.clone();
+    bids["auction"] =
+        json!({ "band": 0, "deposit": 1_000_000, "minimum": 1_000_000, "opening_days": 1 });
+    bids["counterparties"] = json!([]);
+    let operator = &market.world.operator;
+    let create = json!({ "name": "G", "methodology": bids.to_string() });
+    assert_eq!(
+        mutate(operator, "fundCreate", create, "fund { name }").await.unwrap_err(),
+        "invalid"
+    );
+    let propose = json!({ "fund": "F", "methodology": bids.to_string() });
+    let proposed = mutate(operator, "methodologyPropose", propose, "methodology { version }").await;
+    assert_eq!(proposed.unwrap_err(), "invalid");
+}
+
 /// Proves that a fund without a window refuses and shows none; that one with it tells what it would pay, pays it at the strike and gives
 /// the rest back, to the last micro-credit of the quote; that requests close with the book and a withheld strike gives them back; that an
 /// insider waits for the mark to know his version; that every strike proves itself; and that all of it is there after a restart.
@@ -40,20 +72,7 @@ async fn the_window_is_open() {
     let none = ask(&plain.ann, &format!("{{ fund(name: \"F\") {{ {WINDOW} }} }}")).await;
     assert_eq!(none["fund"]["window"], Value::Null);
     let mut rules: Value = serde_json::from_str(METHODOLOGY).unwrap();
-    // An auction is in the engine and not offered.
-    let mut bids = rules.clone();
-    bids["auction"] =
-        json!({ "band": 0, "deposit": 1_000_000, "minimum": 1_000_000, "opening_days": 1 });
-    bids["counterparties"] = json!([]);
-    let operator = &plain.world.operator;
-    let create = json!({ "name": "G", "methodology": bids.to_string() });
-    assert_eq!(
-        mutate(operator, "fundCreate", create, "fund { name }").await.unwrap_err(),
-        "invalid"
-    );
-    let propose = json!({ "fund": "F", "methodology": bids.to_string() });
-    let proposed = mutate(operator, "methodologyPropose", propose, "methodology { version }").await;
-    assert_eq!(proposed.unwrap_err(), "invalid");
+    no_auction(&plain, &rules).await;
     drop(plain);
 
     rules["window"] = json!({ "budget": 250_000_000, "levy_out": 5_000_000 });
@@ -116,6 +135,7 @@ async fn the_window_is_open() {
         assert_eq!(window.is_array(), strike == number, "{window}");
     }
 
+    least_is_shown(&market).await;
     insiders_wait(&market).await;
     let (_again, url) = serve(&world.place);
     let again = Client::new(&url, None).unwrap();

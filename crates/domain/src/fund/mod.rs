@@ -103,10 +103,8 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         Event::Claim { who } => custody::claim(state, who),
         Event::Admit { fund, model, publisher, price, bond, contributors } => {
             let (price, bond) = (*price, *bond);
-            admit::admit(
-                state,
-                &admit::Admission { fund, model, publisher, price, bond, contributors },
-            )
+            let of = admit::Admission { fund, model, publisher, price, bond, contributors };
+            admit::admit(state, &of)
         }
         Event::Seed { fund, who, amount, day } => seed::seed(state, fund, who, *amount, *day),
         Event::MarkSet { fund, prices, estimates } => {
@@ -133,10 +131,10 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         Event::SealBids { .. }
         | Event::CallBids { .. }
         | Event::OpenBids { .. }
-        | Event::CloseBids { .. } => bidding::bidding(state, event),
-        Event::RequestWindow { .. } | Event::CancelWindow { .. } | Event::PayWindow { .. } => {
-            at_venue(state, event)
-        }
+        | Event::CloseBids { .. }
+        | Event::RequestWindow { .. }
+        | Event::CancelWindow { .. }
+        | Event::PayWindow { .. } => at_venue(state, event),
         Event::Strike { fund, day } => strike::strike(state, fund, *day),
         Event::InKind { fund, who, shares, day, skip } => {
             let (shares, day) = (*shares, *day);
@@ -166,7 +164,7 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
     }
 }
 
-/// The events of the window.
+/// The events of the window and of the auction.
 fn at_venue(state: &State, event: &Event) -> Result<Batch, Rejection> {
     match event {
         Event::RequestWindow { fund, who, shares, least } => {
@@ -174,7 +172,7 @@ fn at_venue(state: &State, event: &Event) -> Result<Batch, Rejection> {
         }
         Event::CancelWindow { fund, who, place } => window::cancel(state, fund, who, *place),
         Event::PayWindow { fund, day } => window::pay(state, fund, *day),
-        _ => Err(Rejection::Internal("an event of no venue")),
+        _ => bidding::bidding(state, event),
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! A fault changes a batch between the engine and the journal, so that memory, journal and replay agree on it and only the rules tell.
 
+mod effects;
+
 use crate::{
     amount::{Cash, Femto, Shares},
-    fund::{Account, Asset, Batch, BidsChange, Effect, Entry, GlAccount, Kind, Leg, QueueChange},
+    fund::{Account, Asset, Batch, Effect, Entry, GlAccount, Kind, Leg},
 };
 
 /// A fault of the engine, as if one line of it were wrong.
@@ -257,6 +259,9 @@ impl Mutation {
             | Self::CutOffSlips
             | Self::HoldForgotten
             | Self::FeeShareForgotten
+            | Self::CorrectionForgotten
+            | Self::DistributionForgotten
+            | Self::CallForgotten
             | Self::EstimatesIgnored => self.spoil_effects(batch),
             _ => self.spoil_others(batch),
         }
@@ -368,70 +373,6 @@ impl Mutation {
         }
     }
 
-    fn spoil_effects(self, batch: &mut Batch) {
-        match self {
-            Self::BatchNotCounted => {
-                for effect in &mut batch.effects {
-                    if let Effect::PoolSet { pool, .. } = effect {
-                        pool.batches = 0;
-                    }
-                }
-            }
-            Self::BookShort => {
-                for effect in &mut batch.effects {
-                    if let Effect::OrdersClosed { subscriptions, .. } = effect {
-                        *subscriptions = subscriptions.saturating_sub(1);
-                    }
-                }
-            }
-            Self::CutOffSlips => {
-                for effect in &mut batch.effects {
-                    if let Effect::Queued {
-                        change: QueueChange::CutOffPassed { subscriptions, .. },
-                        ..
-                    } = effect
-                    {
-                        *subscriptions += 1;
-                    }
-                }
-            }
-            Self::HoldForgotten => batch.effects.retain(|effect| {
-                let held = |change: &QueueChange| matches!(change, QueueChange::OrderHeld { .. });
-                !matches!(effect, Effect::Queued { change, .. } if held(change))
-            }),
-            Self::FeeShareForgotten => {
-                batch.effects.retain(|e| !matches!(e, Effect::FeeShareSet { .. }));
-            }
-            Self::RevealForged => {
-                let closed = batch.effects.iter().find_map(|effect| match effect {
-                    Effect::OrdersClosed { fund, .. } => Some(fund.clone()),
-                    _ => None,
-                });
-                batch.effects.extend(closed.map(|fund| Effect::PricesRevealed { fund }));
-            }
-            Self::EstimatesIgnored => {
-                for effect in &mut batch.effects {
-                    if let Effect::Priced { estimates, .. } = effect {
-                        estimates.clear();
-                    }
-                }
-            }
-            Self::TrancheLost => {
-                batch.effects.retain(|e| !matches!(e, Effect::TrancheSold { .. }));
-            }
-            Self::FreezeForgotten => {
-                batch.effects.retain(|e| !matches!(e, Effect::Restricted { .. }));
-            }
-            Self::YouthForgotten => {
-                batch.effects.retain(|e| !matches!(e, Effect::YoungSet { .. }));
-            }
-            Self::PoolStaysOpen => {
-                batch.effects.retain(|e| !matches!(e, Effect::PoolClosed { .. }));
-            }
-            _ => batch.effects.retain(|e| !matches!(e, Effect::QueuesSettled { .. })),
-        }
-    }
-
     fn spoil_others(self, batch: &mut Batch) {
         let to_person = |leg: &Leg| matches!(leg.to, Account::Person(_));
         match self {
@@ -478,12 +419,6 @@ impl Mutation {
             Self::CreationRoundedDown if nudge(batch, Kind::CreateInKind, -1, is_cash) => {
                 book(batch, Kind::CreateInKind, -1, &GlAccount::Capital);
             }
-            Self::CorrectionForgotten => {
-                batch.effects.retain(|e| !matches!(e, Effect::Corrected { .. }));
-            }
-            Self::DistributionForgotten => {
-                batch.effects.retain(|e| !matches!(e, Effect::FeesDistributed { .. }));
-            }
             Self::CompensationUnbooked => {
                 of(batch, Kind::Compensation).for_each(|entry| entry.gl.clear());
             }
@@ -501,16 +436,11 @@ impl Mutation {
                 }
             }
             Self::ForfeitKept => {
-                for entry in of(batch, Kind::BidForfeit) {
-                    entry.custody.clear();
-                }
+                of(batch, Kind::BidForfeit).for_each(|entry| entry.custody.clear());
             }
             Self::LeaversUnpaid => {
                 drop_legs(batch, Kind::LiqPay, |leg| matches!(leg.to, Account::Claim(_)));
             }
-            Self::CallForgotten => batch
-                .effects
-                .retain(|e| !matches!(e, Effect::Bids { change: BidsChange::Called { .. }, .. })),
             Self::VestingPanics => assert!(of(batch, Kind::Vest).next().is_none(), "on purpose"),
             _ => {}
         }

@@ -234,40 +234,49 @@ pub(crate) async fn run(
         Step::Strike(day) => {
             service.strike_fund(&caller("operator", day), &key, &fund, false).await
         }
+        Step::Rebalance(day) => {
+            let done = service.rebalance_fund(&caller("operator", day), &key, &fund).await;
+            done.map(|done| done.level_nano)
+        }
+        _ => bid(service, &key, step).await,
+    }
+}
+
+/// Does a step of the fund whose rebalances trade with sealed bids.
+async fn bid(service: &Service, key: &str, step: Step) -> Result<i64, ServiceError> {
+    let operator = caller("operator", 1);
+    match step {
         Step::CreateAuction => {
-            service.create_fund(&operator, &key, &name("G"), &auction_rules()).await.map(|_| 0)
+            service.create_fund(&operator, key, &name("G"), &auction_rules()).await.map(|_| 0)
         }
         Step::AdmitAuction(model) => {
             let (model, bond) = (name(MODELS[model]), Cash::from_micro(1_000_000));
             let input = AdmitModel { fund: name("G"), model, bond };
-            service.admit_model(&operator, &key, &input).await.map(|_| 0)
+            service.admit_model(&operator, key, &input).await.map(|_| 0)
         }
         Step::SeedAuction(amount) => {
             let (who, amount) = (name("operator"), Cash::from_micro(amount));
-            service.seed_fund(&operator, &key, &name("G"), &who, amount).await.map(|_| 0)
+            service.seed_fund(&operator, key, &name("G"), &who, amount).await.map(|_| 0)
         }
         Step::Seal(who, budget) => {
             let (fund, who, salt) = (name("G"), caller(who, 1), Digest::of(b"salt"));
             let commitment = bid_commitment(&fund, &who.owner, &salt, &bids());
             let input = SealBids { fund, budget: Cash::from_micro(budget), commitment };
-            service.seal_bids(&who, &key, &input).await.map(|_| 0)
+            service.seal_bids(&who, key, &input).await.map(|_| 0)
         }
         Step::OpenBids(who) => {
             let input = OpenBids { fund: name("G"), bids: bids(), salt: Digest::of(b"salt") };
-            service.open_bids(&caller(who, 1), &key, &input).await.map(|_| 0)
+            service.open_bids(&caller(who, 1), key, &input).await.map(|_| 0)
         }
-        Step::CallBids(day) => service.call_bids(&caller("operator", day), &key, &name("G")).await,
+        Step::CallBids(day) => service.call_bids(&caller("operator", day), key, &name("G")).await,
         Step::StrikeAuction(day) => {
-            service.strike_fund(&caller("operator", day), &key, &name("G"), false).await
+            service.strike_fund(&caller("operator", day), key, &name("G"), false).await
         }
         Step::RebalanceAuction(day) => {
             let caller = caller("operator", day);
-            let done = service.rebalance_fund(&caller, &key, &name("G")).await;
+            let done = service.rebalance_fund(&caller, key, &name("G")).await;
             done.map(|done| done.level_nano)
         }
-        Step::Rebalance(day) => {
-            let done = service.rebalance_fund(&caller("operator", day), &key, &fund).await;
-            done.map(|done| done.level_nano)
-        }
+        _ => panic!("{step:?} is no step of an auction"),
     }
 }

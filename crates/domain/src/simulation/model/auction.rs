@@ -10,7 +10,7 @@ use super::{
 use crate::{
     amount::{Cash, Ppb},
     digest::Digest,
-    fund::{AuctionParams, Bid, BidSide, bid_commitment},
+    fund::{AuctionParams, Bid, BidSide, Event, bid_commitment},
     name::Name,
     simulation::cast::{CASH, claim, person, primary, unit},
 };
@@ -58,6 +58,19 @@ impl AuctionRules {
 }
 
 impl Model {
+    /// What bidders and the operator do.
+    pub(super) fn bidding(&mut self, event: &Event) -> Result<(), Code> {
+        match event {
+            Event::SealBids { fund, who, budget, commitment } => {
+                self.seal((fund, who), budget.as_micro(), *commitment)
+            }
+            Event::CallBids { fund, day } => self.call(fund, *day),
+            Event::CloseBids { fund, day } => self.end_opening(fund, *day),
+            Event::OpenBids { fund, who, bids, salt } => self.open((fund, who), bids, salt),
+            _ => Err("nothing"),
+        }
+    }
+
     /// The auction that is in force, as parameters have it.
     pub(in crate::simulation) fn auction_now(&self) -> Option<AuctionParams> {
         let rules = self.rules?.auction?;

@@ -285,11 +285,7 @@ impl Model {
             Event::CancelRedemption { fund, who, place } => {
                 self.cancel(fund, who, *place, false)?
             }
-            Event::HoldSubscriptions { fund, held } => {
-                self.rules(fund)?;
-                need(self.facts.held != *held, "nothing")?;
-                self.facts.held = *held;
-            }
+            Event::HoldSubscriptions { fund, held } => self.hold_joiners(fund, *held)?,
             Event::SetAllowList { .. }
             | Event::Allow { .. }
             | Event::Freeze { .. }
@@ -306,12 +302,10 @@ impl Model {
                 self.hold_order(fund, (who, *place), (*held, *day))?;
             }
             Event::SetFeeShare { fund, model, share } => self.fee_share(fund, model, *share)?,
-            Event::SealBids { fund, who, budget, commitment } => {
-                self.seal((fund, who), budget.as_micro(), *commitment)?;
-            }
-            Event::CallBids { fund, day } => self.call(fund, *day)?,
-            Event::CloseBids { fund, day } => self.end_opening(fund, *day)?,
-            Event::OpenBids { fund, who, bids, salt } => self.open((fund, who), bids, salt)?,
+            Event::SealBids { .. }
+            | Event::CallBids { .. }
+            | Event::OpenBids { .. }
+            | Event::CloseBids { .. } => self.bidding(event)?,
             Event::RequestWindow { fund, who, shares, least } => {
                 self.request_window(fund, who, (shares.as_nano(), least.as_nano()))?;
             }

@@ -37,6 +37,13 @@ impl Model {
         Ok(())
     }
 
+    pub(super) fn hold_joiners(&mut self, fund: &Name, held: bool) -> Result<(), Code> {
+        self.rules(fund)?;
+        need(self.facts.held != held, "nothing")?;
+        self.facts.held = held;
+        Ok(())
+    }
+
     pub(super) fn hold_order(
         &mut self,
         fund: &Name,

@@ -277,6 +277,6 @@ async fn bid(service: &Service, key: &str, step: Step) -> Result<i64, ServiceErr
             let done = service.rebalance_fund(&caller, key, &name("G")).await;
             done.map(|done| done.level_nano)
         }
-        _ => panic!("{step:?} is no step of an auction"),
+        _ => unreachable!("{step:?} is no step of an auction"),
     }
 }

@@ -81,7 +81,9 @@ async fn told(service: &Service, ledger: &LedgerAt) -> String {
             let found = service.find_order_at(order.id, ledger).await.unwrap();
             assert_eq!(format!("{found:?}"), format!("{:?}", Some(order)));
         }
-        said.push(format!("{orders:?}"));
+        // An order remembers at which knowledge it was asked for, as a strike does.
+        let known_at = format!("known_at: {:?}", ledger.known_at);
+        said.push(format!("{orders:?}").replace(&known_at, "known_at: None"));
     }
     said.push(ledger.state.chain().hex());
     said.join("\n")

@@ -33,10 +33,8 @@ async fn told(service: &Service, store: &Store) -> String {
     format!("{days:?} {}", standing(service, store).await)
 }
 
-/// Proves that a process which dies at any write point of a look leaves strike and review whole or absent, that the next look does what
-/// is left under the same keys, and that a further look does nothing.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_calendar_is_kept_once() {
+/// A database with a fund that has a calendar, to be copied.
+async fn with_calendar() -> Sqlite {
     let place = Sqlite(tempfile::tempdir().unwrap());
     let store = Store::connect(&place.template()).await.unwrap();
     migrations::run(store.connection()).await.unwrap();
@@ -47,6 +45,14 @@ async fn the_calendar_is_kept_once() {
     template.set_calendar(&operator, "calendar", &name("F"), Some(CALENDAR)).await.unwrap();
     drop(template);
     store.close().await.unwrap();
+    place
+}
+
+/// Proves that a process which dies at any write point of a look leaves strike and review whole or absent, that the next look does what
+/// is left under the same keys, and that a further look does nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_calendar_is_kept_once() {
+    let place = with_calendar().await;
 
     let counting = Arc::new(Faults::at(NEVER));
     let store = Store::connect(&place.copy()).await.unwrap().with_faults(counting.clone());
@@ -98,16 +104,7 @@ async fn late(service: &Service, store: &Store) -> Result<String, service::Servi
 /// one that deals with them, leaves each of them whole or absent, and that the same requests lead to the same state.
 #[tokio::test(flavor = "multi_thread")]
 async fn late_orders_are_whole_or_absent() {
-    let place = Sqlite(tempfile::tempdir().unwrap());
-    let store = Store::connect(&place.template()).await.unwrap();
-    migrations::run(store.connection()).await.unwrap();
-    price(&store).await;
-    let template = service(store.clone(), place.folder());
-    assert_eq!(go(&template, &BEFORE, &mut Vec::new()).await, None);
-    let operator = caller("operator", MONDAY);
-    template.set_calendar(&operator, "calendar", &name("F"), Some(CALENDAR)).await.unwrap();
-    drop(template);
-    store.close().await.unwrap();
+    let place = with_calendar().await;
 
     let counting = Arc::new(Faults::at(NEVER));
     let store = Store::connect(&place.copy()).await.unwrap().with_faults(counting.clone());

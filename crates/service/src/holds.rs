@@ -5,6 +5,8 @@
 //! | --- | --- |
 //! | a publishing; an admission of a model with an unknown version | the strike whose mark knows the version, a yank, a delisting |
 //!
+//! What they asked the instant window for returns to them at once, because its bid rests on the same marks.
+//!
 //! Only an order is held whose owner was an insider when he placed it, so that nobody traps another's order by naming him afterwards. Its
 //! owner takes it back after [`HOLD_DAYS_MAX`] days, and the operator gives it back at any time.
 
@@ -92,7 +94,7 @@ pub(crate) async fn hold_insiders(
     }
     let lists = ledger.state.funds().filter(|fund| {
         fund.price(model).is_some()
-            && !fund.pending_subscriptions().is_empty()
+            && (!fund.pending_subscriptions().is_empty() || !fund.window().requests().is_empty())
             && only.is_none_or(|only| only == fund.name())
     });
     let funds: Vec<Name> = lists.map(|fund| fund.name().clone()).collect();
@@ -115,6 +117,36 @@ pub(crate) async fn hold_insiders(
             if knew_at(&insiders, &join.who, placed_at(ledger, join.id).await?) {
                 post(ledger, &fund, join, true).await?;
             }
+        }
+        return_requests(ledger, &fund, &insiders).await?;
+    }
+    Ok(())
+}
+
+/// Gives insiders back what they asked the instant window for, because its bid rests on marks that do not know the version. What is in a
+/// closed book was shut before there was anything to know, and stays.
+async fn return_requests(
+    ledger: &mut LedgerUnit<'_>,
+    fund: &Name,
+    insiders: &[Insider],
+) -> Result<(), ServiceError> {
+    let state = ledger.state.clone();
+    let Some(found) = state.fund(fund).filter(|fund| !fund.window().requests().is_empty()) else {
+        return Ok(());
+    };
+    let closed = found.closed_book().map_or(0, |book| book.window);
+    let orders = waiting(&ledger.unit.transaction, fund, OrderSide::Window).await?;
+    // From behind, so that no place moves before its turn.
+    let places = (0..).zip(found.window().requests()).zip(orders).skip(closed);
+    for ((place, (who, _)), order) in places.collect::<Vec<_>>().into_iter().rev() {
+        let is_his = insiders.iter().any(|insider| insider.owner == *who);
+        if !is_his || !knew_at(insiders, who, placed_at(ledger, order).await?) {
+            continue;
+        }
+        let (fund, who) = (fund.clone(), who.clone());
+        let (closed_by, _) = ledger.post(&Event::CancelWindow { fund, who, place }).await?;
+        if !fund_order::close(&ledger.unit.transaction, order, closed_by).await? {
+            return Err(ServiceError::internal("a request that waits at the window alone"));
         }
     }
     Ok(())

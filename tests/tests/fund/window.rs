@@ -18,16 +18,27 @@ async fn request(market: &Market, who: &Client, shares: &str) -> Result<Value, S
     mutate(who, "windowRequestPlace", input, PAID).await
 }
 
-/// The publisher knows his version before the mark does.
+/// The publisher knows his version before the mark does: he asks for nothing, and what he had asked for returns.
 async fn insiders_wait(market: &Market) {
     let world = &market.world;
     let lab = world.anybody.with_token(token(&world.place, "lab", "invest"));
     assert_eq!(request(market, &lab, "1.000000000").await.unwrap_err(), "funds");
+    let gift = json!({ "to": "lab", "asset": "SHARE:F", "amount": "7.000000000", "idempotencyKey": market.key() });
+    mutate(&market.ann, "assetTransfer", gift, "account { owner }").await.unwrap();
+    let early = request(market, &lab, "5.000000000").await.unwrap()["order"].take();
+    let other = request(market, &market.ann, "5.000000000").await.unwrap()["order"].take();
     let (checkpoint, graph) = world.upload_pair(&world.lab_token, STEPS[1], GRAPH).await;
     let version =
         json!({ "model": "lab/net", "version": "v2", "checkpoint": checkpoint, "graph": graph });
     mutate(&world.lab, "versionPublish", version, "version { name }").await.unwrap();
     assert_eq!(request(market, &lab, "1.000000000").await.unwrap_err(), "own_dealing");
+    // What he asked for before is his again; others wait on.
+    for (who, placed, state) in [(&lab, &early, "CANCELLED"), (&market.ann, &other, "WAITING")] {
+        let query = format!("{{ order(id: {}) {{ state }} }}", placed["id"]);
+        assert_eq!(ask(who, &query).await["order"]["state"], state);
+    }
+    let held = ask(&lab, "{ account(owner: \"lab\") { shares(fund: \"F\") } }").await;
+    assert_eq!(held["account"]["shares"], "7.000000000");
 }
 
 /// A request shows the least that it takes; one for any price shows none.
@@ -45,23 +56,6 @@ async fn least_is_shown(market: &Market) {
     }
 }
 
-/// An auction is in the engine and not offered.
-async fn no_auction(market: &Market, rules: &Value) {
-    let mut bids = rules.clone();
-    bids["auction"] =
-        json!({ "band": 0, "deposit": 1_000_000, "minimum": 1_000_000, "opening_days": 1 });
-    bids["counterparties"] = json!([]);
-    let operator = &market.world.operator;
-    let create = json!({ "name": "G", "methodology": bids.to_string() });
-    assert_eq!(
-        mutate(operator, "fundCreate", create, "fund { name }").await.unwrap_err(),
-        "invalid"
-    );
-    let propose = json!({ "fund": "F", "methodology": bids.to_string() });
-    let proposed = mutate(operator, "methodologyPropose", propose, "methodology { version }").await;
-    assert_eq!(proposed.unwrap_err(), "invalid");
-}
-
 /// Proves that a fund without a window refuses and shows none; that one with it tells what it would pay, pays it at the strike and gives
 /// the rest back, to the last micro-credit of the quote; that requests close with the book and a withheld strike gives them back; that an
 /// insider waits for the mark to know his version; that every strike proves itself; and that all of it is there after a restart.
@@ -71,10 +65,9 @@ async fn the_window_is_open() {
     assert_eq!(request(&plain, &plain.ann, "1.000000000").await.unwrap_err(), "window");
     let none = ask(&plain.ann, &format!("{{ fund(name: \"F\") {{ {WINDOW} }} }}")).await;
     assert_eq!(none["fund"]["window"], Value::Null);
-    let mut rules: Value = serde_json::from_str(METHODOLOGY).unwrap();
-    no_auction(&plain, &rules).await;
     drop(plain);
 
+    let mut rules: Value = serde_json::from_str(METHODOLOGY).unwrap();
     rules["window"] = json!({ "budget": 250_000_000, "levy_out": 5_000_000 });
     let market = Market::under(&rules.to_string()).await;
     let (world, operator) = (&market.world, &market.world.operator);

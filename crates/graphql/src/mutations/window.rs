@@ -39,8 +39,9 @@ pub(super) struct WindowMutation;
 #[Object]
 impl WindowMutation {
     /// Asks the instant window of a fund for cash: the next strike pays at the bid, out of a part of the fund's cash and the same part of
-    /// every holding, and gives the other shares back, or all where the bid is below `least`. One request an owner at a time. Its price rests on marks, so that it waits while a
-    /// valuation is in doubt, and an insider does not use it before the mark knows what he may know. Scope `invest`.
+    /// every holding, and gives the other shares back, or all where the bid is below `least`. One request an owner at a time. Its
+    /// price rests on marks, so that it waits while a valuation is in doubt, and an insider does not use it before the mark knows what he
+    /// may know: what he asked for before returns to him when a version is published. Scope `invest`.
     async fn window_request_place(
         &self,
         context: &Context<'_>,

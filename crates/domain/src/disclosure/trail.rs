@@ -146,7 +146,10 @@ impl Trail {
 
     /// A batch was held with new weights.
     pub(super) fn rebalance(&mut self, weights: &BTreeMap<Name, Ppb>, passes: bool) {
-        self.market.batch(self.day);
+        if !passes {
+            // One that waits for bids says nothing of what can be sold on a day.
+            self.market.batch(self.day);
+        }
         if self.paused || passes {
             // The batch of a pause, or while bids wait, trades nothing: basket and level stay, as in the proof of strikes.
             self.batch = None;

@@ -8,7 +8,7 @@ mod common;
 
 use bidding::*;
 use domain::{
-    amount::{Cash, Ppb},
+    amount::{Cash, Ppb, PriceNano, Units},
     fund::{Asset, AuctionParams, Bid, BidSide, Event, FundParams, Kind, export::trades_csv},
 };
 
@@ -22,8 +22,9 @@ fn one_price_leavers_first() {
     let (ann, ben, cat) = ([buys(1_000, 990_000)], [buys(40, 2_000_000)], [buys(40, 1_100_000)]);
     all(&mut state, [give("CAT", Asset::Cash, 1_000 * CREDIT)]);
     all(&mut state, [seal("ANN", 2_000, &ann), seal("CAT", 100, &cat), seal("BEN", 100, &ben)]);
-    all(&mut state, [redeem("BEN", 100), strike(1), call(1)]);
+    all(&mut state, [redeem("BEN", 100), call(1)]);
     all(&mut state, [open("BEN", &ben), open("ANN", &ann), open("CAT", &cat)]);
+    all(&mut state, meet(4));
     let before = claim(&state, "BEN");
     let batch = commit(&mut state, &rebalance(500_000_000)).unwrap();
     let table = trades_csv([&batch], &name("a"));
@@ -38,7 +39,7 @@ fn one_price_leavers_first() {
     assert_eq!(own, [text("BEN", 20), text("ANN", 70)]);
     assert_eq!(claim(&state, "BEN") - before, 60 * 990_000, "one leaver has it all");
     let last = state.fund(&name("a")).unwrap().auction().last().unwrap().clone();
-    assert_eq!((last.epoch, last.day, last.forfeited), (1, 1, Cash::ZERO));
+    assert_eq!((last.epoch, last.day, last.forfeited), (1, 4, Cash::ZERO));
     let market = &last.markets[..];
     assert_eq!((market[0].price.as_nano(), market[0].side), (990_000_000, BidSide::Buys));
     assert_eq!((market[0].units.as_micro(), market.len()), (150 * CREDIT, 1));
@@ -63,8 +64,9 @@ fn offers() {
         [leave, give("ANN", unit.clone(), 60 * CREDIT), give("BEN", unit, 60 * CREDIT)],
     );
     let (ann, ben) = ([bid(BidSide::Sells, 50, 1)], [bid(BidSide::Sells, 60, 1_050_000)]);
-    all(&mut state, [seal("ANN", 100, &ann), seal("BEN", 100, &ben), strike(0), call(0)]);
+    all(&mut state, [seal("ANN", 100, &ann), seal("BEN", 100, &ben), call(0)]);
     all(&mut state, [open("ANN", &ann), open("BEN", &ben)]);
+    all(&mut state, meet(3));
     let Event::Rebalance { fund, weights, cash, spread, counterparties, .. } =
         rebalance(800_000_000)
     else {
@@ -87,8 +89,7 @@ fn offers() {
     assert_eq!(state.check(), Ok(()));
 }
 
-/// Proves that what a leaver gets does not depend on how many bidders share his lot: proceeds are rounded once for all of them, and a
-/// bid below the minimum, which would take a place and a rounding, is none.
+/// Proves that what a leaver gets does not depend on how many bidders share his lot: proceeds are rounded once for all of them.
 #[test]
 fn leavers_are_rounded_once() {
     let got = |bidders: usize, each: i64| {
@@ -97,14 +98,15 @@ fn leavers_are_rounded_once() {
         all(&mut state, leavers.iter().map(|who| give(who, shares(), 33 * ONE + 1)));
         let names: Vec<String> = (0..bidders).map(|n| format!("B{n}")).collect();
         for who in &names {
-            let bids = [Bid { units: domain::amount::Units::from_micro(each), ..buys(1, 999_999) }];
+            let bids = [Bid { units: Units::from_micro(each), ..buys(1, 999_999) }];
             all(&mut state, [give(who, Asset::Cash, 100 * CREDIT), seal(who, 50, &bids)]);
         }
-        all(&mut state, leavers.iter().map(|who| redeem(who, 33)).chain([strike(0), call(0)]));
+        all(&mut state, leavers.iter().map(|who| redeem(who, 33)).chain([call(0)]));
         for who in &names {
-            let bids = [Bid { units: domain::amount::Units::from_micro(each), ..buys(1, 999_999) }];
+            let bids = [Bid { units: Units::from_micro(each), ..buys(1, 999_999) }];
             all(&mut state, [open(who, &bids)]);
         }
+        all(&mut state, meet(3));
         let before = claim(&state, "L2");
         let batch = commit(&mut state, &rebalance(600_000_000)).unwrap();
         let paid = batch.entries.iter().filter(|entry| entry.kind == Kind::LiqPay).count();
@@ -115,25 +117,21 @@ fn leavers_are_rounded_once() {
     assert_eq!((many.0, many.1), (20, 1));
     // Twenty buyers round what they pay up, and the three leavers share that.
     assert!(one.2 > 9_990_000 && (0..=7).contains(&(many.2 - one.2)), "{one:?} {many:?}");
-    assert_eq!(got(20, CREDIT - 1), (0, 0, 0), "each is below the minimum");
 }
 
-/// Proves that whoever opens and does not have the cash or the units that he bid loses his deposit, that he is served as far as he can
-/// be, and that his budget bounds him and costs him nothing.
+/// Proves that a budget bounds what a set costs and costs nothing itself; and that whoever has not got by the batch what he had at the end
+/// of the opening, which no command of the service lets happen, is served as far as he can be and loses his deposit all the same.
 #[test]
 fn who_opens_must_pay() {
-    let leaves = |who: &str, state: &domain::fund::State| Event::Withdraw {
-        who: name(who),
-        amount: Cash::from_micro(cash(state, who) - 30 * CREDIT),
-    };
     let mut state = opened();
     let (ann, ben) = ([buys(60, 1_000_000)], [buys(500, 1_000_000)]);
-    all(&mut state, [seal("ANN", 100, &ann), seal("BEN", 50, &ben), strike(0), call(0)]);
+    all(&mut state, [seal("ANN", 100, &ann), seal("BEN", 50, &ben), call(0)]);
     all(&mut state, [open("ANN", &ann), open("BEN", &ben)]);
     assert_eq!(cash(&state, "ANN"), 9_980 * CREDIT, "the deposit stays");
-    // After seeing everything, ANN has only 30 credits left for her 60 units.
-    let leave = leaves("ANN", &state);
-    all(&mut state, [leave]);
+    all(&mut state, meet(3));
+    // ANN has only 30 credits left for her 60 units.
+    let amount = Cash::from_micro(cash(&state, "ANN") - 30 * CREDIT);
+    all(&mut state, [Event::Withdraw { who: name("ANN"), amount }]);
     let nav = |state: &domain::fund::State| {
         state.fund(&name("a")).unwrap().nav(state).as_femto().unwrap()
     };
@@ -143,28 +141,14 @@ fn who_opens_must_pay() {
     assert!((29 * CREDIT..30 * CREDIT).contains(&sold[0].1), "{sold:?}");
     assert!(cash(&state, "ANN") < 2, "her deposit of 20 is the fund's");
     assert_eq!(nav(&state) - before, 20_000_000_000_000_000);
-    assert!((49 * CREDIT..50 * CREDIT).contains(&sold[1].1), "BEN's budget is 50");
+    assert!(
+        (39 * CREDIT..40 * CREDIT).contains(&sold[1].1),
+        "BEN's budget is 50, 10 of it the deposit"
+    );
     let spent = 10_000 * CREDIT - cash(&state, "BEN");
-    assert!((49 * CREDIT..=50 * CREDIT).contains(&spent), "and his deposit is back: {spent}");
+    assert!((39 * CREDIT..=40 * CREDIT).contains(&spent), "and his deposit is back: {spent}");
     let last = state.fund(&name("a")).unwrap().auction().last().unwrap().clone();
     assert_eq!(last.forfeited, Cash::from_micro(20 * CREDIT));
-    // The same with units that are not there.
-    let offers = [bid(BidSide::Sells, 10, 1_000_000)];
-    all(&mut state, [seal("PUB", 100, &offers), strike(0), call(0), open("PUB", &offers)]);
-    let before = cash(&state, "PUB");
-    let Event::Rebalance { fund, weights, cash: keep, spread, counterparties, .. } =
-        rebalance(600_000_000)
-    else {
-        unreachable!("a rebalance")
-    };
-    let max_primary = Some(Ppb::ZERO);
-    all(
-        &mut state,
-        [Event::Rebalance { fund, weights, cash: keep, spread, counterparties, max_primary }],
-    );
-    assert_eq!(cash(&state, "PUB"), before, "no trade, no deposit");
-    assert_eq!(units(&state, "PUB"), 0);
-    assert!(state.fund(&name("a")).unwrap().auction().sealed().is_empty());
 }
 
 /// Proves each refusal: other bids than were sealed, two of one owner, two on one model and side, counterparties beside an auction, bids
@@ -174,16 +158,18 @@ fn refusals() {
     let mut state = opened();
     let bids = [buys(10, 1_000_000)];
     assert_eq!(code(&state, &seal("ANN", 0, &bids)), "amount", "below the least budget");
+    assert_eq!(code(&state, &call(0)), "nothing", "nobody has sealed");
     all(&mut state, [seal("ANN", 100, &bids)]);
     assert_eq!(code(&state, &seal("ANN", 100, &bids)), "exists");
     assert_eq!(code(&state, &seal("CAT", 100, &bids)), "funds", "no cash for the deposit");
     assert_eq!(code(&state, &open("ANN", &bids)), "auction", "before the call");
-    assert_eq!(code(&state, &call(0)), "nothing", "no strike came since");
-    all(&mut state, [strike(0), call(0)]);
+    all(&mut state, [call(0)]);
     assert_eq!(code(&state, &call(0)), "auction", "called already");
     assert_eq!(code(&state, &open("ANN", &[buys(11, 1_000_000)])), "auction");
     assert_eq!(code(&state, &open("BEN", &bids)), "nothing");
     assert_eq!(code(&state, &open("ANN", &[buys(0, 1)])), "amount");
+    let dust = Bid { units: Units::from_micro(CREDIT - 1), ..buys(1, 1) };
+    assert_eq!(code(&state, &open("ANN", &[dust])), "amount", "below the minimum at the mark");
     assert_eq!(code(&state, &open("ANN", &[buys(1, 1), buys(2, 2)])), "exists");
     let both = [buys(1, 1), bid(BidSide::Sells, 1, 1)];
     assert_eq!(code(&state, &open("ANN", &both)), "auction", "one a side is well formed");
@@ -216,7 +202,7 @@ fn refusals() {
         band(-1),
         band(ONE),
         deposit(0),
-        deposit(ONE + 1),
+        deposit(ONE),
         days(0),
         days(15),
         AuctionParams { minimum, ..RULES },
@@ -225,4 +211,98 @@ fn refusals() {
         let event = Event::CreateFund { fund: name("c"), params };
         assert_eq!(code(&state, &event), "amount", "{auction:?}");
     }
+}
+
+/// Proves that whoever brings exactly his budget is never short of it: the deposit is a part of it.
+#[test]
+fn a_budget_is_all_that_one_needs() {
+    let mut state = opened();
+    let away = cash(&state, "ANN") - 600 * CREDIT;
+    all(&mut state, [Event::Withdraw { who: name("ANN"), amount: Cash::from_micro(away) }]);
+    let bids = [buys(600, 1_000_000)];
+    all(&mut state, [redeem("SPONSOR", 990), seal("ANN", 600, &bids), call(0), open("ANN", &bids)]);
+    all(&mut state, meet(3));
+    let batch = commit(&mut state, &rebalance(0)).unwrap();
+    let bought: i64 = trades(&batch, Kind::LiqSell).iter().map(|trade| trade.1).sum();
+    let bought = bought + trades(&batch, Kind::Sell).iter().map(|trade| trade.1).sum::<i64>();
+    assert!((479 * CREDIT..=480 * CREDIT).contains(&bought), "four fifths of 600: {bought}");
+    assert_eq!(cash(&state, "ANN") + bought, 600 * CREDIT, "and nothing was lost");
+}
+
+/// Proves that an estimate beyond the mark is nobody's discount: where it stands above, the fund sells no cheaper than the band below it,
+/// and nothing where that is above the band; where it stands below, it buys no dearer than the band above it.
+#[test]
+fn prices_that_are_held_back() {
+    let sold = |estimate: i64, limit: i64| {
+        let mut state = opened();
+        let bids = [buys(100, limit)];
+        all(&mut state, [seal("ANN", 200, &bids), call(0), open("ANN", &bids), close(3)]);
+        let prices = [(name("m/a"), PriceNano::from_nano(ONE))].into();
+        let estimates = [(name("m/a"), PriceNano::from_nano(estimate * 1_000))].into();
+        all(&mut state, [Event::MarkSet { fund: name("a"), prices, estimates }, strike(3)]);
+        let batch = commit(&mut state, &rebalance(500_000_000)).unwrap();
+        trades(&batch, Kind::Sell).first().map(|trade| trade.2 / 1_000)
+    };
+    // A band of a tenth: 0.9 to 1.1 at the mark.
+    assert_eq!(sold(1_000_000, 900_000), Some(900_000));
+    assert_eq!(
+        sold(800_000, 900_000),
+        Some(900_000),
+        "an estimate below is no reason to sell cheaper"
+    );
+    assert_eq!(sold(1_100_000, 900_000), None);
+    assert_eq!(sold(1_100_000, 990_000), Some(990_000));
+    assert_eq!(sold(1_222_222, 2_000_000), Some(1_100_000));
+    assert_eq!(sold(1_222_225, 2_000_000), None, "a tenth below it is above the band");
+    let bought = |estimate: i64, limit: i64| {
+        let mut state = opened();
+        let leave = Event::InKind {
+            fund: name("a"),
+            who: name("SPONSOR"),
+            shares: domain::amount::Shares::from_nano(500 * ONE),
+            day: 0,
+            skip: Vec::new(),
+        };
+        let offers = [bid(BidSide::Sells, 100, limit)];
+        all(&mut state, [leave, seal("SPONSOR", 300, &offers), call(0), open("SPONSOR", &offers)]);
+        let prices = [(name("m/a"), PriceNano::from_nano(ONE))].into();
+        let estimates = [(name("m/a"), PriceNano::from_nano(estimate * 1_000))].into();
+        all(
+            &mut state,
+            [close(3), Event::MarkSet { fund: name("a"), prices, estimates }, strike(3)],
+        );
+        let Event::Rebalance { fund, weights, cash, spread, counterparties, .. } =
+            rebalance(800_000_000)
+        else {
+            unreachable!("a rebalance")
+        };
+        let max_primary = Some(Ppb::ZERO);
+        let event = Event::Rebalance { fund, weights, cash, spread, counterparties, max_primary };
+        let batch = commit(&mut state, &event).unwrap();
+        trades(&batch, Kind::Buy).first().map(|trade| trade.2 / 1_000)
+    };
+    assert_eq!(bought(1_000_000, 1_100_000), Some(1_100_000));
+    assert_eq!(
+        bought(1_200_000, 1_100_000),
+        Some(1_100_000),
+        "an estimate above is no reason to pay more"
+    );
+    assert_eq!(bought(900_000, 1_100_000), None);
+    assert_eq!(bought(900_000, 990_000), Some(990_000));
+    assert_eq!(bought(810_000, 1), None, "a tenth above it is below the band");
+}
+
+/// Proves that a price that is held back is not the publisher's gain either: where the band around the estimate ends below the mark, nothing
+/// is bought of the primary offer, at the mark or otherwise.
+#[test]
+fn the_primary_offer_is_not_overpaid() {
+    let bought = |estimate: i64| {
+        let mut state = opened();
+        let prices = [(name("m/a"), PriceNano::from_nano(ONE))].into();
+        let estimates = [(name("m/a"), PriceNano::from_nano(estimate * 1_000))].into();
+        all(&mut state, [Event::MarkSet { fund: name("a"), prices, estimates }, strike(1)]);
+        let batch = commit(&mut state, &rebalance(900_000_000)).unwrap();
+        trades(&batch, Kind::Buy).len()
+    };
+    assert_eq!([500_000, 909_090, 909_091, 2_000_000].map(bought), [0, 0, 1, 1]);
 }

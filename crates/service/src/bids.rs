@@ -1,21 +1,24 @@
-//! Sealed bids: owners seal and open them, the operator or the calendar calls them, and the batch ends what is called
-//! (ops/decisions/0047).
+//! Sealed bids: owners seal, open and take them back, the operator or the calendar calls them, and the strike after their opening trades
+//! with them in its own transaction (ops/decisions/0047).
 
 use domain::{
     amount::Cash,
     digest::Digest,
-    fund::{Bid, Event, FundState, Rejection},
+    fund::{Bid, Event, FundState},
     name::Name,
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Service, ServiceError,
     command::{Begun, Request},
-    dealing::check_own_dealing,
+    dealing::check_no_part,
+    eligibility::eligible_marks,
     exits::fund_day,
     funds::ledger_command,
     ledger::LedgerUnit,
+    rebalances::Planned,
     strikes::FundOnly,
     token::{Caller, Scope},
 };
@@ -25,7 +28,7 @@ use crate::{
 pub struct SealBids {
     /// The fund.
     pub fund: Name,
-    /// The most cash that their trades may move.
+    /// The most that they may cost, their deposit included.
     pub budget: Cash,
     /// What seals them.
     pub commitment: Digest,
@@ -43,10 +46,10 @@ pub struct OpenBids {
 }
 
 impl Service {
-    /// Seals bids of the caller's for the fund's auction after a later strike; a part of the budget is held until then.
+    /// Seals bids of the caller's for the fund's next auction; a part of the budget is held until its batch.
     ///
     /// # Errors
-    /// [`ServiceError::OwnDealing`] for one who may know of a version before the mark does, [`ServiceError::Rejected`] with the ledger's
+    /// [`ServiceError::OwnModel`] for one who has a part in a model of the fund, [`ServiceError::Rejected`] with the ledger's
     /// code: `auction` where the fund has none, `exists` where something of the caller's is sealed already.
     pub async fn seal_bids(
         &self,
@@ -56,8 +59,8 @@ impl Service {
     ) -> Result<String, ServiceError> {
         self.get_fund(&input.fund).await?;
         let mut ledger = ledger_command!(self, caller, &[Scope::Invest], key, "bids_seal", input);
-        // What he knows is of the price of units too. What was sealed before he knew it is opened like everybody's.
-        check_own_dealing(&ledger, &input.fund, &caller.owner).await?;
+        // What he knows before others is of the price of units too. What was sealed before is opened like everybody's.
+        check_no_part(&ledger, &input.fund, &caller.owner).await?;
         let event = Event::SealBids {
             fund: input.fund.clone(),
             who: caller.owner.clone(),
@@ -91,11 +94,32 @@ impl Service {
         ledger.finish(input.fund.as_str(), input.fund.to_string()).await
     }
 
-    /// Begins the time for opening what was sealed before the fund's last strike; the first day on which a batch may come without what is
-    /// shut comes back.
+    /// Takes back what the caller sealed, where no call or no batch came for it.
     ///
     /// # Errors
-    /// [`ServiceError::Rejected`] with the ledger's code: `nothing` where nothing was sealed before the last strike.
+    /// [`ServiceError::Rejected`] with the ledger's code: `auction` before that, `nothing` where nothing is sealed.
+    pub async fn take_back_bids(
+        &self,
+        caller: &Caller,
+        key: &str,
+        fund: &Name,
+    ) -> Result<String, ServiceError> {
+        self.get_fund(fund).await?;
+        let input = FundOnly { fund };
+        let mut ledger =
+            ledger_command!(self, caller, &[Scope::Invest], key, "bids_take_back", &input);
+        let day = fund_day(&ledger.state, fund, caller.now);
+        let (fund, who) = (fund.clone(), caller.owner.clone());
+        let subject = fund.to_string();
+        ledger.post(&Event::TakeBackBids { fund, who, day }).await?;
+        ledger.finish(&subject.clone(), subject).await
+    }
+
+    /// Begins the time for opening what was sealed until now; the first day comes back on which what is shut may be lost. The next strike
+    /// from then on trades with what is open, at its marks.
+    ///
+    /// # Errors
+    /// [`ServiceError::Rejected`] with the ledger's code: `nothing` where nothing is sealed.
     pub async fn call_bids(
         &self,
         caller: &Caller,
@@ -111,47 +135,80 @@ impl Service {
         ledger.finish(fund.as_str(), until).await
     }
 
-    /// Whether a batch of the fund has to wait for its bids on the day of the caller's clock; what nobody has called yet is called.
+    /// Calls the bids of a fund on the day from which their opening is over with the day of its next review, of which the cut-off is given:
+    /// what is sealed later waits for the review after it, so that nobody holds one up.
     ///
     /// # Errors
     /// As [`call_bids`](Self::call_bids).
-    pub(crate) async fn bids_wait(
+    pub(crate) async fn call_bids_before(
         &self,
         caller: &Caller,
-        key: &str,
         fund: &Name,
-    ) -> Result<bool, ServiceError> {
+        review: Timestamp,
+    ) -> Result<(), ServiceError> {
         let state = self.ledger().await?;
-        let Some(found) = state.fund(fund).filter(|found| found.awaits_bids()) else {
-            return Ok(false);
+        let Some(found) = state.fund(fund) else { return Ok(()) };
+        let (auction, params) = (found.auction(), found.params().auction);
+        let waits = auction.call().is_none() && !auction.sealed().is_empty();
+        let Some(params) = params.filter(|_| waits && !found.restrictions().is_paused()) else {
+            return Ok(());
         };
-        let until = match found.opening_until() {
-            Some(until) => until,
-            // A call may be taken back by a pause: the next one follows a later strike.
-            None => self.call_bids(caller, &format!("{key}/call/{}", found.epoch()), fund).await?,
-        };
-        Ok(fund_day(&state, fund, caller.now) < until)
+        let days = params.opening_days.saturating_add(1);
+        let today = fund_day(&state, fund, caller.now);
+        if review.day().saturating_sub(days) != today {
+            return Ok(());
+        }
+        // A call that a pause took back is none: what is sealed after it is called by another.
+        let key = format!("calendar/{fund}/call/{today}/{}", auction.orders());
+        self.call_bids(caller, &key, fund).await.map(drop)
     }
 }
 
-/// Ends the time for opening before a batch, where it is over.
-///
-/// # Errors
-/// [`ServiceError::Rejected`] with `auction` while bids wait: a batch without weights would pass, and be no rebalance.
+/// Ends the time for opening where it is over, before the prices are set that what is open will meet, and asks for purses again where a
+/// strike met nobody. Where prices are bound already, the strike after theirs is the one. Which models may have weight is said here too:
+/// nothing is decided between the strike and its batch.
 pub(crate) async fn end_opening(
     ledger: &mut LedgerUnit<'_>,
     fund: &Name,
 ) -> Result<(), ServiceError> {
     let day = fund_day(&ledger.state, fund, ledger.unit.caller.now);
     let is_over = |found: &FundState| {
-        found.awaits_bids() && found.opening_until().is_some_and(|until| day >= until)
+        found.open_commitment().is_none()
+            && found.auction().call().is_some_and(|call| !call.marked)
+            && found.opening_until().is_none_or(|until| day >= until)
     };
     if ledger.state.fund(fund).is_some_and(is_over) {
         ledger.post(&Event::CloseBids { fund: fund.clone(), day }).await?;
-    }
-    if ledger.state.fund(fund).is_some_and(FundState::awaits_bids) {
-        let why = "trades when its bids have been called, and opened or lost";
-        return Err(Rejection::Auction { fund: fund.clone(), why }.into());
+        eligible_marks(ledger, fund).await?;
     }
     Ok(())
+}
+
+/// Trades with what is open, where the strike that was just posted met it. A plan that the rules or the ledger refuse leaves the strike as
+/// it is: the bids wait for the next one. No auction keeps a fund from its strikes.
+pub(crate) async fn trade_if_met(
+    ledger: &mut LedgerUnit<'_>,
+    fund: &Name,
+) -> Result<(), ServiceError> {
+    if !ledger.state.fund(fund).is_some_and(FundState::meets_bids) {
+        return Ok(());
+    }
+    let untraded = |error: &ServiceError| {
+        tracing::warn!(%fund, cause = %error.chain(), "bids are open, and nothing is traded");
+    };
+    let planned = match Planned::of(ledger, fund).await {
+        Ok(planned) => planned,
+        Err(error @ (ServiceError::Invalid { .. } | ServiceError::Rejected(_))) => {
+            untraded(&error);
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    match planned.post(ledger, fund).await {
+        Err(error @ ServiceError::Rejected(_)) => {
+            untraded(&error);
+            Ok(())
+        }
+        posted => posted.map(drop),
+    }
 }

@@ -50,6 +50,37 @@ pub(crate) async fn check_own_dealing(
     check_dealing(ledger, fund, owner, |_| true).await
 }
 
+/// Refuses an owner who has a part in a model that the fund lists: publisher, maintainer, or one whom the ledger pays for it. Who is only
+/// named as a contributor has taken no part by it, or a publisher would name those who bid against his friends.
+///
+/// # Errors
+/// [`ServiceError::OwnModel`] with the model.
+pub(crate) async fn check_no_part(
+    ledger: &LedgerUnit<'_>,
+    fund: &Name,
+    owner: &Name,
+) -> Result<(), ServiceError> {
+    let Some(state) = ledger.state.fund(fund) else { return Ok(()) };
+    for model in live_models(ledger, state) {
+        let paid = ledger.state.model(&model).map(|model| model.contributors()).unwrap_or_default();
+        let transaction = &ledger.unit.transaction;
+        let row = registered_model::find_by_name(transaction, model.as_str()).await?;
+        let has_part = paid.iter().any(|(who, _)| who == owner)
+            || match &row {
+                None => false,
+                Some(row) if row.publisher == owner.as_str() => true,
+                Some(row) => model_maintainer::current(transaction, &row.id, owner.as_str())
+                    .await?
+                    .is_some_and(|role| role.granted),
+            };
+        if has_part {
+            let (fund, owner) = (fund.to_string(), owner.to_string());
+            return Err(ServiceError::OwnModel { fund, owner, model: model.to_string() });
+        }
+    }
+    Ok(())
+}
+
 async fn check_dealing(
     ledger: &LedgerUnit<'_>,
     fund: &Name,

@@ -135,6 +135,18 @@ pub enum ServiceError {
         /// Model and version.
         version: String,
     },
+    /// An owner has a part in a model of the fund: he does not bid on what it trades.
+    #[error(
+        "owner {owner} publishes, maintains or is paid for model {model} of fund {fund}: who has a part in a model of a fund does not bid in its auction"
+    )]
+    OwnModel {
+        /// The fund.
+        fund: String,
+        /// Who.
+        owner: String,
+        /// The model.
+        model: String,
+    },
     /// Subscriptions wait: a price is known to be open.
     #[error("fund {fund} takes no subscriptions for now: {reason}")]
     Suspended {
@@ -203,7 +215,7 @@ impl ServiceError {
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::Unpriced { .. } => "unpriced",
             Self::NotEligible { .. } => "not_eligible",
-            Self::OwnDealing { .. } => "own_dealing",
+            Self::OwnDealing { .. } | Self::OwnModel { .. } => "own_dealing",
             Self::Suspended { .. } => "suspended",
             Self::NotYet { .. } => "not_yet",
             Self::Replaying { .. } => "replaying",

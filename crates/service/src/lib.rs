@@ -161,7 +161,7 @@ pub use prices::PriceDecision;
 pub use proofs::StrikeProof;
 pub use quorum::QuorumSetting;
 pub use quota::StorageUse;
-pub use rebalances::Rebalance;
+pub use rebalances::{Rebalance, Rebalanced};
 pub use reports::ReportView;
 pub use restatements::{RestateNav, Restatement, RestatementPart};
 pub use restrictions::{FundRestrictions, OwnerList};
@@ -171,7 +171,7 @@ pub use rotation::{FundMove, MoveSuite, Rotation, ShadowPrice, SuiteMove, SuiteS
 pub use rounds::{RequestRound, Reveal, Round, Seat, Verdict};
 pub use shards::Shard;
 pub use statement::{Balance, Place, Posting, Purse, Statement};
-pub use strikes::{OrderFill, Rebalanced, Strike};
+pub use strikes::{OrderFill, Strike};
 pub use suites::{RegisterSuite, RegisteredSuite};
 pub use token::{Caller, Scope, Token, UnknownScope};
 pub use uploads::{

@@ -22,6 +22,7 @@ use store::{
 
 use crate::{
     Service, ServiceError,
+    bids::end_opening,
     command::{Begun, Request},
     cut_offs::close_if_due,
     doubt::hold_in_doubt,
@@ -149,6 +150,8 @@ impl Service {
             ledger_command!(self, caller, &[Scope::Operate], key, "prices_commit", &input);
         // Behind a cut-off nothing is bound: whoever binds then knows the book.
         close_if_due(&mut ledger, fund).await?;
+        // Nobody opens bids who knows the prices that they meet.
+        end_opening(&mut ledger, fund).await?;
         let marks = accepted_marks(&ledger, fund).await?;
         let prices = marks.iter().map(|m| (m.model.clone(), m.price)).collect();
         let estimates = marks.iter().filter_map(|m| Some((m.model.clone(), m.estimate?))).collect();

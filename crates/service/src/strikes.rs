@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    amount::{Cash, Femto, Ppb, PriceNano, Shares},
+    amount::{Cash, Femto, Ppb, Shares},
     fund::{
-        Batch, Effect, Event, FundState, Kind, Outcome, QueueChange, StrikeOutcome,
-        nav_per_share_nano,
+        Batch, Effect, Event, FundState, Outcome, QueueChange, StrikeOutcome, nav_per_share_nano,
     },
     index::IndexLevel,
     name::Name,
@@ -14,18 +13,17 @@ use domain::{
 };
 use serde::Serialize;
 use store::{
-    BasketRow, FillRow, OrderSide, SliceRow, StrikeRow, fund_order, index_basket, order_fill,
-    order_slice, strike,
+    FillRow, OrderSide, SliceRow, StrikeRow, fund_order, index_basket, order_fill, order_slice,
+    strike,
 };
 
 use crate::{
     Service, ServiceError,
-    bids::end_opening,
+    bids::{end_opening, trade_if_met},
     calendars,
     command::{Begun, Request},
     cut_offs::extend_if_due,
     dealing::{known_windows, write_ends},
-    eligibility::eligible_marks,
     exits::fund_day,
     fee_shares::say_fee_shares,
     funds::{Fund, ledger_command},
@@ -35,7 +33,7 @@ use crate::{
     moment::LedgerAt,
     orders::waiting,
     proofs::record_strike,
-    rebalances::{BasketRecord, level_after, plan_rebalance},
+    rebalances::marked_prices,
     reveal::{set_prices, use_up},
     token::{Caller, Scope},
     window::{close_returned, pay_if_due, requests},
@@ -98,19 +96,6 @@ struct StrikeFund<'a> {
     withhold: bool,
 }
 
-/// What a rebalance did.
-#[derive(Clone, Debug, serde::Deserialize, Serialize)]
-pub struct Rebalanced {
-    /// The fund.
-    pub fund: Name,
-    /// The strike that it follows.
-    pub strike: i64,
-    /// Index level at the change of weights, 1e-9.
-    pub level_nano: i64,
-    /// Trades that happened.
-    pub trades: u64,
-}
-
 impl Service {
     /// Strikes a fund on the day of the caller's clock; the number of the strike comes back.
     ///
@@ -119,7 +104,8 @@ impl Service {
     /// Before it, and at its marks, the instant window is paid, where the fund has one.
     /// Where prices were bound before, the strike tells them and settles the closed book alone; with `withhold` it does not tell them:
     /// marks stay, joiners of the book have their money back, and everybody can see it. Where none were bound, the prices that are
-    /// accepted now are marked, and the record shows no commitment.
+    /// accepted now are marked, and the record shows no commitment. Where sealed bids are open and their days are over, the rebalance that
+    /// trades with them follows in the same transaction.
     ///
     /// # Errors
     /// [`ServiceError::Rejected`] with the ledger's code; [`ServiceError::Invalid`] before a signed head has the closed book.
@@ -143,6 +129,7 @@ impl Service {
         pass_paused_batch(&mut ledger, fund, &rules).await?;
         extend_if_due(&mut ledger, fund).await?;
         say_fee_shares(&mut ledger, fund, &fee_shares).await?;
+        end_opening(&mut ledger, fund).await?;
         let known = set_prices(&mut ledger, fund, &rules.methodology, withhold).await?;
         let known = known_windows(&ledger, fund, &known).await?;
         let ended: Vec<String> = known.iter().map(|(version, _)| version.clone()).collect();
@@ -184,71 +171,8 @@ impl Service {
         record_strike(&mut ledger, rules.methodology_digest, &self.balances).await?;
         calendars::settle(&ledger, fund, number).await?;
         adopt_due(&mut ledger, fund, (number, day)).await?;
+        trade_if_met(&mut ledger, fund).await?;
         ledger.finish(&format!("{fund}/{number}"), number).await
-    }
-
-    /// Rebalances a fund to the weights of its methodology; once after every strike.
-    ///
-    /// # Errors
-    /// [`ServiceError::Exists`] if this strike was followed by one, [`ServiceError::Absent`] before the first strike,
-    /// [`ServiceError::Rejected`] with the ledger's code.
-    pub async fn rebalance_fund(
-        &self,
-        caller: &Caller,
-        key: &str,
-        fund: &Name,
-    ) -> Result<Rebalanced, ServiceError> {
-        self.get_fund(fund).await?;
-        let input = FundOnly { fund };
-        let mut ledger =
-            ledger_command!(self, caller, &[Scope::Operate], key, "fund_rebalance", &input);
-        end_opening(&mut ledger, fund).await?;
-        let rules = Fund::find_in(&ledger.unit.transaction, fund).await?.methodology;
-        let struck = strike::latest(&ledger.unit.transaction, fund.as_str()).await?;
-        let struck = struck.ok_or_else(|| ServiceError::absent("strike", fund.as_str()))?;
-        let basket = index_basket::latest(&ledger.unit.transaction, fund.as_str()).await?;
-        if basket.as_ref().is_some_and(|b| b.strike_number == struck.number) {
-            return Err(ServiceError::Exists {
-                kind: "rebalance",
-                name: format!("{fund} after strike {}", struck.number),
-            });
-        }
-        // Weights follow the marks of the strike, not prices that came in since: the batch trades at what NAV was struck at.
-        let prices = marked_prices(&ledger, fund)?;
-        let mut eligible = BTreeMap::new();
-        for mark in eligible_marks(&mut ledger, fund).await? {
-            eligible.insert(mark.model, mark.publisher);
-        }
-        let plan = plan_rebalance(&ledger, fund, &rules, (&eligible, basket.as_ref()))?;
-        let event = Event::Rebalance {
-            fund: fund.clone(),
-            weights: plan.weights.clone(),
-            cash: Ppb::from_ppb(rules.cash_ppb),
-            spread: Ppb::from_ppb(rules.spread_ppb),
-            counterparties: rules.counterparties.clone(),
-            max_primary: rules.max_primary(),
-        };
-        let (_, batch) = ledger.post(&event).await?;
-        let level = level_after(basket.as_ref(), &plan.weights, &prices)?;
-        let level_nano = level.base().as_nano();
-        let row = BasketRow {
-            fund: fund.to_string(),
-            seq: basket.map_or(1, |b| b.seq + 1),
-            strike_number: struck.number,
-            day: struck.day,
-            record: BasketRecord { level, plan: Some(plan) }.to_json()?,
-            level_nano,
-            recorded_at: ledger.at(),
-        };
-        index_basket::insert(&ledger.unit.transaction, row).await?;
-        calendars::note_review(&ledger, fund, struck.number).await?;
-        let trades = batch
-            .entries
-            .iter()
-            .filter(|e| matches!(e.kind, Kind::Buy | Kind::Sell | Kind::LiqSell))
-            .count() as u64;
-        let reply = Rebalanced { fund: fund.clone(), strike: struck.number, level_nano, trades };
-        ledger.finish(&format!("{fund}/{}", struck.number), reply).await
     }
 
     /// A strike by its number.
@@ -302,7 +226,7 @@ impl OrderFill {
     }
 }
 
-/// Where a pause, or bids that wait, let no batch follow the last strike, one that trades nothing counts for it, so that those who left get their units
+/// Where a pause, or bids that are called, let no batch follow the last strike, one that trades nothing counts for it, so that those who left get their units
 /// after three strikes all the same (FUND 1.3, 2).
 async fn pass_paused_batch(
     ledger: &mut LedgerUnit<'_>,
@@ -310,7 +234,7 @@ async fn pass_paused_batch(
     rules: &Fund,
 ) -> Result<(), ServiceError> {
     let waits = |state: &FundState| {
-        let is_held = state.restrictions().is_paused() || state.awaits_bids();
+        let is_held = state.restrictions().is_paused() || state.auction().call().is_some();
         is_held && !state.pools().is_empty() && state.auction().passed() < state.epoch()
     };
     if !ledger.state.fund(fund).is_some_and(waits) {
@@ -412,15 +336,6 @@ async fn close_orders(
     let slices: Result<Vec<SliceRow>, ServiceError> =
         left.into_iter().zip(&outcome.slices).map(slice).collect();
     Ok(order_slice::insert_all(transaction, slices?).await?)
-}
-
-fn marked_prices(
-    ledger: &LedgerUnit<'_>,
-    fund: &Name,
-) -> Result<BTreeMap<Name, PriceNano>, ServiceError> {
-    let state =
-        ledger.state.fund(fund).ok_or_else(|| ServiceError::absent("fund", fund.as_str()))?;
-    Ok(state.prices().clone())
 }
 
 async fn level_at_marks(ledger: &LedgerUnit<'_>, fund: &Name) -> Result<Option<i64>, ServiceError> {

@@ -2,14 +2,16 @@
 //! (FUND 1.2, 6). What bidders and the operator do is in [`super::bidding`], the batch in `rebalance/auction.rs`.
 //!
 //! Laws:
-//! - Bids are sealed before the strike whose marks they meet and opened after it: nobody bids knowing another's bid, and nobody
-//!   takes a bid back knowing the price. A set that stays shut loses its deposit to the fund, and so does one that is not paid for.
-//! - The deposit is a part of the set's budget, the most that its trades may move: an option costs what it could earn.
-//! - After a strike what was sealed before it is called, and has whole days to be opened. Until they are over, no batch trades.
+//! - Seal, call, open for whole days, close; then prices are set, a strike marks them, and the batch trades at these marks. Nobody bids
+//!   knowing another's bid, and nobody who still has a choice meets old marks.
+//! - A set that stays shut loses its deposit to the fund, and so does one whose owner has not got what it says when the opening ends. The
+//!   deposit is a part of the set's budget, the most that it may cost: an option costs what it could earn.
 //! - Everybody who trades a model in one direction does so at one price: that of the last bid that is needed.
 //! - No trade is further from the mark than the band. Where nobody bids nothing is traded, and it is never forced.
+//! - Where the pooled estimate stands above the mark, the fund sells no cheaper than the band below the estimate, and where it stands
+//!   below, the fund buys no dearer than the band above it: a price that is held back is nobody's discount (FUND 1.3, 5).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +33,7 @@ pub struct AuctionParams {
     pub band: Ppb,
     /// The part of a set's budget that is lost by whoever does not open it, or cannot pay or deliver what he bid.
     pub deposit: Ppb,
-    /// The least budget of a set, and the least bid at the mark: a smaller one is no bid.
+    /// The least budget of a set, and the least bid at the mark that it is opened at.
     pub minimum: Cash,
     /// Whole days between that of the call and that from which what is shut may be lost.
     pub opening_days: i64,
@@ -64,29 +66,33 @@ pub struct Bid {
 /// What an owner has sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedBids {
-    /// The most cash that trades of these bids may move.
+    /// The most that these bids may cost, their deposit included: trades move at most the rest.
     pub budget: Cash,
     /// [`bid_commitment`] of what is inside.
     pub commitment: Digest,
+    /// The fund's day when they were sealed.
+    pub day: i64,
     /// What is lost if they stay shut: what the rules asked for when they were sealed.
     pub deposit: Cash,
-    /// The fund's strikes when they were sealed.
-    pub epoch: u64,
     /// How many sets were sealed before.
     pub order: u64,
     /// The bids, once they are open.
-    pub opened: Option<Vec<Bid>>,
+    pub opened: Option<Arc<[Bid]>>,
 }
 
-/// What was sealed before a strike is to be opened.
+/// What was sealed until now is to be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// The fund's strikes: what was sealed before the last of them is called.
-    pub epoch: u64,
+    /// Sets that were sealed before it, since the first one of the fund.
+    pub before: u64,
     /// The day of the call.
     pub day: i64,
-    /// What was lost when the time for opening was over; none before.
+    /// What was lost since the time for opening was over; none before.
     pub closed: Option<Cash>,
+    /// Whether prices of all models were set since then, for a strike to take.
+    pub marked: bool,
+    /// The strike at whose marks the batch trades: the last one since then.
+    pub met: Option<u64>,
 }
 
 /// What a batch traded of a model in one direction.
@@ -123,28 +129,26 @@ pub struct AuctionResult {
 pub enum BidsChange {
     /// A set is sealed.
     Sealed {
-        /// The most that its trades may move.
+        /// The most that it may cost.
         budget: Cash,
         /// What seals it.
         commitment: Digest,
+        /// The fund's day.
+        day: i64,
         /// What is lost if it stays shut.
         deposit: Cash,
-        /// The fund's strikes.
-        epoch: u64,
         /// Whose.
         who: Name,
     },
-    /// A set made room for one with a larger budget.
-    Displaced {
+    /// A set is gone: it made room for a larger budget, or was taken back.
+    Removed {
         /// Whose.
         who: Name,
     },
-    /// What was sealed before the last strike is to be opened.
+    /// What was sealed until now is to be opened.
     Called {
         /// The day.
         day: i64,
-        /// The fund's strikes.
-        epoch: u64,
     },
     /// A set is open.
     Opened {
@@ -153,15 +157,31 @@ pub enum BidsChange {
         /// Whose.
         who: Name,
     },
-    /// The time for opening is over: what was called and is shut is gone.
+    /// The time for opening is over.
     Closed {
-        /// The deposits that the fund kept.
+        /// The deposits that the fund kept, since the call.
         forfeited: Cash,
+        /// Whose, now: what was called and is shut, or not to be paid or delivered, is gone.
+        gone: Vec<Name>,
     },
+    /// Prices of all models were set since the time for opening was over; no strike has met the bids at them.
+    Marked,
+    /// A strike took them: a batch may follow.
+    Met {
+        /// Its number.
+        epoch: u64,
+    },
+    /// A strike took them in doubt: a later one meets the bids.
+    Missed,
     /// Everything was given back.
     Returned,
     /// A batch counted for leavers while bids wait.
     Passed {
+        /// The fund's strikes.
+        epoch: u64,
+    },
+    /// A batch traded where no bids were called.
+    Batched {
         /// The fund's strikes.
         epoch: u64,
     },
@@ -206,10 +226,16 @@ impl Auction {
         self.sealed.values().map(|bids| i128::from(bids.deposit.as_micro())).sum()
     }
 
-    /// Whether a set is part of the call and may be opened.
+    /// Whether a set is part of a call.
     #[must_use]
     pub fn is_called(&self, bids: &SealedBids) -> bool {
-        self.call.is_some_and(|call| call.closed.is_none() && bids.epoch < call.epoch)
+        self.call.is_some_and(|call| bids.order < call.before)
+    }
+
+    /// Sets that were sealed so far, those that are gone included.
+    #[must_use]
+    pub const fn orders(&self) -> u64 {
+        self.orders
     }
 
     /// Strikes at the last batch, one that traded nothing included.
@@ -218,38 +244,61 @@ impl Auction {
         self.passed
     }
 
+    /// A call of which nothing is left holds nothing up.
+    fn end_empty_call(&mut self) {
+        let any = self.sealed.values().any(|bids| self.is_called(bids));
+        self.call = self.call.filter(|_| any);
+    }
+
     pub(super) fn take(&mut self, change: &BidsChange) {
         match change {
-            BidsChange::Sealed { budget, commitment, deposit, epoch, who } => {
+            BidsChange::Sealed { budget, commitment, day, deposit, who } => {
                 let (budget, commitment, deposit) = (*budget, *commitment, *deposit);
-                let (epoch, order, opened) = (*epoch, self.orders, None);
+                let (day, order, opened) = (*day, self.orders, None);
                 self.orders += 1;
-                let bids = SealedBids { budget, commitment, deposit, epoch, order, opened };
+                let bids = SealedBids { budget, commitment, day, deposit, order, opened };
                 self.sealed.insert(who.clone(), bids);
             }
-            BidsChange::Displaced { who } => {
+            BidsChange::Removed { who } => {
                 self.sealed.remove(who);
+                self.end_empty_call();
             }
-            BidsChange::Called { day, epoch } => {
-                self.call = Some(Call { epoch: *epoch, day: *day, closed: None });
+            BidsChange::Called { day } => {
+                let (before, day) = (self.orders, *day);
+                self.call = Some(Call { before, day, closed: None, marked: false, met: None });
             }
             BidsChange::Opened { bids, who } => {
                 if let Some(sealed) = self.sealed.get_mut(who) {
-                    sealed.opened = Some(bids.clone());
+                    sealed.opened = Some(Arc::from(&bids[..]));
                 }
             }
-            BidsChange::Closed { forfeited } => {
+            BidsChange::Closed { forfeited, gone } => {
                 if let Some(call) = &mut self.call {
                     call.closed = Some(*forfeited);
-                    let epoch = call.epoch;
-                    self.sealed.retain(|_, bids| bids.opened.is_some() || bids.epoch >= epoch);
+                }
+                self.sealed.retain(|who, _| !gone.contains(who));
+                self.end_empty_call();
+            }
+            BidsChange::Marked => {
+                if let Some(call) = &mut self.call {
+                    (call.marked, call.met) = (true, None);
+                }
+            }
+            BidsChange::Met { epoch } => {
+                if let Some(call) = &mut self.call {
+                    (call.marked, call.met) = (false, Some(*epoch));
+                }
+            }
+            BidsChange::Missed => {
+                if let Some(call) = &mut self.call {
+                    call.marked = false;
                 }
             }
             BidsChange::Returned => {
                 self.call = None;
                 self.sealed.clear();
             }
-            BidsChange::Passed { epoch } => self.passed = *epoch,
+            BidsChange::Passed { epoch } | BidsChange::Batched { epoch } => self.passed = *epoch,
             BidsChange::Cleared(result) => {
                 self.passed = result.epoch;
                 self.last = Some(result.clone());
@@ -261,25 +310,36 @@ impl Auction {
 }
 
 impl Batch {
+    fn has_bids(&self, wanted: impl Fn(&BidsChange) -> bool) -> bool {
+        let is_wanted =
+            |effect: &Effect| matches!(effect, Effect::Bids { change, .. } if wanted(change));
+        self.effects.iter().any(is_wanted)
+    }
+
     /// Whether it traded nothing because bids wait, and counts for leavers all the same.
     #[must_use]
     pub fn passes_bids(&self) -> bool {
-        let passed = |effect: &Effect| {
-            matches!(effect, Effect::Bids { change: BidsChange::Passed { .. }, .. })
-        };
-        self.effects.iter().any(passed)
+        self.has_bids(|change| matches!(change, BidsChange::Passed { .. }))
+    }
+
+    /// Whether it traded with the bids of a call.
+    #[must_use]
+    pub fn clears_bids(&self) -> bool {
+        self.has_bids(|change| matches!(change, BidsChange::Cleared(_)))
+    }
+
+    /// Whether the strike is the one at whose marks the bids of a call trade.
+    #[must_use]
+    pub fn meets_bids(&self) -> bool {
+        self.has_bids(|change| matches!(change, BidsChange::Met { .. }))
     }
 }
 
 impl FundState {
-    /// Whether bids wait that a batch must not overtake: what was sealed before the last strike and is not called, or is called and shut
-    /// while there is time to open it.
+    /// Whether a batch trades with what was called, at the marks of the last strike.
     #[must_use]
-    pub fn awaits_bids(&self) -> bool {
-        self.auction.sealed.values().any(|bids| match self.auction.call {
-            None => bids.epoch < self.progress.epoch,
-            Some(_) => bids.opened.is_none() && self.auction.is_called(bids),
-        })
+    pub fn meets_bids(&self) -> bool {
+        self.auction.call.is_some_and(|call| call.met == Some(self.progress.epoch))
     }
 
     /// The first day on which what is called and shut may be lost; none without a call whose bids may be opened.
@@ -289,6 +349,19 @@ impl FundState {
         call.closed
             .is_none()
             .then(|| call.day.saturating_add(params.opening_days).saturating_add(1))
+    }
+
+    /// What setting prices says of bids whose time for opening is over. Prices that are set after a strike void what it met.
+    pub(super) fn marks_bids(&self) -> Option<BidsChange> {
+        let is_over = |call: Call| call.closed.is_some() && !call.marked;
+        self.auction.call.is_some_and(is_over).then_some(BidsChange::Marked)
+    }
+
+    /// What a strike says of bids that were marked: in doubt, where joiners wait, they wait too.
+    pub(super) fn strikes_bids(&self, epoch: u64, winding: bool) -> Option<BidsChange> {
+        self.auction.call.filter(|call| call.marked)?;
+        let waits = self.subscriptions_wait() && !winding;
+        Some(if waits { BidsChange::Missed } else { BidsChange::Met { epoch } })
     }
 }
 

@@ -1,8 +1,8 @@
-//! What bidders and the operator do with sealed bids: seal, call, open, close, give back.
+//! What bidders and the operator do with sealed bids: seal, take back, call, open, close, give back.
 
 use super::{
     account::{Account, Asset, GlAccount},
-    auction::{AuctionParams, Bid, BidsChange, bid_commitment},
+    auction::{AuctionParams, Bid, BidSide, BidsChange, SealedBids, bid_commitment},
     batch::{Batch, Effect, Meta},
     book::{Book, DraftLeg, check_amount, check_listed, check_seeded, find_fund},
     event::Event,
@@ -11,14 +11,21 @@ use super::{
     math::{self, K},
     outcome::Outcome,
     rejection::Rejection,
+    reveal::check_uncommitted,
     state::State,
 };
-use crate::{amount::Cash, digest::Digest, name::Name};
+use crate::{
+    amount::{Cash, PriceNano},
+    digest::Digest,
+    name::Name,
+};
 
 /// Sets that wait for one batch.
 const BIDDERS_MAX: usize = 1_000;
 /// Bids in one set.
 const BIDS_MAX: usize = 200;
+/// Days that a set waits for a call, and an open one for a strike after its opening: no operator keeps a deposit by not coming.
+const WAIT_DAYS_MAX: i64 = 31;
 
 /// The events of the auction.
 pub(super) fn bidding(state: &State, event: &Event) -> Result<Batch, Rejection> {
@@ -29,6 +36,7 @@ pub(super) fn bidding(state: &State, event: &Event) -> Result<Batch, Rejection> 
         Event::CallBids { fund, day } => call(state, fund, *day),
         Event::OpenBids { fund, who, bids, salt } => open(state, (fund, who), bids, salt),
         Event::CloseBids { fund, day } => close(state, fund, *day),
+        Event::TakeBackBids { fund, who, day } => take_back(state, (fund, who), *day),
         _ => Err(Rejection::Internal("an event of no auction")),
     }
 }
@@ -45,8 +53,8 @@ fn effect(book: &mut Book<'_>, fund: &FundState, change: BidsChange) {
     book.effect(Effect::Bids { change, fund: fund.name.clone() });
 }
 
-/// Seals bids for the batch after a later strike, with a deposit; where the house is full, the smallest budget since the last strike
-/// makes room for a larger one.
+/// Seals bids for the next call, with a deposit; where the house is full, the smallest budget that is not called makes room for a larger
+/// one.
 fn seal(
     state: &State,
     (fund, who): (&Name, &Name),
@@ -64,16 +72,20 @@ fn seal(
         return Err(Rejection::Exists { what: format!("what {who} sealed for {}", fund.name) });
     }
     if sealed.len() >= BIDDERS_MAX {
-        let young = sealed.iter().filter(|(_, bids)| bids.epoch == fund.progress.epoch);
-        let least = young.min_by_key(|(_, bids)| (bids.budget, std::cmp::Reverse(bids.order)));
-        let Some((other, bids)) = least.filter(|(_, bids)| bids.budget < budget) else {
+        // What may leave at will keeps nobody out.
+        let may_leave = |bids: &SealedBids| fund.day().saturating_sub(bids.day) > WAIT_DAYS_MAX;
+        let young = sealed.iter().filter(|(_, bids)| !fund.auction.is_called(bids));
+        let least = young
+            .min_by_key(|(_, bids)| (!may_leave(bids), bids.budget, std::cmp::Reverse(bids.order)));
+        let least = least.filter(|(_, bids)| may_leave(bids) || bids.budget < budget);
+        let Some((other, bids)) = least else {
             let what = format!("bidders in one batch of {}", fund.name);
             return Err(Rejection::Limit { what, max: BIDDERS_MAX as i64 });
         };
         let legs = vec![returned(fund, other, bids.deposit)];
         let facts = Meta::Request { who: other.clone() };
         book.post(Kind::BidReturn, Some(&fund.name), legs, Vec::new(), facts)?;
-        effect(&mut book, fund, BidsChange::Displaced { who: other.clone() });
+        effect(&mut book, fund, BidsChange::Removed { who: other.clone() });
     }
     // At most the budget, which fits.
     let deposit = math::ceil_div(cash, i128::from(params.deposit.as_ppb()), K) as i64;
@@ -81,13 +93,36 @@ fn seal(
     let leg = (Asset::Cash, Account::Person(who.clone()), escrow, i128::from(deposit));
     let facts = Meta::Request { who: who.clone() };
     book.post(Kind::BidSeal, Some(&fund.name), vec![leg], Vec::new(), facts)?;
-    let (deposit, epoch, who) = (Cash::from_micro(deposit), fund.progress.epoch, who.clone());
-    effect(&mut book, fund, BidsChange::Sealed { budget, commitment, deposit, epoch, who });
+    let (deposit, day, who) = (Cash::from_micro(deposit), fund.day(), who.clone());
+    effect(&mut book, fund, BidsChange::Sealed { budget, commitment, day, deposit, who });
     Ok(book.finish(Outcome::None))
 }
 
-/// Begins the time for opening what was sealed before the last strike. The clock moves: whoever lies about the day has it in every
-/// later strike.
+/// Takes back what no call came for in a month, what no batch came for in a month, and what no model is left to trade for. A set that could
+/// leave at will before its call would keep others out of a full house for nothing, and one that could leave where a plan was refused would
+/// choose whether it suits the marks that are known by then.
+fn take_back(state: &State, (fund, who): (&Name, &Name), day: i64) -> Result<Batch, Rejection> {
+    let fund = find_fund(state, fund)?;
+    let (mut book, mut progress) = (Book::over(state), fund.progress.clone());
+    book.charge_clock(fund, &mut progress, day)?;
+    let sealed = fund.auction.sealed().get(who);
+    let bids = sealed.ok_or(Rejection::Nothing { what: "take back: this owner has no bids" })?;
+    let opening = params_of(fund)?.opening_days;
+    let called = fund.auction.call().filter(|_| fund.auction.is_called(bids));
+    let since = called.map_or(bids.day, |call| call.day.saturating_add(opening));
+    let waits = day.saturating_sub(since) <= WAIT_DAYS_MAX;
+    if waits && !book.live(fund).is_empty() {
+        return Err(refused(fund, "gives a deposit back with its batch, or after a month without"));
+    }
+    let facts = Meta::Request { who: who.clone() };
+    let legs = vec![returned(fund, who, bids.deposit)];
+    book.post(Kind::BidReturn, Some(&fund.name), legs, Vec::new(), facts)?;
+    book.progressed(fund, progress);
+    effect(&mut book, fund, BidsChange::Removed { who: who.clone() });
+    Ok(book.finish(Outcome::None))
+}
+
+/// Begins the time for opening what was sealed until now. The clock moves: whoever lies about the day has it in every later strike.
 fn call(state: &State, fund: &Name, day: i64) -> Result<Batch, Rejection> {
     let fund = find_fund(state, fund)?;
     params_of(fund)?;
@@ -97,14 +132,11 @@ fn call(state: &State, fund: &Name, day: i64) -> Result<Batch, Rejection> {
     if fund.auction.call().is_some() {
         return Err(refused(fund, "has called its bids already: a batch follows"));
     }
-    let epoch = fund.progress.epoch;
-    if !fund.auction.sealed().values().any(|bids| bids.epoch < epoch) {
-        return Err(Rejection::Nothing {
-            what: "call: no bids were sealed before the last strike",
-        });
+    if fund.auction.sealed().is_empty() {
+        return Err(Rejection::Nothing { what: "call: no bids are sealed" });
     }
     book.progressed(fund, progress);
-    effect(&mut book, fund, BidsChange::Called { day, epoch });
+    effect(&mut book, fund, BidsChange::Called { day });
     Ok(book.finish(Outcome::None))
 }
 
@@ -116,10 +148,22 @@ fn open(
     salt: &Digest,
 ) -> Result<Batch, Rejection> {
     let fund = find_fund(state, fund)?;
-    check_bids(fund, who, bids)?;
+    check_bid_set(who, bids)?;
+    let least = params_of(fund)?.minimum.as_micro();
+    for bid in bids {
+        // A model that was delisted since then costs nobody his other bids.
+        check_listed(fund, &bid.model)?;
+        let mark = fund.price(&bid.model).unwrap_or_default();
+        let worth =
+            math::floor_div(i128::from(bid.units.as_micro()), i128::from(mark.as_nano()), K);
+        // Asked at the mark that he opens at: at that of the batch, what is just large enough would be gone wherever it does not suit.
+        if mark > PriceNano::ZERO {
+            check_amount("worth of a bid", worth.min(i128::from(least)) as i64, least)?;
+        }
+    }
     let shut = fund.auction.sealed().get(who).filter(|sealed| sealed.opened.is_none());
     let sealed = shut.ok_or(Rejection::Nothing { what: "open: this owner has nothing sealed" })?;
-    if !fund.auction.is_called(sealed) {
+    if !fund.auction.is_called(sealed) || fund.opening_until().is_none() {
         return Err(refused(fund, "opens bids between their call and its end"));
     }
     if bid_commitment(&fund.name, who, salt, bids) != sealed.commitment {
@@ -132,15 +176,17 @@ fn open(
     Ok(book.finish(Outcome::None))
 }
 
-/// Every bid in its range, and one a model and side: many bids of one owner are one price ladder, and many sets of one.
-fn check_bids(fund: &FundState, who: &Name, bids: &[Bid]) -> Result<(), Rejection> {
+/// What can be said of a set of bids without any fund: every bid in its range, and one a model and side, because many bids of one owner are
+/// one price ladder, and many sets of one.
+///
+/// # Errors
+/// `limit` for more than 200, `amount` for a bid on nothing or at nothing, `exists` for a second one on a model and side.
+pub fn check_bid_set(who: &Name, bids: &[Bid]) -> Result<(), Rejection> {
     if bids.len() > BIDS_MAX {
         return Err(Rejection::Limit { what: format!("bids of {who}"), max: BIDS_MAX as i64 });
     }
     let mut seen = std::collections::BTreeSet::new();
     for bid in bids {
-        // A model that was delisted since then costs nobody his other bids.
-        check_listed(fund, &bid.model)?;
         check_amount("units of a bid", bid.units.as_micro(), 1)?;
         check_amount("limit of a bid", bid.limit.as_nano(), 1)?;
         if !seen.insert((&bid.model, bid.side)) {
@@ -151,25 +197,52 @@ fn check_bids(fund: &FundState, who: &Name, bids: &[Bid]) -> Result<(), Rejectio
     Ok(())
 }
 
-/// Ends the time for opening: what was called and is shut is the fund's.
+/// Ends the time for opening: what was called is the fund's where it is shut, and where its owner has not got what it says by now. Prices
+/// that the batch meets are not set before, so whoever joins at them pays for what was lost. Where a strike met nobody, or its plan was
+/// refused, purses are asked for again before the next.
 fn close(state: &State, fund: &Name, day: i64) -> Result<Batch, Rejection> {
     let fund = find_fund(state, fund)?;
     params_of(fund)?;
     let (mut book, mut progress) = (Book::over(state), fund.progress.clone());
     book.charge_clock(fund, &mut progress, day)?;
-    let until =
-        fund.opening_until().ok_or(Rejection::Nothing { what: "close: no bids are called" })?;
-    if day < until {
+    let call = fund.auction.call().filter(|call| !call.marked);
+    let call = call.ok_or(Rejection::Nothing { what: "close: no bids are called" })?;
+    if fund.opening_until().is_some_and(|until| day < until) {
         return Err(refused(fund, "gives bidders their days to open what they sealed"));
     }
-    let shut = fund.auction.sealed().values();
-    let shut = shut.filter(|bids| bids.opened.is_none() && fund.auction.is_called(bids));
-    let lost: i128 = shut.map(|bids| i128::from(bids.deposit.as_micro())).sum();
+    check_uncommitted(fund)?;
+    let sealed = fund.auction.sealed().iter();
+    let called = sealed.filter(|(_, bids)| fund.auction.is_called(bids));
+    let gone = called.filter(|(who, bids)| !stands(state, who, bids));
+    let gone: Vec<(&Name, Cash)> = gone.map(|(who, bids)| (who, bids.deposit)).collect();
+    let lost: i128 = gone.iter().map(|(_, deposit)| i128::from(deposit.as_micro())).sum();
     forfeit(&mut book, fund, lost)?;
     book.progressed(fund, progress);
-    // What all deposits together come to is in one account, and fits.
-    effect(&mut book, fund, BidsChange::Closed { forfeited: Cash::from_micro(lost as i64) });
+    // What all deposits together come to was in one account, and fits.
+    let before = call.closed.unwrap_or(Cash::ZERO);
+    let forfeited = Cash::from_micro(before.as_micro().saturating_add(lost as i64));
+    let gone = gone.into_iter().map(|(who, _)| who.clone()).collect();
+    effect(&mut book, fund, BidsChange::Closed { forfeited, gone });
     Ok(book.finish(Outcome::None))
+}
+
+/// Whether bids are open and their owner has the cash and the units that they say: the rest of the budget where he buys, all units where
+/// he sells; a delisted model's are nobody's.
+fn stands(state: &State, who: &Name, sealed: &SealedBids) -> bool {
+    let Some(bids) = &sealed.opened else { return false };
+    let account = Account::Person(who.clone());
+    let has = |bid: &Bid| match bid.side {
+        _ if state.is_delisted(&bid.model) => true,
+        BidSide::Buys => {
+            let due = sealed.budget.as_micro() - sealed.deposit.as_micro();
+            state.balance(&account, &Asset::Cash) >= due
+        }
+        BidSide::Sells => {
+            let unit = Asset::Unit(bid.model.clone());
+            state.balance(&account, &unit) >= bid.units.as_micro()
+        }
+    };
+    bids.iter().all(has)
 }
 
 /// Deposits that are the fund's.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::{
     account::{Account, Asset, GlAccount},
     batch::{Batch, Meta},
+    bidding::refused,
     book::{Book, check_amount, check_seeded, find_fund},
     fund_state::FundState,
     kind::Kind,
@@ -58,6 +59,10 @@ fn wanted<'a>(
     check_seeded(book, fund)?;
     if fund.winding() {
         return Err(Rejection::Winding { fund: fund.name.clone() });
+    }
+    if fund.auction().call().is_some() {
+        // A deposit that will be lost is not for who comes for a moment.
+        return Err(refused(fund, "is open: no shares are made in kind before its batch"));
     }
     let supply = book.shares(fund);
     let part = |held: i128| math::ceil_div(held, shares, supply);

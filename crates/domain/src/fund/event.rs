@@ -241,18 +241,27 @@ pub enum Event {
         /// What the commitment was salted with.
         salt: Salt,
     },
-    /// Seals bids for the batch after a later strike.
+    /// Seals bids for the next call.
     SealBids {
         /// The fund.
         fund: Name,
         /// Who bids.
         who: Name,
-        /// The most cash that their trades may move.
+        /// The most that they may cost, their deposit included.
         budget: Cash,
         /// What seals them.
         commitment: Digest,
     },
-    /// Begins the time for opening what was sealed before the last strike.
+    /// Takes bids back for which no call came, or no batch.
+    TakeBackBids {
+        /// The fund.
+        fund: Name,
+        /// Whose.
+        who: Name,
+        /// The day.
+        day: i64,
+    },
+    /// Begins the time for opening what was sealed until now.
     CallBids {
         /// The fund.
         fund: Name,
@@ -440,55 +449,5 @@ impl Event {
     #[must_use]
     pub const fn fund(&self) -> Option<&Name> {
         event_fund::of(self)
-    }
-
-    /// The name of the operation, as in JSON.
-    #[must_use]
-    pub const fn op(&self) -> &'static str {
-        match self {
-            Self::CreateFund { .. } => "create_fund",
-            Self::Deposit { .. } => "deposit",
-            Self::Withdraw { .. } => "withdraw",
-            Self::Transfer { .. } => "transfer",
-            Self::Claim { .. } => "claim",
-            Self::Admit { .. } => "admit",
-            Self::Seed { .. } => "seed",
-            Self::MarkSet { .. } => "mark_set",
-            Self::Subscribe { .. } => "subscribe",
-            Self::Redeem { .. } => "redeem",
-            Self::CancelSubscription { .. } => "cancel_subscription",
-            Self::CancelRedemption { .. } => "cancel_redemption",
-            Self::HoldSubscriptions { .. } => "hold_subscriptions",
-            Self::SetEligible { .. } => "set_eligible",
-            Self::SetFeeShare { .. } => "set_fee_share",
-            Self::SetAllowList { .. } => "set_allow_list",
-            Self::Allow { .. } => "allow",
-            Self::Freeze { .. } => "freeze",
-            Self::Pause { .. } => "pause",
-            Self::CommitPrices { .. } => "commit_prices",
-            Self::CloseOrders { .. } => "close_orders",
-            Self::CutOff { .. } => "cut_off",
-            Self::HoldOrder { .. } => "hold_order",
-            Self::ReopenOrders { .. } => "reopen_orders",
-            Self::RevealPrices { .. } => "reveal_prices",
-            Self::SealBids { .. } => "seal_bids",
-            Self::CallBids { .. } => "call_bids",
-            Self::CloseBids { .. } => "close_bids",
-            Self::OpenBids { .. } => "open_bids",
-            Self::RequestWindow { .. } => "request_window",
-            Self::CancelWindow { .. } => "cancel_window",
-            Self::PayWindow { .. } => "pay_window",
-            Self::Strike { .. } => "strike",
-            Self::InKind { .. } => "in_kind",
-            Self::CreateInKind { .. } => "create_in_kind",
-            Self::Correct { .. } => "correct",
-            Self::Compensate { .. } => "compensate",
-            Self::DistributeFees { .. } => "distribute_fees",
-            Self::Rebalance { .. } => "rebalance",
-            Self::Vest { .. } => "vest",
-            Self::Royalty { .. } => "royalty",
-            Self::Delist { .. } => "delist",
-            Self::AdoptMethodology { .. } => "adopt_methodology",
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Which fund an event is about.
+//! Which fund an event is about, and what it is called.
 
 use super::event::Event;
 use crate::name::Name;
@@ -25,6 +25,7 @@ pub(super) const fn of(event: &Event) -> Option<&Name> {
         | Event::ReopenOrders { fund, .. }
         | Event::RevealPrices { fund, .. }
         | Event::SealBids { fund, .. }
+        | Event::TakeBackBids { fund, .. }
         | Event::CallBids { fund, .. }
         | Event::OpenBids { fund, .. }
         | Event::CloseBids { fund, .. }
@@ -49,5 +50,58 @@ pub(super) const fn of(event: &Event) -> Option<&Name> {
         | Event::Claim { .. }
         | Event::Correct { .. }
         | Event::Royalty { .. } => None,
+    }
+}
+
+impl Event {
+    /// The name of the operation, as in JSON.
+    #[must_use]
+    pub const fn op(&self) -> &'static str {
+        match self {
+            Self::CreateFund { .. } => "create_fund",
+            Self::Deposit { .. } => "deposit",
+            Self::Withdraw { .. } => "withdraw",
+            Self::Transfer { .. } => "transfer",
+            Self::Claim { .. } => "claim",
+            Self::Admit { .. } => "admit",
+            Self::Seed { .. } => "seed",
+            Self::MarkSet { .. } => "mark_set",
+            Self::Subscribe { .. } => "subscribe",
+            Self::Redeem { .. } => "redeem",
+            Self::CancelSubscription { .. } => "cancel_subscription",
+            Self::CancelRedemption { .. } => "cancel_redemption",
+            Self::HoldSubscriptions { .. } => "hold_subscriptions",
+            Self::SetEligible { .. } => "set_eligible",
+            Self::SetFeeShare { .. } => "set_fee_share",
+            Self::SetAllowList { .. } => "set_allow_list",
+            Self::Allow { .. } => "allow",
+            Self::Freeze { .. } => "freeze",
+            Self::Pause { .. } => "pause",
+            Self::CommitPrices { .. } => "commit_prices",
+            Self::CloseOrders { .. } => "close_orders",
+            Self::CutOff { .. } => "cut_off",
+            Self::HoldOrder { .. } => "hold_order",
+            Self::ReopenOrders { .. } => "reopen_orders",
+            Self::RevealPrices { .. } => "reveal_prices",
+            Self::SealBids { .. } => "seal_bids",
+            Self::TakeBackBids { .. } => "take_back_bids",
+            Self::CallBids { .. } => "call_bids",
+            Self::CloseBids { .. } => "close_bids",
+            Self::OpenBids { .. } => "open_bids",
+            Self::RequestWindow { .. } => "request_window",
+            Self::CancelWindow { .. } => "cancel_window",
+            Self::PayWindow { .. } => "pay_window",
+            Self::Strike { .. } => "strike",
+            Self::InKind { .. } => "in_kind",
+            Self::CreateInKind { .. } => "create_in_kind",
+            Self::Correct { .. } => "correct",
+            Self::Compensate { .. } => "compensate",
+            Self::DistributeFees { .. } => "distribute_fees",
+            Self::Rebalance { .. } => "rebalance",
+            Self::Vest { .. } => "vest",
+            Self::Royalty { .. } => "royalty",
+            Self::Delist { .. } => "delist",
+            Self::AdoptMethodology { .. } => "adopt_methodology",
+        }
     }
 }

@@ -32,7 +32,16 @@ pub(super) fn mark_set(
     check_uncommitted(fund)?;
     let mut book = Book::over(state);
     mark(&mut book, fund, prices, estimates)?;
+    mark_bids(&mut book, fund, prices);
     Ok(book.finish(Outcome::None))
+}
+
+/// Where prices of all models are set, bids whose opening is over may meet them: one that was left out would trade at an old mark.
+fn mark_bids(book: &mut Book<'_>, fund: &FundState, prices: &BTreeMap<Name, PriceNano>) {
+    let all = book.live(fund).into_iter().all(|model| prices.contains_key(model));
+    if let Some(change) = fund.marks_bids().filter(|_| all) {
+        book.effect(Effect::Bids { change, fund: fund.name.clone() });
+    }
 }
 
 /// Moves the fair value of what the fund holds against unrealised gains; no cash moves.

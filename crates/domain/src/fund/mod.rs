@@ -58,12 +58,15 @@ pub(crate) mod trading;
 mod vest;
 mod window;
 
+use self::mark::mark_set;
+
 pub use account::{Account, Asset, GlAccount, ParseAccountError};
 pub use auction::{
     Auction, AuctionParams, AuctionResult, Bid, BidSide, BidsChange, Call, ClearedMarket,
     SealedBids, bid_commitment,
 };
 pub use batch::{Batch, Effect, Entry, GlLine, Leg, Meta};
+pub use bidding::check_bid_set;
 pub use create_in_kind::{CreateQuote, quote_create};
 pub use cut_off::{CutOff, QueueChange};
 pub use distribute::{FeeSpan, MissingFeeShare, divide_fees};
@@ -107,9 +110,7 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
             admit::admit(state, &of)
         }
         Event::Seed { fund, who, amount, day } => seed::seed(state, fund, who, *amount, *day),
-        Event::MarkSet { fund, prices, estimates } => {
-            mark::mark_set(state, fund, prices, estimates)
-        }
+        Event::MarkSet { fund, prices, estimates } => mark_set(state, fund, prices, estimates),
         Event::Subscribe { fund, who, amount } => orders::subscribe(state, fund, who, *amount),
         Event::Redeem { fund, who, shares } => orders::redeem(state, fund, who, *shares),
         Event::CancelSubscription { .. } | Event::CancelRedemption { .. } => {
@@ -129,6 +130,7 @@ pub fn apply(state: &State, event: &Event) -> Result<Batch, Rejection> {
         | Event::SetFeeShare { .. }
         | Event::RevealPrices { .. } => two_sided(state, event),
         Event::SealBids { .. }
+        | Event::TakeBackBids { .. }
         | Event::CallBids { .. }
         | Event::OpenBids { .. }
         | Event::CloseBids { .. }

@@ -74,7 +74,7 @@ impl FundParams {
             ("publisher_share", self.publisher_share.as_ppb(), 0, PPB_ONE),
             ("reserve", self.reserve.as_micro(), 0, LIMIT),
             ("auction band", self.auction.map_or(0, |a| a.band.as_ppb()), 0, below_one),
-            ("auction deposit", self.auction.map_or(1, |a| a.deposit.as_ppb()), 1, PPB_ONE),
+            ("auction deposit", self.auction.map_or(1, |a| a.deposit.as_ppb()), 1, below_one),
             ("auction minimum", self.auction.map_or(1, |a| a.minimum.as_micro()), 1, LIMIT),
             (
                 "auction opening_days",

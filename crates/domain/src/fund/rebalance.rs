@@ -12,6 +12,7 @@ use super::{
     kind::Kind,
     math::{self, K},
     outcome::Outcome,
+    params::OPENING_DAYS_MAX,
     rejection::Rejection,
     state::{State, Tranche},
     trading,
@@ -24,6 +25,8 @@ use crate::{
 
 /// Rebalances after which leavers receive in kind what is unsold.
 const BATCHES: u32 = 3;
+/// The same with those that they wait for, because bids are being opened that may buy them.
+const BATCHES_MAX: u32 = BATCHES + OPENING_DAYS_MAX as u32;
 /// A publisher's bond receives one part in so many of each primary sale.
 const BOND_PART: i128 = 10;
 
@@ -365,7 +368,8 @@ impl<'a> Venue<'a> {
 
     /// Ends pools that have had three batches or have nothing left: the rest is delivered, dust to the fund.
     ///
-    /// A batch that passes while bids are being opened is nobody's last: their sale is to come, and its day is known.
+    /// A batch that passes while bids are being opened is nobody's last: their sale is to come, and its day is known. It is not put off for
+    /// ever: whoever has waited for as many batches as an opening has days at most has his units.
     fn close_pools(&mut self, passes: bool) -> Result<(), Rejection> {
         let name = &self.fund.name;
         let is_open = self.fund.opening_until().is_some_and(|until| self.fund.day() < until);
@@ -379,8 +383,8 @@ impl<'a> Venue<'a> {
             let left: Vec<(&Name, i128)> =
                 self.book.live(self.fund).into_iter().map(held).collect();
             let any = left.iter().any(|(_, units)| *units > 0);
-            if any && (waits || pool.batches + 1 < BATCHES) {
-                let batches = (pool.batches + 1).min(BATCHES - 1);
+            let batches = pool.batches + 1;
+            if any && (batches < BATCHES || waits && batches < BATCHES_MAX) {
                 let pool = Pool { batches, owners: pool.owners.clone() };
                 self.book.effect(Effect::PoolSet { epoch: *epoch, fund: name.clone(), pool });
                 continue;

@@ -229,6 +229,10 @@ pub(super) fn commit_prices(
     if fund.cut_off.is_some() {
         return Err(wrong(fund, "orders were cut off already: prices are committed to before"));
     }
+    if fund.auction().call().is_some_and(|call| call.closed.is_some()) {
+        // What is accepted after a commitment is not in it, and whoever bound it would choose old marks.
+        return Err(wrong(fund, "bids are open: their strike takes the prices of its moment"));
+    }
     book.effect(Effect::PricesCommitted { commitment, fund: fund.name.clone() });
     Ok(book.finish(Outcome::None))
 }

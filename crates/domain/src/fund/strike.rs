@@ -95,6 +95,9 @@ pub(super) fn strike(state: &State, name: &Name, day: i64) -> Result<Batch, Reje
     if let Some(effect) = fund.settled(&dealing, winding) {
         book.effect(effect);
     }
+    if let Some(change) = fund.strikes_bids(epoch, winding) {
+        book.effect(Effect::Bids { change, fund: name.clone() });
+    }
     progress.last = Some(standing(&book, fund)?);
     book.progressed(fund, progress);
     Ok(book.finish(Outcome::Strike(outcome)))

@@ -15,7 +15,7 @@ use super::{
     leaf::LeafRecord,
     merkle::MerkleError,
     strike::StrikeRecord,
-    watch::WatchError,
+    watch_error::WatchError,
 };
 use crate::{
     amount::PriceNano,

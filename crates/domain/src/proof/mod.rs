@@ -5,6 +5,7 @@
 //! it follows from, and [`verify_bundle`] derives it again. [`BalanceEvidence`] shows one holder's
 //! shares and nobody else's, [`OrderEvidence`] one order of a closed book.
 
+mod auction;
 mod balance;
 mod book;
 mod bundle;
@@ -23,6 +24,7 @@ mod sum_tree;
 mod tail;
 mod verify;
 mod watch;
+mod watch_error;
 mod window;
 mod witness;
 
@@ -47,7 +49,8 @@ pub use strike::{
 };
 pub use sum_tree::{SumError, SumNode};
 pub use verify::{KnownInformation, Verified, verify_bundle};
-pub use watch::{Watch, WatchError};
+pub use watch::Watch;
+pub use watch_error::WatchError;
 pub use witness::{Cosignature, KeptHead};
 
 /// Fields one after the other, each behind its length, so that no two lists of fields have the same bytes.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::watch::WatchError;
+use super::watch_error::WatchError;
 use crate::{
     digest::Digest,
     fund::{Methodology, MethodologyError},

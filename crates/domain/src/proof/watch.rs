@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::tail::Orders;
 use super::{
+    auction::AuctionWatch,
     commitment::{CommitmentFacts, Following},
     frozen::{Frozen, fees, settled},
     restated::{Finding, Restated},
     rules::{Adoption, Rules},
     strike::{FillRecord, HighWater, Order, OrderKind, SliceRecord, StrikeFacts},
+    watch_error::WatchError,
     window::WindowWatch,
 };
 use crate::{
@@ -17,89 +19,11 @@ use crate::{
     digest::Digest,
     fund::{
         Batch, Event, FundState, Methodology, MethodologyError, Outcome, Plan, RebalanceHistory,
-        Review, Salt, State, StrikeOutcome, nav_per_share_nano, restatement::RestateError,
+        Review, Salt, State, StrikeOutcome, apply, nav_per_share_nano,
     },
-    index::{IndexLevel, LevelError},
+    index::IndexLevel,
     name::Name,
 };
-
-/// Why the journal does not keep the fund's rules.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    /// An order that was placed when the prices of the strike were set already.
-    #[error(
-        "order {order} is in the strike of event {strike}, whose prices were set after event {cut_off}"
-    )]
-    Late {
-        /// The order's event.
-        order: u64,
-        /// The strike's event.
-        strike: u64,
-        /// The last event whose order is in time.
-        cut_off: u64,
-    },
-    /// An event says something else than the methodology.
-    #[error("event {sequence}, {field}: the journal says {stated}, the methodology {derived}")]
-    Rules {
-        /// The event.
-        sequence: u64,
-        /// What differs.
-        field: String,
-        /// What the event says.
-        stated: String,
-        /// What follows.
-        derived: String,
-    },
-    /// Rules that are adopted and that nobody has given.
-    #[error("event {sequence}: the methodology {digest} that is adopted is not known")]
-    UnknownRules {
-        /// The adoption.
-        sequence: u64,
-        /// Its digest.
-        digest: Digest,
-    },
-    /// Rules that are adopted in the middle of a period, whose fees are then those of other rules than its days.
-    #[error("event {sequence}: a methodology is adopted, but not right after a strike of the fund")]
-    BetweenStrikes {
-        /// The adoption.
-        sequence: u64,
-    },
-    /// The rules give no weights for a rebalance that happened.
-    #[error("event {sequence}: {source}")]
-    Weights {
-        /// The rebalance.
-        sequence: u64,
-        /// Why not.
-        source: MethodologyError,
-    },
-    /// The level passes its bound.
-    #[error("event {sequence}: {source}")]
-    Level {
-        /// The rebalance or strike.
-        sequence: u64,
-        /// Why not.
-        source: LevelError,
-    },
-    /// A compensation names prices that its strike cannot be restated at.
-    #[error("event {sequence}: {source}")]
-    Restatement {
-        /// The compensation.
-        sequence: u64,
-        /// Why not.
-        source: RestateError,
-    },
-    /// The instant window was not paid as the rules say.
-    #[error("event {sequence}: the instant window {why}")]
-    Window {
-        /// The event.
-        sequence: u64,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// An assertion of ours failed.
-    #[error("internal error in the proof of a strike: {0}")]
-    Internal(&'static str),
-}
 
 /// What is remembered of one fund between events.
 ///
@@ -125,6 +49,7 @@ pub struct Watch {
     frozen: Option<Frozen>,
     restated: Restated,
     window: WindowWatch,
+    auction: AuctionWatch,
 }
 
 impl Watch {
@@ -145,6 +70,7 @@ impl Watch {
             frozen: None,
             restated: Restated::default(),
             window: WindowWatch::default(),
+            auction: AuctionWatch::default(),
         }
     }
 
@@ -201,6 +127,11 @@ impl Watch {
 
     /// Remembers what `event` will change.
     pub fn before(&mut self, state: &State, event: &Event) {
+        if let Some(fund) = state.fund(&self.fund).filter(|_| event.fund() == Some(&self.fund)) {
+            let mut auction = self.auction;
+            auction.before((state, fund), event, || self.may_trade(state, fund));
+            self.auction = auction;
+        }
         match event {
             Event::MarkSet { fund, .. } if *fund == self.fund => {
                 self.marked = Some((self.sequence, state.chain()));
@@ -232,6 +163,7 @@ impl Watch {
         self.restate(state, event, batch)?;
         if event.fund() == Some(&self.fund) {
             self.window.follow(self.sequence, event)?;
+            self.auction.follow(self.sequence, (event, batch))?;
             self.follow_orders(event);
         }
         match event {
@@ -324,6 +256,7 @@ impl Watch {
         | Event::Strike { fund, .. }
         | Event::InKind { fund, .. }
         | Event::CreateInKind { fund, .. }
+        | Event::TakeBackBids { fund, .. }
         | Event::CallBids { fund, .. }
         | Event::CloseBids { fund, .. }
         | Event::Vest { fund, .. }
@@ -412,6 +345,26 @@ impl Watch {
             .map_err(|source| WatchError::Level { sequence, source })?;
         let rules = self.rules.current();
         rules.plan(&review).map_err(|source| WatchError::Weights { sequence, source })
+    }
+
+    /// Whether the batch that the rules ask for could be made: they give a plan, the index a level, and the engine takes it.
+    fn may_trade(&self, state: &State, fund: &FundState) -> bool {
+        let Ok(plan) = self.plan(state, fund) else { return false };
+        let rules = self.rules.current();
+        let (weights, prices) = (&plan.weights, fund.prices());
+        let has_level = match self.level.clone() {
+            Some(mut level) => level.rebase(weights, prices).is_ok(),
+            None => IndexLevel::start(weights, prices).is_ok(),
+        };
+        let event = Event::Rebalance {
+            fund: self.fund.clone(),
+            weights: plan.weights,
+            cash: Ppb::from_ppb(rules.cash_ppb),
+            spread: Ppb::from_ppb(rules.spread_ppb),
+            counterparties: rules.counterparties.clone(),
+            max_primary: rules.max_primary(),
+        };
+        has_level && apply(state, &event).is_ok_and(|batch| batch.clears_bids())
     }
 
     fn rebalance(

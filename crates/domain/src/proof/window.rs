@@ -7,7 +7,7 @@
 use super::{
     strike::{Order, OrderKind, WindowRecord},
     tail::Orders,
-    watch::WatchError,
+    watch_error::WatchError,
 };
 use crate::fund::{Event, FundState, Outcome};
 

@@ -152,6 +152,9 @@ impl Client {
         let fund = cast.fund.clone();
         let investor = self.investor();
         let who = cast.persons[investor].clone();
+        if self.follows_bids(model) {
+            return self.bid_step(model);
+        }
         match self.swarm.draw_op(&mut self.random) {
             Op::Deposit => {
                 Event::Deposit { who, amount: Cash::from_micro(self.random.magnitude(12)) }
@@ -382,7 +385,10 @@ impl Client {
     }
 
     fn rebalance(&mut self, model: &Model) -> Event {
-        let passes = model.bids_wait() && self.random.chance(800);
+        let passes = match model.bids_met() {
+            Some(met) => self.random.chance(if met { 100 } else { 800 }),
+            None => false,
+        };
         if passes && self.random.chance(700) {
             return self.bid_step(model);
         }

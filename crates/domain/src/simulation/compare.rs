@@ -6,7 +6,9 @@ use super::{
     model::{
         Code, GL_CAPITAL, GL_CASH, GL_INCOME, GL_MANAGEMENT, GL_MANAGEMENT_DUE, GL_PERFORMANCE,
         GL_PERFORMANCE_DUE, GL_REDEMPTIONS, GL_TRADING, GL_UNITS, GL_UNREALISED, Model, Struck,
-        Told, auction::Sealed, window::Paid,
+        Told,
+        auction::{Called, Sealed},
+        window::Paid,
     },
 };
 use crate::{
@@ -199,13 +201,19 @@ fn compare_venues(model: &Model, fund: &FundState) -> Result<(), Violation> {
     let sealed = |own: &Sealed| {
         let theirs = bids.get(&cast.persons[own.who]);
         theirs.is_some_and(|bids| {
-            let theirs = (bids.commitment, &bids.opened, i128::from(bids.deposit.as_micro()));
-            theirs == (own.digest, &own.bids, own.deposit)
+            let opened = bids.opened.as_deref();
+            let theirs = (bids.commitment, opened, i128::from(bids.deposit.as_micro()));
+            theirs == (own.digest, own.bids.as_deref(), own.deposit)
         })
     };
     let micro = |cash: Cash| i128::from(cash.as_micro());
     let auction = fund.auction();
-    let call = auction.call().map(|call| (call.epoch, call.day, call.closed.map(micro)));
+    let call = auction.call().map(|call| Called {
+        day: call.day,
+        lost: call.closed.map(micro),
+        marked: call.marked,
+        met: call.met,
+    });
     same(call == facts.call, || format!("call {call:?}, in the model {:?}", facts.call))?;
     same(auction.passed() == facts.passed, || format!("batches to strike {}", auction.passed()))?;
     let cleared = auction.last().map(|last| {

@@ -381,8 +381,8 @@ impl Life {
             events.push(strike.clone());
         }
         events.push(strike.clone());
-        // Where bids wait, a batch that trades nothing counts after each strike.
-        let bids_wait = !state.auction().sealed().is_empty();
+        // Where bids are called, a batch that trades nothing counts after each strike.
+        let bids_wait = state.auction().call().is_some();
         for number in 0..3 {
             events.extend((bids_wait && number > 0).then(|| strike.clone()));
             events.push(batch.clone());

@@ -133,7 +133,7 @@ impl Swarm {
             reserve: Cash::from_micro(random.pick([0, 0, 10_000_000, 1_000_000_000])),
             auction: random.chance(400).then(|| AuctionParams {
                 band: Ppb::from_ppb(random.pick([0, 50_000_000, 999_999_999])),
-                deposit: Ppb::from_ppb(random.pick([1, 100_000_000, 1_000_000_000])),
+                deposit: Ppb::from_ppb(random.pick([1, 100_000_000, 300_000_000, 999_999_999])),
                 minimum: Cash::from_micro(random.pick([1, 1_000_000])),
                 opening_days: random.range(1, 3),
             }),
@@ -149,7 +149,13 @@ impl Swarm {
             2 => weight.div_ceil(4),
             _ => *weight,
         });
-        let weights = weights.collect();
+        let mut weights: Vec<u32> = weights.collect();
+        // Where there is no auction few ask for one.
+        for (weight, (op, _)) in weights.iter_mut().zip(OPS) {
+            if *op == Op::Bids {
+                *weight = if params.auction.is_some() { *weight * 2 } else { *weight / 10 };
+            }
+        }
         let mut rate =
             |most: u64| if random.chance(400) { 0 } else { random.below(most as usize + 1) as u64 };
         let faults = Faults {

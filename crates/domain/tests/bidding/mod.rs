@@ -7,7 +7,7 @@ use domain::{
     digest::Digest,
     fund::{
         Account, Asset, AuctionParams, Batch, Bid, BidSide, Event, FundParams, Kind, Leg, Meta,
-        State, apply, bid_commitment,
+        PriceSet, Salt, State, apply, bid_commitment,
     },
 };
 
@@ -16,7 +16,7 @@ pub(crate) use crate::common::{commit, name};
 pub(crate) const CREDIT: i64 = 1_000_000;
 pub(crate) const ONE: i64 = 1_000_000_000;
 
-/// A band of a tenth, a fifth of the budget as deposit, bids from one credit on, two days to open them.
+/// A band of a tenth, a fifth of the budget as deposit, bids from one credit on, two days to open them: called on day 0, they end on day 3.
 pub(crate) const RULES: AuctionParams = AuctionParams {
     band: Ppb::from_ppb(100_000_000),
     deposit: Ppb::from_ppb(200_000_000),
@@ -77,6 +77,20 @@ pub(crate) fn strike(day: i64) -> Event {
 
 pub(crate) fn call(day: i64) -> Event {
     Event::CallBids { fund: name("a"), day }
+}
+
+pub(crate) fn mark(price: i64) -> Event {
+    let prices = [(name("m/a"), PriceNano::from_nano(price))].into();
+    Event::MarkSet { fund: name("a"), prices, estimates: [].into() }
+}
+
+pub(crate) fn take_back(who: &str, day: i64) -> Event {
+    Event::TakeBackBids { fund: name("a"), who: name(who), day }
+}
+
+/// The end of the opening, the marks, and the strike that meets what is open.
+pub(crate) fn meet(day: i64) -> [Event; 3] {
+    [close(day), mark(ONE), strike(day)]
 }
 
 pub(crate) fn close(day: i64) -> Event {
@@ -161,4 +175,36 @@ pub(crate) fn trades(batch: &Batch, wanted: Kind) -> Vec<(String, i64, i64)> {
         _ => unreachable!("a trade"),
     };
     entries.map(trade).collect()
+}
+
+/// Lists another model of PUB's.
+pub(crate) fn admit(model: &str) -> Event {
+    Event::Admit {
+        fund: name("a"),
+        model: name(model),
+        publisher: name("PUB"),
+        price: PriceNano::from_nano(ONE),
+        bond: Cash::from_micro(1),
+        contributors: Vec::new(),
+    }
+}
+
+/// A commitment to a price for a strike, its cut-off of a day, and what it told.
+pub(crate) fn bound(price: i64, number: u64, day: i64) -> [Event; 3] {
+    let (salt, prices) = (Salt::from_bytes([7; 32]), [(name("m/a"), PriceNano::from_nano(price))]);
+    let (prices, estimates) = (prices.into(), [].into());
+    let fund = name("a");
+    let set = PriceSet { fund: &fund, number, prices: &prices, estimates: &estimates, salt: &salt };
+    let commitment = set.commitment().unwrap();
+    [
+        Event::CommitPrices { fund: fund.clone(), commitment },
+        Event::CloseOrders { fund: fund.clone(), day, salt: Salt::from_bytes([8; 32]) },
+        Event::RevealPrices { fund, prices, estimates, salt },
+    ]
+}
+
+/// A share of SPONSOR's leaves in kind on a day.
+pub(crate) fn in_kind(day: i64) -> Event {
+    let (fund, who, shares) = (name("a"), name("SPONSOR"), Shares::from_nano(ONE));
+    Event::InKind { fund, who, shares, day, skip: Vec::new() }
 }

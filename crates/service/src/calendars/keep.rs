@@ -85,8 +85,11 @@ impl Service {
             }
             self.strike_by_calendar(&caller, fund, *day, kept).await?;
         }
-        match owed_review(&self.store, fund).await? {
-            Some(owed) => self.review_by_calendar(&caller, fund, owed, kept).await,
+        if let Some(owed) = owed_review(&self.store, fund).await? {
+            self.review_by_calendar(&caller, fund, owed, kept).await?;
+        }
+        match due.calendar.next_review(now) {
+            Some(review) => self.call_bids_before(&caller, fund, review.cut_off).await,
             None => Ok(()),
         }
     }
@@ -151,13 +154,13 @@ impl Service {
             cut_off: Timestamp::from_millis(owed.cut_off),
         };
         let key = format!("calendar/{fund}/{}/review", owed.date);
-        // Sealed bids are called first, and the review waits until they are open or their days are over.
-        let reviewed = match self.bids_wait(caller, &key, fund).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => self.rebalance_fund(caller, &key, fund).await,
-            Err(error) => Err(error),
-        };
-        match reviewed {
+        let ledger = self.ledger().await?;
+        let waits = |found: &FundState| found.auction().call().is_some() && !found.meets_bids();
+        if ledger.fund(fund).is_some_and(waits) {
+            // The strike that meets what is called is the review. Where one has, its plan was refused, and that is written down.
+            return Ok(());
+        }
+        match self.rebalance_fund(caller, &key, fund).await {
             Ok(done) => {
                 kept.reviews += 1;
                 let (date, strike) = (owed.date, done.strike);

@@ -35,7 +35,7 @@ const BEFORE: [Step; 20] = [
 ];
 
 /// From there to the next strike and its batch: every kind of command on the way.
-const BETWEEN: [Step; 19] = [
+const BETWEEN: [Step; 18] = [
     Step::Rebalance(3),
     Step::Subscribe("ann", 300_000_000),
     Step::Subscribe("bob", 200_000_007),
@@ -48,14 +48,13 @@ const BETWEEN: [Step; 19] = [
     Step::Window("ann", 5_000_000_000),
     Step::Strike(10),
     Step::Rebalance(10),
-    // A fund with an auction: the batch ends the time for opening, and who stayed shut loses his deposit.
+    // A fund with an auction: the strike ends the time for opening, who stayed shut loses his deposit, and its batch is in its transaction.
     Step::Seal("ann", 200_000_000),
     Step::Seal("bob", 100_000_000),
-    Step::StrikeAuction(11),
     Step::CallBids(11),
-    Step::OpenBids("ann"),
     Step::StrikeAuction(12),
-    Step::RebalanceAuction(13),
+    Step::OpenBids("ann"),
+    Step::StrikeAuction(13),
 ];
 
 /// More write points than there are.

@@ -63,7 +63,7 @@ impl Methodology {
         let (below_one, limit) = (PPB_ONE - 1, INTEGER_MAX as i64);
         if let Some(auction) = self.auction {
             in_range("auction.band", auction.band.as_ppb(), 0, below_one)?;
-            in_range("auction.deposit", auction.deposit.as_ppb(), 1, PPB_ONE)?;
+            in_range("auction.deposit", auction.deposit.as_ppb(), 1, below_one)?;
             in_range("auction.minimum", auction.minimum.as_micro(), 1, limit)?;
             in_range("auction.opening_days", auction.opening_days, 1, OPENING_DAYS_MAX)?;
             in_range("spread_ppb", self.spread_ppb, 0, 0)?;

@@ -35,6 +35,7 @@ pub(super) type Gap<'a> = (&'a Name, PriceNano, i128);
 
 /// The open bids, and what bidders have left while the batch runs.
 struct Bidders<'a> {
+    fund: &'a FundState,
     params: AuctionParams,
     /// By model and direction, in the order of sealing.
     bids: BTreeMap<(&'a Name, BidSide), Vec<(&'a Name, &'a Bid)>>,
@@ -45,16 +46,18 @@ struct Bidders<'a> {
     markets: Vec<ClearedMarket>,
 }
 
-/// Whether a batch trades nothing because bids wait, and counts for leavers all the same; once a strike.
+/// Whether a batch trades nothing because bids are called, and counts for leavers all the same; once a strike.
 ///
 /// # Errors
-/// `auction` for a batch that trades before the bids are open, and for a second one that does not.
+/// `auction` for a batch that trades before the bids met their strike, and for a second one that does not.
 pub(super) fn passes(fund: &FundState, order: &Order<'_>) -> Result<bool, Rejection> {
-    if fund.params.auction.is_none() || !fund.awaits_bids() {
+    if fund.auction.call().is_none() {
         return Ok(false);
     }
+    // A batch that aims at nothing never trades with bids: it counts for leavers, where a plan was refused too.
     if !order.weights.is_empty() || order.max_primary.is_some() {
-        return Err(refused(fund, "trades when its bids have been called, and opened or lost"));
+        let why = "trades at the marks of the strike after its opening";
+        return if fund.meets_bids() { Ok(false) } else { Err(refused(fund, why)) };
     }
     if fund.auction.passed() >= fund.progress.epoch {
         return Err(refused(fund, "has had a batch after this strike"));
@@ -71,24 +74,35 @@ impl<'a> Bidders<'a> {
         opened.sort_by_key(|(_, sealed, _)| sealed.order);
         let (mut bids, mut budgets) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::new());
         for (who, sealed, own) in opened {
-            budgets.insert(who, i128::from(sealed.budget.as_micro()));
-            for bid in own {
+            let budget = i128::from(sealed.budget.as_micro());
+            // The deposit is a part of what he answers for: who has the budget is never short.
+            budgets.insert(who, budget - i128::from(sealed.deposit.as_micro()));
+            for bid in own.iter() {
                 bids.entry((&bid.model, bid.side)).or_default().push((who, bid));
             }
         }
-        Self { params, bids, budgets, short: BTreeSet::new(), markets: Vec::new() }
+        Self { fund, params, bids, budgets, short: BTreeSet::new(), markets: Vec::new() }
     }
 
-    /// The least and the most that a unit is traded at.
-    fn limits(&self, mark: PriceNano) -> (i128, i128) {
-        let (mark, band) = (i128::from(mark.as_nano()), i128::from(self.params.band.as_ppb()));
-        (trading::selling_price(mark, band), trading::buying_price(mark, band))
+    /// The least and the most that a unit is traded at: the band around the mark, less what the estimate leaves out on the side that
+    /// would gain by it.
+    fn limits(&self, (model, mark): (&Name, PriceNano), side: BidSide) -> (i128, i128) {
+        let band = i128::from(self.params.band.as_ppb());
+        let estimate = self.fund.estimate(model).unwrap_or(mark);
+        let least = |price: PriceNano| trading::selling_price(i128::from(price.as_nano()), band);
+        let most = |price: PriceNano| trading::buying_price(i128::from(price.as_nano()), band);
+        match side {
+            BidSide::Buys => (least(mark.max(estimate)), most(mark)),
+            BidSide::Sells => (least(mark), most(mark.min(estimate))),
+        }
     }
 
     /// Bids on a model in one direction, the best first, with their limits inside the band; bids as good in the order of sealing.
     fn offers(&self, (model, mark): (&'a Name, PriceNano), side: BidSide) -> Vec<Offer<'a>> {
-        let (least, most) = self.limits(mark);
-        let minimum = i128::from(self.params.minimum.as_micro());
+        let (least, most) = self.limits((model, mark), side);
+        if least > most {
+            return Vec::new();
+        }
         let offer = |(who, bid): &(&'a Name, &'a Bid)| {
             let (limit, units) =
                 (i128::from(bid.limit.as_nano()), i128::from(bid.units.as_micro()));
@@ -97,8 +111,7 @@ impl<'a> Bidders<'a> {
                 BidSide::Buys => (limit >= least).then(|| limit.min(most)),
                 BidSide::Sells => (limit <= most).then(|| limit.max(least)),
             };
-            let worth = math::floor_div(units, i128::from(mark.as_nano()), K);
-            within.filter(|limit| *limit > 0 && worth >= minimum).map(|limit| (*who, units, limit))
+            within.filter(|limit| *limit > 0).map(|limit| (*who, units, limit))
         };
         let bids = self.bids.get(&(model, side)).into_iter().flatten();
         let mut offers: Vec<Offer<'a>> = bids.filter_map(offer).collect();
@@ -281,19 +294,20 @@ impl<'a> Venue<'a> {
         let floor = keep.max(i128::from(fund.params.reserve.as_micro()));
         let (unit, primary) = (Asset::Unit(model.clone()), Account::Primary(model.clone()));
         let offered = i128::from(self.book.balance(&primary, &unit));
-        let first = gap.min(offered);
+        // A price that is held back is not the publisher's gain either.
+        let (_, most) = bidders.limits((model, mark), BidSide::Sells);
+        let first = if most < price { 0 } else { gap.min(offered) };
         let first = first.min(trading::affordable(self.book.cash(fund), floor, price));
         let first = match self.primary_most {
             Some(cash) => first.min(trading::affordable(cash, 0, price)),
             None => first,
         };
         self.buy_some(&lot, &primary, first, price)?;
-        if first < offered && self.primary_most.is_none() {
+        if first < offered && self.primary_most.is_none() && most >= price {
             return Ok(());
         }
         let (mut left, cash) = (gap - first, self.book.cash(fund));
         let (mut cleared, mut total) = (Cleared::default(), 0);
-        let (_, most) = bidders.limits(mark);
         for (who, offered, limit) in bidders.offers((model, mark), BidSide::Sells) {
             // At the price of this bid all those before it must be affordable too.
             let room = trading::affordable(cash, floor, limit) - total;
@@ -324,6 +338,11 @@ impl<'a> Venue<'a> {
     /// Deposits of open bids return, but those of bidders who were short, which are the fund's.
     fn settle(&mut self, bidders: Bidders<'a>) -> Result<(), Rejection> {
         let fund = self.fund;
+        let Some(call) = fund.auction.call() else {
+            let change = BidsChange::Batched { epoch: fund.progress.epoch };
+            self.book.effect(Effect::Bids { change, fund: fund.name.clone() });
+            return Ok(());
+        };
         let opened = || fund.auction.sealed().iter().filter(|(_, bids)| bids.opened.is_some());
         let lost = opened().filter(|(who, _)| bidders.short.contains(who));
         let lost: i128 = lost.map(|(_, bids)| i128::from(bids.deposit.as_micro())).sum();
@@ -333,7 +352,7 @@ impl<'a> Venue<'a> {
         if !legs.is_empty() {
             self.book.post(Kind::BidReturn, Some(&fund.name), legs, Vec::new(), Meta::None)?;
         }
-        let closed = fund.auction.call().and_then(|call| call.closed).unwrap_or(Cash::ZERO);
+        let closed = call.closed.unwrap_or(Cash::ZERO);
         // Both were in one account at a time.
         let forfeited = Cash::from_micro(closed.as_micro().saturating_add(lost as i64));
         let (day, epoch) = (fund.day(), fund.progress.epoch);

@@ -1,13 +1,16 @@
-//! Bids left shut: somebody seals several sets under several names, looks at marks, values and everybody else's bids, and opens the one
-//! that suits him, or none. What takes it away is a deposit that costs as much as the choice can earn.
+//! Bids left shut: somebody seals several sets under several names, looks at values and everybody else's bids, and opens the one that
+//! suits him, or none. What takes it away is a deposit that costs as much as the choice can earn.
+//!
+//! He knows more than anybody can: while he chooses he knows the marks that the batch will have, a move of the whole breaker among them.
+//! What he earns at a mark that has followed the value is within the band; what a mark does not follow, no deposit bounds
+//! (ops/decisions/0047).
 
 use super::market::Market;
 use crate::{
     amount::{Cash, PPB_ONE, Ppb, PriceNano, Units},
     digest::Digest,
     fund::{
-        Asset, AuctionParams, Bid, BidSide, Event, FundParams, Methodology, Rejection,
-        bid_commitment,
+        AuctionParams, Bid, BidSide, Event, FundParams, Methodology, Rejection, bid_commitment,
     },
     simulation::{
         cast::name,
@@ -18,16 +21,18 @@ use crate::{
 
 /// The names of one attacker, each with a set at a limit of its own.
 const NAMES: [&str; 3] = ["ATT", "LP", "P1"];
-/// How far the limits are above the mark before the strike, in halves of the band.
-const STEPS: [i64; 3] = [0, -1, 1];
+/// How far the limits are above the value when they are sealed, in halves of the band; the last set takes any price that the band has.
+const STEPS: [i64; 2] = [0, -1];
+/// What that set bids, in values.
+const ANY_PRICE: i64 = 8;
 /// Auctions of one seed.
 const ROUNDS: usize = 16;
 
 /// What he earns over some auctions, less what he would have earned with the best of his sets alone, always opened: who has one plan and
 /// keeps it is an honest bidder, whatever the plan.
 ///
-/// In each auction a leaver's units are for sale, somebody else bids somewhere in the band, and the value has moved since the sealing.
-/// The attacker is the last to open.
+/// In each auction a leaver's units are for sale, somebody else bids somewhere in the band, and the value moves after the sealing, in one
+/// half of them within the band, in the other as far as the breaker lets a price go. The attacker is the last to open.
 ///
 /// # Errors
 /// A step of the attack that the engine refuses.
@@ -45,7 +50,8 @@ pub fn bids_left_shut(rules: &Methodology, seed: u64) -> Result<i128, Rejection>
     let names = 1 + random.below(NAMES.len());
     let (mut chosen, mut kept) = (0, vec![0; names]);
     for _ in 0..ROUNDS {
-        let round = Round::open(&params, auction, names, &mut random)?;
+        let breaker = rules.breaker_new_version_ppb;
+        let round = Round::open(&params, (auction, breaker), names, &mut random)?;
         let mut best = round.play(None)?;
         for (index, kept) in kept.iter_mut().enumerate() {
             let earned = round.play(Some(index))?;
@@ -75,7 +81,7 @@ fn salt() -> Digest {
 impl Round {
     fn open(
         params: &FundParams,
-        auction: AuctionParams,
+        (auction, breaker): (AuctionParams, i64),
         names: usize,
         random: &mut Random,
     ) -> Result<Self, Rejection> {
@@ -86,6 +92,7 @@ impl Round {
         market.subscribe("STAY", 100_000_000_000)?;
         market.strike(0)?;
         market.rebalance(0, 0, &[])?;
+        // Leaves at the strike whose batch sells for him.
         let leaves = market.shares("STAY") / 2;
         market.redeem("STAY", leaves)?;
         let band = auction.band.as_ppb();
@@ -99,27 +106,26 @@ impl Round {
             side: BidSide::Buys,
             units: Units::from_micro(i64::try_from(units).unwrap_or(i64::MAX / 4)),
         };
-        let start = NAMES.iter().map(|who| market.wealth(who)).sum::<i128>();
-        let bids = STEPS.map(|step| bid(step * (band / 2)));
+        let any = Bid { limit: PriceNano::from_nano(price.saturating_mul(ANY_PRICE)), ..bid(0) };
+        let [middle, low] = STEPS.map(|step| bid(step * (band / 2)));
+        let bids = [middle, low, any];
         for (who, bid) in NAMES.iter().zip(&bids).take(names) {
             seal(&mut market, who, budget, bid)?;
         }
         let other = bid(random.range(-band, band.max(1)));
         seal(&mut market, "P2", budget, &other)?;
-        // The value has moved, and the mark knows it.
-        let moved = part(price, PPB_ONE + random.range(-band, band.max(1)));
-        market.values.insert(name("A"), moved.max(1));
-        market.mark(1)?;
-        market.strike(0)?;
         let fund = market.fund.clone();
         market.run(Event::CallBids { fund, day: 0 })?;
         open(&mut market, "P2", &other)?;
+        let far = if random.chance(500) { breaker.min(ANY_PRICE / 2 * PPB_ONE) } else { band };
+        let value = part(price, PPB_ONE + random.range(-far.min(PPB_ONE / 10 * 9), far.max(1)));
         let rate = i128::from(auction.deposit.as_ppb());
         let deposit = up(i128::from(budget.as_micro()), rate, K) * K;
-        // What his names had, at what the units are worth by now.
-        let gained = NAMES.iter().map(|who| held(&market, who) * i128::from(moved - price));
-        let start = start + gained.sum::<i128>();
-        Ok(Self { market, bids, deposit, start })
+        // What his names had, at what the units are worth by then.
+        market.values.insert(name("A"), value);
+        let start = NAMES.iter().map(|who| market.wealth(who)).sum::<i128>();
+        let sealed = deposit * names as i128;
+        Ok(Self { market, bids, deposit, start: start + sealed })
     }
 
     /// What his names have more at the end where this set is opened, and the others stay shut.
@@ -131,15 +137,12 @@ impl Round {
         let (fund, until) = (market.fund.clone(), market.state.fund(&market.fund));
         let day = until.and_then(crate::fund::FundState::opening_until).unwrap_or(0);
         market.run(Event::CloseBids { fund, day })?;
+        market.mark(1)?;
+        market.strike(day)?;
         // At the weights that there are, nobody trades but the leavers.
         market.hold(0, &[])?;
         Ok(NAMES.iter().map(|who| market.wealth(who)).sum::<i128>() - self.start)
     }
-}
-
-fn held(market: &Market, who: &str) -> i128 {
-    let account = crate::fund::Account::Person(name(who));
-    i128::from(market.state.balance(&account, &Asset::Unit(name("A"))))
 }
 
 fn part(price: i64, ppb: i64) -> i64 {

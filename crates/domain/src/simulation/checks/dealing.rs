@@ -21,6 +21,7 @@ pub(super) fn check_queues(seen: &Seen<'_>, fund: &FundState) -> Result<(), Viol
         | Event::Strike { .. }
         | Event::SealBids { .. }
         | Event::OpenBids { .. }
+        | Event::TakeBackBids { .. }
         | Event::CallBids { .. }
         | Event::CloseBids { .. }
         | Event::Pause { .. }

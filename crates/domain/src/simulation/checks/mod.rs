@@ -121,6 +121,7 @@ pub(super) const fn is_heavy(event: &Event) -> bool {
         event,
         Event::Strike { .. }
             | Event::PayWindow { .. }
+            | Event::TakeBackBids { .. }
             | Event::CallBids { .. }
             | Event::CloseBids { .. }
             | Event::InKind { .. }
@@ -176,7 +177,7 @@ pub(super) fn check_event(seen: &Seen<'_>) -> Result<(), Violation> {
             let limit = max_primary.map(|part| i128::from(part.as_ppb()));
             trading::check_rebalance(seen, fund, before, &after, (spread.as_ppb(), limit))
         }
-        (Event::CallBids { .. } | Event::CloseBids { .. }, _) => {
+        (Event::TakeBackBids { .. } | Event::CallBids { .. } | Event::CloseBids { .. }, _) => {
             trading::check_lost(seen, fund, before, &after)
         }
         (Event::MarkSet { .. } | Event::RevealPrices { .. }, _) => check_mark(seen, before, &after),
@@ -216,6 +217,7 @@ fn check_progress(seen: &Seen<'_>, fund: &FundState) -> Result<(), Violation> {
     let day = match seen.event {
         Event::Strike { day, .. }
         | Event::PayWindow { day, .. }
+        | Event::TakeBackBids { day, .. }
         | Event::CallBids { day, .. }
         | Event::CloseBids { day, .. }
         | Event::InKind { day, .. }

@@ -45,7 +45,7 @@ pub(super) fn check_rebalance(
         _ => 3,
     };
     ensure(15, entries.iter().map(order).is_sorted(), || "leavers do not sell first".to_owned())?;
-    check_primary_first(seen, entries, primary_limit.is_some())?;
+    check_primary_first(seen, fund, entries, primary_limit.is_some())?;
     if let Some(part) = primary_limit {
         check_primary_limit(entries, down(before.nav, part, K) / K)?;
     }
@@ -59,13 +59,15 @@ pub(super) fn check_rebalance(
         // While bids are being opened, the batch before a sale is nobody's last.
         let until = fund.opening_until().filter(|_| seen.batch.passes_bids());
         let stays = until.is_some_and(|until| fund.day() < until);
-        ensure(15, pool.is_some() == ((stays || batches + 1 < 3) && waits), || {
+        let more = batches + 1 < if stays { 3 + 14 } else { 3 };
+        ensure(15, pool.is_some() == (more && waits), || {
             format!("leavers of strike {epoch} after batch {}", batches + 1)
         })?;
-        let counted = if stays { (batches + 1).min(2) } else { batches + 1 };
-        ensure(15, pool.is_none_or(|pool| pool.batches == counted), || {
+        ensure(15, pool.is_none_or(|pool| pool.batches == batches + 1), || {
             format!("batch {} of strike {epoch} was not counted", batches + 1)
         })?;
+        let waits = seen.after.balance(&account, &Asset::Cash);
+        ensure(10, waits == 0, || format!("{waits} wait beside the units of strike {epoch}"))?;
         if let Some(pool) = pool {
             check_proceeds(entries, *epoch, pool)?;
         }
@@ -73,15 +75,23 @@ pub(super) fn check_rebalance(
     Ok(())
 }
 
-/// An auction trades a model in one direction at one price, within the band around the mark.
+/// An auction trades a model in one direction at one price, within the band around the mark; not below that around an estimate above it
+/// where the fund sells, not above that around one below it where the fund buys.
 fn check_band(fund: &FundState, entries: &[Entry], band: i128) -> Result<(), Violation> {
     let mut prices = BTreeMap::<(&Name, bool), i128>::new();
     for entry in entries {
         let Meta::Trade { counterparty, model, price, .. } = &entry.meta else { continue };
         let (price, mark) = (i128::from(price.as_nano()), fund.price(model).unwrap_or_default());
         let mark = i128::from(mark.as_nano());
-        ensure(14, (price - mark).abs() <= down(mark, band, K), || {
-            format!("{model} is traded at {price}, marked {mark}")
+        let estimate = fund.estimate(model).map_or(mark, |price| i128::from(price.as_nano()));
+        let near = |of: i128| (price - of).abs() <= down(of, band, K);
+        let held_back = match entry.kind {
+            _ if matches!(counterparty, Account::Primary(_)) => false,
+            Kind::Buy => estimate < mark && price > estimate,
+            _ => estimate > mark && price < estimate,
+        };
+        ensure(14, near(mark) && (!held_back || near(estimate)), || {
+            format!("{model} is traded at {price}, marked {mark}, estimated {estimate}")
         })?;
         if matches!(counterparty, Account::Primary(_)) {
             ensure(14, price == mark, || format!("the primary offer of {model} at {price}"))?;
@@ -116,9 +126,11 @@ fn check_primary_limit(entries: &[Entry], most: i128) -> Result<(), Violation> {
     Ok(())
 }
 
-/// The primary offer sells before others, and others only where it is empty or has sold what it may.
+/// The primary offer sells before others, and others only where it is empty, has sold what it may, or is marked above its estimate in an
+/// auction.
 fn check_primary_first(
     seen: &Seen<'_>,
+    fund: &FundState,
     entries: &[Entry],
     is_limited: bool,
 ) -> Result<(), Violation> {
@@ -133,7 +145,11 @@ fn check_primary_first(
     for (model, _) in first.into_iter().filter(|(_, primary)| !primary) {
         let offer = Account::Primary(model.clone());
         let left = seen.after.balance(&offer, &Asset::Unit(model.clone()));
-        ensure(15, left == 0 || is_limited, || format!("{left} of {model} were passed over"))?;
+        let below = fund.estimate(model).is_some_and(|price| Some(price) < fund.price(model));
+        let held_back = fund.params().auction.is_some() && below;
+        ensure(15, left == 0 || is_limited || held_back, || {
+            format!("{left} of {model} were passed over")
+        })?;
     }
     Ok(())
 }
@@ -172,7 +188,8 @@ fn cash_of(entry: &Entry) -> i128 {
     cash.map(|leg| i128::from(leg.amount)).sum()
 }
 
-/// A call moves nothing of the fund, and its end brings it what was lost and nothing else.
+/// A call and a set that is taken back move nothing of the fund; its end, and a bidder who is barred, bring it what was lost and nothing
+/// else.
 pub(super) fn check_lost(
     seen: &Seen<'_>,
     fund: &FundState,

@@ -23,12 +23,23 @@ pub(in crate::simulation) struct Sealed {
     pub(in crate::simulation) bids: Option<Vec<Bid>>,
     pub(in crate::simulation) deposit: i128,
     budget: i128,
-    /// Strikes when it was sealed.
-    since: u64,
+    /// Whether it is part of the call.
+    called: bool,
+    /// The day of sealing.
+    day: i64,
 }
 
-/// A call: the strikes at it, its day, and what was lost at its end.
-pub(in crate::simulation) type Called = (u64, i64, Option<i128>);
+/// A call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::simulation) struct Called {
+    pub(in crate::simulation) day: i64,
+    /// What was lost since its end.
+    pub(in crate::simulation) lost: Option<i128>,
+    /// Whether prices were set that no strike has taken.
+    pub(in crate::simulation) marked: bool,
+    /// The strike that took them.
+    pub(in crate::simulation) met: Option<u64>,
+}
 
 /// What a batch came to: its day, strikes, what was lost, and of each market the model, the direction, the price and the units.
 pub(in crate::simulation) type Cleared = (i64, u64, i128, Vec<(usize, BidSide, i128, i128)>);
@@ -49,7 +60,7 @@ impl AuctionRules {
     pub(super) fn read(params: &AuctionParams) -> Result<Self, Code> {
         let (band, deposit) = (params.band.as_ppb(), params.deposit.as_ppb());
         need((0..1_000_000_000).contains(&band), "amount")?;
-        need((1..=1_000_000_000).contains(&deposit), "amount")?;
+        need((1..1_000_000_000).contains(&deposit), "amount")?;
         let minimum = amount(params.minimum.as_micro(), 1)?;
         need((1..=14).contains(&params.opening_days), "amount")?;
         let (band, deposit) = (i128::from(band), i128::from(deposit));
@@ -67,6 +78,7 @@ impl Model {
             Event::CallBids { fund, day } => self.call(fund, *day),
             Event::CloseBids { fund, day } => self.end_opening(fund, *day),
             Event::OpenBids { fund, who, bids, salt } => self.open((fund, who), bids, salt),
+            Event::TakeBackBids { fund, who, day } => self.take_back((fund, who), *day),
             _ => Err("nothing"),
         }
     }
@@ -98,8 +110,8 @@ impl Model {
         need(self.facts.sealed.iter().all(|sealed| sealed.who != who), "exists")?;
         let deposit = up(budget, rules.deposit, K);
         self.post(&[(CASH, person(who), ESC_SUB, deposit)])?;
-        let (bids, since) = (None, self.facts.epoch);
-        self.facts.sealed.push(Sealed { who, digest, bids, deposit, budget, since });
+        let (bids, called, day) = (None, false, self.facts.day);
+        self.facts.sealed.push(Sealed { who, digest, bids, deposit, budget, called, day });
         Ok(())
     }
 
@@ -109,15 +121,52 @@ impl Model {
         self.clock(rules, day)?;
         need(!self.facts.access.paused, "paused")?;
         need(self.facts.call.is_none(), "auction")?;
-        let epoch = self.facts.epoch;
-        need(self.facts.sealed.iter().any(|sealed| sealed.since < epoch), "nothing")?;
-        self.facts.call = Some((epoch, day, None));
+        need(!self.facts.sealed.is_empty(), "nothing")?;
+        self.facts.sealed.iter_mut().for_each(|sealed| sealed.called = true);
+        self.facts.call = Some(Called { day, lost: None, marked: false, met: None });
         Ok(())
     }
 
-    /// Strikes of the call while bids can be opened; what was sealed before the last of them is called.
-    fn opening(&self) -> Option<u64> {
-        self.facts.call.filter(|call| call.2.is_none()).map(|call| call.0)
+    /// The call while its bids can be opened.
+    fn opening(&self) -> Option<Called> {
+        self.facts.call.filter(|call| call.lost.is_none())
+    }
+
+    fn take_back(&mut self, (fund, who): (&Name, &Name), day: i64) -> Result<(), Code> {
+        let rules = self.rules(fund)?;
+        self.clock(rules, day)?;
+        let who = self.person(who)?;
+        let place = self.facts.sealed.iter().position(|sealed| sealed.who == who);
+        let place = place.ok_or("nothing")?;
+        let days = rules.auction.ok_or("auction")?.days;
+        let sealed = &self.facts.sealed[place];
+        // No call for a month, or no batch within a month of the opening.
+        let free = match self.facts.call.filter(|_| sealed.called) {
+            None => day - sealed.day > 31,
+            Some(call) => day - call.day > days + 31,
+        };
+        need(free || self.live().next().is_none(), "auction")?;
+        let gone = self.facts.sealed.remove(place);
+        self.end_empty_call();
+        self.post(&[(CASH, ESC_SUB, person(who), gone.deposit)])
+    }
+
+    /// Prices are set, of these models.
+    pub(super) fn bids_marked(&mut self, models: &[usize]) {
+        let all = self.live().all(|model| models.contains(&model));
+        if let Some(call) = self.facts.call.as_mut().filter(|call| all && call.lost.is_some()) {
+            (call.marked, call.met) = (true, None);
+        }
+    }
+
+    /// A strike is over; in doubt it meets nobody.
+    pub(super) fn bids_struck(&mut self) {
+        let (epoch, doubt) = (self.facts.epoch, self.facts.held || self.facts.access.paused);
+        let doubt = doubt && !self.facts.winding;
+        if let Some(call) = self.facts.call.as_mut().filter(|call| call.marked) {
+            call.marked = false;
+            call.met = (!doubt).then_some(epoch).or(call.met);
+        }
     }
 
     pub(super) fn open(
@@ -130,16 +179,21 @@ impl Model {
         let who = self.person(name)?;
         need(bids.len() <= 200, "limit")?;
         for (index, bid) in bids.iter().enumerate() {
-            self.listed(&bid.model)?;
             amount(bid.units.as_micro(), 1)?;
             amount(bid.limit.as_nano(), 1)?;
             let same = |other: &Bid| other.model == bid.model && other.side == bid.side;
             need(!bids[..index].iter().any(same), "exists")?;
         }
+        let least = self.rules(fund)?.auction.ok_or("auction")?.minimum;
+        for bid in bids {
+            let price = self.price(self.listed(&bid.model)?);
+            let worth = down(i128::from(bid.units.as_micro()), price, K);
+            need(price == 0 || worth >= least, "amount")?;
+        }
         let found = self.facts.sealed.iter().position(|s| s.who == who && s.bids.is_none());
         let place = found.ok_or("nothing")?;
         let sealed = &self.facts.sealed[place];
-        need(self.opening().is_some_and(|epoch| sealed.since < epoch), "auction")?;
+        need(self.opening().is_some() && sealed.called, "auction")?;
         need(bid_commitment(fund, name, salt, bids) == sealed.digest, "auction")?;
         self.facts.sealed[place].bids = Some(bids.to_vec());
         Ok(())
@@ -149,15 +203,40 @@ impl Model {
         let rules = self.rules(fund)?;
         let auction = rules.auction.ok_or("auction")?;
         self.clock(rules, day)?;
-        let Some((epoch, called, None)) = self.facts.call else { return Err("nothing") };
+        let call = self.facts.call.filter(|call| !call.marked).ok_or("nothing")?;
         // The day of the call does not count.
-        need(day - called > auction.days, "auction")?;
-        let is_lost = |sealed: &Sealed| sealed.bids.is_none() && sealed.since < epoch;
-        let lost = self.facts.sealed.iter().filter(|s| is_lost(s)).map(|s| s.deposit).sum();
+        need(call.lost.is_some() || day - call.day > auction.days, "auction")?;
+        need(self.facts.open.is_none(), "commitment")?;
+        let is_lost = |sealed: &Sealed| sealed.called && !self.can_do(sealed);
+        let (gone, stay): (Vec<Sealed>, Vec<Sealed>) =
+            self.facts.sealed.clone().into_iter().partition(is_lost);
+        let lost = gone.iter().map(|sealed| sealed.deposit).sum();
         self.lose(lost)?;
-        self.facts.sealed.retain(|sealed| !is_lost(sealed));
-        self.facts.call = Some((epoch, called, Some(lost)));
+        self.facts.sealed = stay;
+        let all = call.lost.unwrap_or(0) + lost;
+        self.facts.call = Some(Called { lost: Some(all), ..call });
+        self.end_empty_call();
         Ok(())
+    }
+
+    fn end_empty_call(&mut self) {
+        if !self.facts.sealed.iter().any(|sealed| sealed.called) {
+            self.facts.call = None;
+        }
+    }
+
+    /// Whether somebody who opened has what he says.
+    fn can_do(&self, sealed: &Sealed) -> bool {
+        let Some(bids) = &sealed.bids else { return false };
+        bids.iter().all(|bid| match (bid.side, self.listed(&bid.model)) {
+            (BidSide::Buys, Ok(model)) if !self.facts.dead[model] => {
+                self.cell(person(sealed.who), CASH) >= sealed.budget - sealed.deposit
+            }
+            (BidSide::Sells, Ok(model)) if !self.facts.dead[model] => {
+                self.cell(person(sealed.who), unit(model)) >= i128::from(bid.units.as_micro())
+            }
+            _ => true,
+        })
     }
 
     fn lose(&mut self, lost: i128) -> Result<(), Code> {
@@ -176,47 +255,52 @@ impl Model {
         Ok(())
     }
 
-    /// Whether bids wait that a batch must not overtake.
-    pub(in crate::simulation) fn bids_wait(&self) -> bool {
-        let last = self.facts.epoch;
-        self.facts.sealed.iter().any(|sealed| match self.facts.call {
-            None => sealed.since < last,
-            Some((epoch, _, None)) => sealed.bids.is_none() && sealed.since < epoch,
-            Some(_) => false,
-        })
+    /// Whether the last strike met the bids that are called; none where none are.
+    pub(in crate::simulation) fn bids_met(&self) -> Option<bool> {
+        self.facts.call.map(|call| call.met == Some(self.facts.epoch))
     }
 
     /// Whether bids are called and their days are not over.
     pub(super) fn sale_is_to_come(&self) -> bool {
         let rules = self.rules.and_then(|rules| rules.auction);
-        let open = self.facts.call.filter(|call| call.2.is_none());
-        let days = |call: &Called| self.facts.day - call.1;
-        open.zip(rules).is_some_and(|(call, rules)| days(&call) <= rules.days)
+        let days = |call: &Called| self.facts.day - call.day;
+        self.opening().zip(rules).is_some_and(|(call, rules)| days(&call) <= rules.days)
     }
 
     /// Whether this batch only counts.
     pub(super) fn batch_passes(&self, empty: bool) -> Result<bool, Code> {
-        if !self.bids_wait() {
-            return Ok(false);
+        let Some(met) = self.bids_met() else { return Ok(false) };
+        need(if empty { self.facts.passed < self.facts.epoch } else { met }, "auction")?;
+        Ok(empty)
+    }
+
+    /// The least and the most that may be paid: within the band around the mark, and where the estimate stands on the other side of it
+    /// from those who trade, within the band around the estimate too.
+    fn corridor(&self, model: usize, side: BidSide, rules: AuctionRules) -> (i128, i128) {
+        let price = self.price(model);
+        let estimate = self.facts.est[model].map_or(price, i128::from);
+        let off = |price: i128| down(price, rules.band, K);
+        let (mut least, mut most) = (price - off(price), price + off(price));
+        if side == BidSide::Buys && estimate > price {
+            least = estimate - off(estimate);
         }
-        need(empty && self.facts.passed < self.facts.epoch, "auction")?;
-        Ok(true)
+        if side == BidSide::Sells && estimate < price {
+            most = estimate + off(estimate);
+        }
+        (least, most)
     }
 
     /// All that is good enough for one model in one direction, in the order in which it is served; nothing is paid beyond the band.
     fn good(&self, model: usize, side: BidSide, rules: AuctionRules) -> Vec<Good> {
-        let price = self.price(model);
-        let off = down(price, rules.band, K);
+        let (least, most) = self.corridor(model, side, rules);
         let mut good = Vec::new();
-        for sealed in &self.facts.sealed {
+        for sealed in self.facts.sealed.iter().filter(|_| least <= most) {
             for bid in sealed.bids.iter().flatten() {
                 let limit = i128::from(bid.limit.as_nano());
-                let within =
-                    if side == BidSide::Buys { limit >= price - off } else { limit <= price + off };
+                let within = if side == BidSide::Buys { limit >= least } else { limit <= most };
                 let units = i128::from(bid.units.as_micro());
-                let large = down(units, price, K) >= rules.minimum;
-                if bid.side == side && within && large && bid.model == self.cast.models[model] {
-                    good.push((sealed.who, units, limit.clamp(price - off, price + off)));
+                if bid.side == side && within && bid.model == self.cast.models[model] {
+                    good.push((sealed.who, units, limit.clamp(least, most)));
                 }
             }
         }
@@ -236,7 +320,7 @@ impl Model {
         let open = self.facts.sealed.iter().filter(|sealed| sealed.bids.is_some());
         let open: Vec<(usize, i128, i128)> = open.map(|s| (s.who, s.deposit, s.budget)).collect();
         let mut floor = Floor { rules, short: Vec::new(), may: BTreeMap::new(), told: Vec::new() };
-        floor.may.extend(open.iter().map(|(who, _, budget)| (*who, *budget)));
+        floor.may.extend(open.iter().map(|(who, deposit, budget)| (*who, *budget - *deposit)));
         let epochs: Vec<u64> = self.facts.pools.keys().copied().collect();
         let rows: Vec<usize> = self.facts.pools.values().map(|pool| pool.row).collect();
         let lots = rows.len() as i128 + 1;
@@ -278,6 +362,8 @@ impl Model {
         for (model, gap) in gaps.iter().filter(|gap| gap.1 > 0) {
             self.take_offers(*model, *gap, (keep, primary_cash), &mut floor)?;
         }
+        self.facts.passed = self.facts.epoch;
+        let Some(call) = self.facts.call.take() else { return Ok(()) };
         let (mut lost, mut back) = (0, Vec::<Leg>::new());
         for (who, deposit, _) in open {
             if floor.short.contains(&who) {
@@ -288,10 +374,8 @@ impl Model {
         }
         self.lose(lost)?;
         self.post(&back)?;
-        let before = self.facts.call.and_then(|call| call.2).unwrap_or(0);
+        let before = call.lost.unwrap_or(0);
         self.facts.sealed.retain(|sealed| sealed.bids.is_none());
-        self.facts.call = None;
-        self.facts.passed = self.facts.epoch;
         let (day, epoch) = (self.facts.day, self.facts.epoch);
         self.facts.cleared = Some((day, epoch, before + lost, floor.told));
         Ok(())
@@ -350,17 +434,18 @@ impl Model {
         let price = self.price(model);
         let offered = self.cell(primary(model), unit(model));
         let reach = |cash: i128, at: i128| down((cash - keep).max(0), K, at);
-        let first = gap.min(offered).min(reach(self.cash(), price));
+        let (_, worst) = self.corridor(model, BidSide::Sells, floor.rules);
+        // The publisher gains nothing either by a mark that is far above the estimate.
+        let first = if worst < price { 0 } else { gap.min(offered).min(reach(self.cash(), price)) };
         let first = primary_cash.map_or(first, |cash| first.min(cash * K / price));
         if first > 0 {
             self.buy_units(model, primary(model), first, price)?;
         }
-        if first < offered && primary_cash.is_none() {
+        if worst >= price && first < offered && primary_cash.is_none() {
             return Ok(());
         }
         let (cash, mut left) = (self.cash(), gap - first);
         let (mut at, mut all, mut takers) = (0, 0, Vec::new());
-        let worst = price + down(price, floor.rules.band, K);
         for (who, units, limit) in self.good(model, BidSide::Sells, floor.rules) {
             let due = units.min(left).min(reach(cash, limit) - all);
             let due = due.min(down(floor.may[&who].max(0), K, worst));

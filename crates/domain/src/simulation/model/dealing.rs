@@ -37,6 +37,8 @@ impl Model {
             let model = self.alive(name)?;
             self.facts.est[model] = Some(estimate.as_nano());
         }
+        let models = px.keys().filter_map(|name| self.alive(name).ok());
+        self.bids_marked(&models.collect::<Vec<usize>>());
         Ok(())
     }
 
@@ -114,6 +116,7 @@ impl Model {
             self.forget_sold();
         }
         self.facts.last = Some((self.nav(), self.shares()));
+        self.bids_struck();
         let (epoch, winding) = (self.facts.epoch, self.facts.winding);
         Ok(Struck { epoch, nav, ask, shares, winding, fills, slices })
     }

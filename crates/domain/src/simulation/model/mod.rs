@@ -303,6 +303,7 @@ impl Model {
             }
             Event::SetFeeShare { fund, model, share } => self.fee_share(fund, model, *share)?,
             Event::SealBids { .. }
+            | Event::TakeBackBids { .. }
             | Event::CallBids { .. }
             | Event::OpenBids { .. }
             | Event::CloseBids { .. } => self.bidding(event)?,

@@ -27,6 +27,7 @@ impl Model {
         let supply = self.shares();
         need(supply > 0, "unseeded")?;
         need(!self.facts.winding, "winding")?;
+        need(self.facts.call.is_none(), "auction")?;
         let cash = up(self.cash(), made, supply);
         let parts: Vec<(usize, i128)> =
             self.live().map(|m| (m, up(self.units(m), made, supply))).collect();

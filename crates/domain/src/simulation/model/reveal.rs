@@ -46,6 +46,7 @@ impl Model {
         self.rules(fund)?;
         need(self.shares() > 0, "unseeded")?;
         need(self.facts.open.is_none() && self.facts.cut.is_none(), "commitment")?;
+        need(self.facts.call.is_none_or(|call| call.lost.is_none()), "commitment")?;
         self.facts.open = Some(Open { digest, book: None, told: false });
         Ok(())
     }

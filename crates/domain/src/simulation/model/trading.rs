@@ -194,12 +194,12 @@ impl Model {
         // While bids are being opened the sale is to come.
         let stays = passes && self.sale_is_to_come();
         let Some(pool) = self.facts.pools.get_mut(&epoch) else { return Ok(()) };
-        pool.batches = if stays { (pool.batches + 1).min(2) } else { pool.batches + 1 };
+        pool.batches += 1;
         let pool = pool.clone();
         let left: Vec<(usize, i128)> =
             self.live().map(|m| (m, self.cell(pool.row, unit(m)))).collect();
         let any = left.iter().any(|(_, units)| *units > 0);
-        if any && (stays || pool.batches < BATCHES) {
+        if any && (pool.batches < BATCHES || stays && pool.batches < BATCHES + 14) {
             return Ok(());
         }
         let mut legs = Vec::<Leg>::new();

@@ -70,6 +70,9 @@ enum Command {
     Sim(commands::sim::SimArguments),
     /// Attack a methodology by seeded simulations; exit 1 if any attack earns.
     Attack(commands::attack::AttackArguments),
+    /// Sealed bids on what a fund trades.
+    #[command(subcommand)]
+    Bids(commands::bids::BidsCommand),
     /// Remove uploads that nothing cites, and what crashes left; a running server does it by itself.
     Gc(commands::gc::GcArguments),
     /// Access tokens.
@@ -136,6 +139,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Backtest(arguments) => commands::backtest::run(&arguments),
         Command::Sim(arguments) => commands::sim::run(&arguments),
         Command::Attack(arguments) => commands::attack::run(&arguments),
+        Command::Bids(command) => commands::bids::run(&command),
         Command::Gc(arguments) => commands::gc::run(arguments).await,
         Command::Token(command) => commands::token::run(command).await,
         Command::Migrate(arguments) => commands::migrate(&arguments).await,

@@ -42,20 +42,6 @@ pub async fn check(rules: &Methodology) -> Result<(), ServiceError> {
     }
 }
 
-/// Refuses rules that the engine keeps and the API does not offer: an auction, until its bids are open before the strike whose marks they
-/// meet (ops/decisions/0047). What is no methodology is left to [`check`].
-///
-/// # Errors
-/// [`ServiceError::Invalid`].
-pub fn check_offered(text: &str) -> Result<(), ServiceError> {
-    let Some(rules) = Methodology::parse(text).ok() else { return Ok(()) };
-    if rules.auction.is_none() {
-        return Ok(());
-    }
-    let reason = "auction is not offered by this installation (ops/decisions/0047)";
-    Err(ServiceError::invalid("methodology", reason))
-}
-
 /// Refuses a rule that this installation would show and not keep.
 fn check_enforced(rules: &Methodology) -> Result<(), ServiceError> {
     let breaker = |ppb: u64| i64::try_from(ppb).unwrap_or(i64::MAX);

@@ -6,6 +6,7 @@
     reason = "a test stops where it fails"
 )]
 
+mod auction;
 mod calendar;
 mod columns;
 mod commands;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use client::Client;
+use domain::{digest::Digest, fund::bid_commitment};
 use serde_json::{Value, json};
 
 use crate::{
@@ -173,6 +174,7 @@ async fn funds(
     let seed = json!({ "fund": "F", "owner": "operator", "amount": "1000.000000" });
     walk.step(operator, "fundSeed", seed, fund).await;
     restrictions(walk, operator).await;
+    bids(walk, operator, ann).await;
     let order = json!({ "fund": "F", "amount": "100.000000" });
     walk.step(ann, "subscriptionOrderPlace", order, "order { id }").await;
     walk.step(operator, "pricesCommit", json!({ "fund": "F" }), "commitment").await;
@@ -186,6 +188,35 @@ async fn funds(
     exits(world, walk, lab, operator, ann).await;
     let quota = json!({ "login": "lab", "bytes": "1000000000" });
     walk.step(operator, "storageQuotaSet", quota, "storage { login }").await;
+}
+
+/// A fund whose rebalances trade with sealed bids: seal, take back, call, open.
+async fn bids(walk: &mut Walk<'_>, operator: (&Client, &str), ann: (&Client, &str)) {
+    let mut rules: Value = serde_json::from_str(METHODOLOGY).unwrap();
+    rules["auction"] =
+        json!({ "band": 0, "deposit": 1_000_000, "minimum": 1_000_000, "opening_days": 1 });
+    rules["counterparties"] = json!([]);
+    let fund = "fund { name }";
+    let (create, money) = (
+        json!({ "name": "B", "methodology": rules.to_string() }),
+        json!({ "owner": "operator", "amount": "10.000000", "idempotencyKey": "bids" }),
+    );
+    let seed = json!({ "fund": "B", "owner": "operator", "amount": "10.000000" });
+    mutate(operator.0, "fundCreate", create, fund).await.unwrap();
+    mutate(operator.0, "cashDeposit", money, "account { owner }").await.unwrap();
+    mutate(operator.0, "fundSeed", seed, fund).await.unwrap();
+    let (salt, names) = (Digest::of(b"salt"), ["B", "ann"].map(|name| name.parse().unwrap()));
+    let commitment = bid_commitment(&names[0], &names[1], &salt, &[]).to_string();
+    let sealed = json!({ "fund": "B", "budget": "10.000000", "commitment": commitment });
+    walk.step(ann, "bidsSeal", sealed.clone(), fund).await;
+    // A fund without a model has nothing that they could be for.
+    walk.step(ann, "bidsTakeBack", json!({ "fund": "B" }), fund).await;
+    let mut again = sealed;
+    again["idempotencyKey"] = json!("sealed again");
+    mutate(ann.0, "bidsSeal", again, fund).await.unwrap();
+    walk.step(operator, "bidsCall", json!({ "fund": "B" }), fund).await;
+    let opening = json!({ "fund": "B", "bids": [], "salt": salt.hex() });
+    walk.step(ann, "bidsOpen", opening, fund).await;
 }
 
 /// Who may hold shares, and what is paused; all of it is undone.

@@ -2,6 +2,7 @@
 
 pub(crate) mod attack;
 pub(crate) mod backtest;
+pub(crate) mod bids;
 pub(crate) mod evaluate;
 pub(crate) mod evaluator;
 pub(crate) mod export;

@@ -94,7 +94,8 @@ pub(super) struct CorrectionMutation;
 #[Object]
 impl CorrectionMutation {
     /// Makes shares for the bearer at once, who brings the exact slice of cash and units that they stand for, every part rounded up. It
-    /// needs no price and no strike; the minimum order does not apply. Scope `invest`.
+    /// needs no price and no strike; the minimum order does not apply. From a call of sealed bids to its batch it is refused (`auction`).
+    /// Scope `invest`.
     async fn in_kind_create(
         &self,
         context: &Context<'_>,

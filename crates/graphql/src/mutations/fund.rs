@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use domain::{amount::PriceNano, name::Name};
-use service::{AdmitModel, methodology_gate::check_offered};
+use service::AdmitModel;
 
 use crate::{
     error::api_error,
@@ -151,7 +151,6 @@ impl FundMutation {
         context: &Context<'_>,
         input: FundCreateInput,
     ) -> Result<FundPayload> {
-        check_offered(&input.methodology).map_err(api_error)?;
         let created = service(context)?.create_fund(
             caller(context)?,
             &input.idempotency_key,
@@ -224,7 +223,7 @@ impl FundMutation {
 
     /// Strikes a fund: marks prices, charges fees, fixes NAV, settles orders. Where prices were bound and orders closed before
     /// (`pricesCommit`, `ordersClose`), it tells those prices and settles the closed book; otherwise it marks what is accepted now, and
-    /// nothing shows that whoever struck did not know the orders. Scope `operate`.
+    /// nothing shows that whoever struck did not know the orders. Where the opening of sealed bids is over, it rebalances too. Scope `operate`.
     async fn fund_strike(
         &self,
         context: &Context<'_>,
@@ -239,7 +238,8 @@ impl FundMutation {
         Ok(FundStrikePayload { strike: Strike(strike) })
     }
 
-    /// Rebalances a fund to the weights of its methodology, once after every strike. Scope `operate`.
+    /// Rebalances a fund to the weights of its methodology, once after every strike. From a call of sealed bids on it is refused
+    /// (`auction`): the strike after their opening rebalances. Scope `operate`.
     async fn fund_rebalance(
         &self,
         context: &Context<'_>,

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use domain::name::Name;
-use service::{ProposeMethodology, methodology_gate::check_offered};
+use service::ProposeMethodology;
 
 use crate::{
     error::api_error,
@@ -55,7 +55,6 @@ impl MethodologyMutation {
         context: &Context<'_>,
         input: MethodologyProposeInput,
     ) -> Result<MethodologyPayload> {
-        check_offered(&input.methodology).map_err(api_error)?;
         let (key, fund) = (&input.idempotency_key, input.fund.0);
         let notice_days = input.notice_days.map(i64::from);
         let proposal =

@@ -3,6 +3,7 @@
 //! The same key with the same input answers the same and changes nothing again; with another input it is refused with code `key`.
 
 mod access;
+mod bids;
 mod calendar;
 mod correction;
 mod distribution;
@@ -42,5 +43,6 @@ pub(crate) struct Mutation(
     storage::StorageMutation,
     access::AccessMutation,
     webhook::WebhookMutation,
+    bids::BidsMutation,
     window::WindowMutation,
 );

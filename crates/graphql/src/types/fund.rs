@@ -12,6 +12,7 @@ use service::{
 use super::{
     analysis::Analytics,
     attribution::Attribution,
+    auction::Auction,
     budget::ErrorBudget,
     calendar::{DealingDay, FundCalendar},
     dealing::{Dealing, cursor, read_cursor},
@@ -284,6 +285,12 @@ impl Fund {
         let (name, ledger) = (&self.0.fund.name, &self.0.ledger);
         let found = service(context)?.find_open_commitment(name, ledger).await;
         Ok(found.map_err(api_error)?.map(Commitment::from))
+    }
+
+    /// The sealed auction that its rebalances trade in. Null where it has none and never had one.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn auction(&self) -> Option<Auction> {
+        Auction::of(&self.0.ledger.state, &self.0.fund.name)
     }
 
     /// Every official computation of NAV, in order.

@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod analysis;
 pub(crate) mod attribution;
+pub(crate) mod auction;
 pub(crate) mod audit;
 pub(crate) mod backtest;
 pub(crate) mod budget;

@@ -124,6 +124,21 @@ pub async fn revert(connection: &DatabaseConnection) -> Result<(), DbErr> {
     transaction.commit().await
 }
 
+/// Takes back the steps down to the one of a name, that one with them, and the data that they alone have.
+///
+/// # Errors
+/// Whatever the database answers, or that no step has this name; schema and data are then as they were before.
+pub async fn revert_to(connection: &DatabaseConnection, name: &str) -> Result<(), DbErr> {
+    let steps = Migrator::migrations();
+    let place = steps.iter().position(|step| step.name() == name);
+    let place = place.ok_or_else(|| DbErr::Custom(format!("no step is called {name}")))?;
+    let transaction = begin(connection).await?;
+    // Of a database that has them all, as one has on which this server runs.
+    let back = u32::try_from(steps.len() - place).unwrap_or(u32::MAX);
+    Migrator::down(&transaction, Some(back)).await?;
+    transaction.commit().await
+}
+
 async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let transaction = connection
         .begin_with_options(TransactionOptions {

@@ -103,6 +103,7 @@ on_both_databases! {
     schema::columns_are_bigint_or_text,
     schema::every_table_refuses_change,
     schema::migrations_go_back_and_forth,
+    schema::earlier_rows_are_kept,
     schema::messages_hold_no_sql,
 }
 

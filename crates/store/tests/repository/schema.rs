@@ -180,6 +180,33 @@ pub(crate) async fn migrations_go_back_and_forth(store: Store) {
     fill(&store).await;
 }
 
+/// Proves that steps which meet rows of earlier ones keep them: the table of orders is made anew for the window with the orders that it had
+/// and refuses change afterwards as before, and what was recorded before notes were kept is noted.
+pub(crate) async fn earlier_rows_are_kept(store: Store) {
+    fill(&store).await;
+    let transaction = store.begin().await.unwrap();
+    store::ledger::append_event(&transaction, event(2), Vec::new()).await.unwrap();
+    store::ledger::append_event(&transaction, event(3), Vec::new()).await.unwrap();
+    let side = OrderSide::Subscription;
+    let order =
+        OrderRow { event_seq: 2, fund: "f".into(), side, owner: "bob".into(), closed_by: Some(3) };
+    store::fund_order::insert(&transaction, order.clone()).await.unwrap();
+    transaction.commit().await.unwrap();
+    migrations::revert_to(store.connection(), "m0046_window").await.unwrap();
+    migrations::run(store.connection()).await.unwrap();
+    assert_eq!(store::fund_order::find(&store, 2).await.unwrap(), Some(order));
+    // A request at the window is of this step alone, and went with it.
+    assert!(store::fund_order::find(&store, 1).await.unwrap().is_none());
+    let change = store.connection().execute_unprepared("UPDATE fund_order SET owner = 'x'").await;
+    assert!(change.is_err());
+    let backend = store.connection().get_database_backend();
+    let text = "SELECT count(*) AS n FROM ledger_note WHERE recorded_at IN \
+        (SELECT decided_at FROM price_decision)";
+    let row = store.connection().query_one_raw(Statement::from_string(backend, text)).await;
+    assert_eq!(row.unwrap().unwrap().try_get::<i64>("", "n").unwrap(), 1);
+    assert!(migrations::revert_to(store.connection(), "m9999").await.is_err());
+}
+
 /// Proves that what an error says to anybody holds neither SQL nor a value of a row.
 pub(crate) async fn messages_hold_no_sql(store: Store) {
     publish(&store, 1).await;

@@ -1,9 +1,10 @@
 //! Speed and memory of our own code, as ratios against a peer or a limit.
 //!
-//! `cargo run --release -p benchmarks -- backtest|control|dedup|evaluation|load|loop|strike|transfer|travel|verify` measures and writes a folder under `benchmarks/runs`.
+//! `cargo run --release -p benchmarks -- backtest|balances|control|dedup|evaluation|load|loop|strike|transfer|travel|verify` measures and writes a folder under `benchmarks/runs`.
 //! No claim about speed stands anywhere without such a folder.
 
 mod backtest;
+mod balances;
 mod control;
 mod dedup;
 mod evaluation;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
     let arguments = arguments.iter().map(String::as_str).collect::<Vec<_>>();
     let done = match arguments[..] {
         ["backtest"] => backtest::run(),
+        ["balances"] => balances::run(),
         ["control"] => control::run(),
         ["dedup"] => dedup::run(),
         ["evaluation"] => evaluation::run(),
@@ -79,7 +81,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: benchmarks backtest|control|dedup|evaluation|load|loop|strike|transfer|travel|verify"
+                "usage: benchmarks backtest|balances|control|dedup|evaluation|load|loop|strike|transfer|travel|verify"
             );
             return ExitCode::from(2);
         }

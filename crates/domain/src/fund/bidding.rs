@@ -24,7 +24,7 @@ use crate::{
 const BIDDERS_MAX: usize = 1_000;
 /// Bids in one set.
 const BIDS_MAX: usize = 200;
-/// Days that a set waits for a call, and an open one for a strike after its opening: no operator keeps a deposit by not coming.
+/// Days that a set waits for a call, and one that is called for a batch after its opening: no operator keeps a deposit by not coming.
 const WAIT_DAYS_MAX: i64 = 31;
 
 /// The events of the auction.
@@ -53,8 +53,8 @@ fn effect(book: &mut Book<'_>, fund: &FundState, change: BidsChange) {
     book.effect(Effect::Bids { change, fund: fund.name.clone() });
 }
 
-/// Seals bids for the next call, with a deposit; where the house is full, the smallest budget that is not called makes room for a larger
-/// one.
+/// Seals bids for the next call, with a deposit; where the house is full, what may leave at will makes room for anybody, and the smallest
+/// budget that is not called for a larger one.
 fn seal(
     state: &State,
     (fund, who): (&Name, &Name),
